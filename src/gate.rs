@@ -1,0 +1,460 @@
+//! The gate: a slot with the API of a semaphore that never waits.
+//!
+//! # Invariant
+//!
+//! The slot has at most `capacity` places; it has exactly as many whenever no `set_capacity` is
+//! running. Raising moves `capacity` first and the slot after, lowering the slot first.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::error::TryAcquireError;
+use crate::permit::{OwnedPermit, Permit, Places};
+use crate::recent;
+use crate::slot::{Slot, CEILING};
+use crate::sync::{const_fn, AtomicU32, Ordering};
+
+/// A limit on how many may be inside at once.
+///
+/// A gate is a semaphore that never waits: [`try_acquire`](Gate::try_acquire) either hands out a
+/// [`Permit`] or says why not, after one or two atomic operations. Dropping the permit gives the
+/// place back. Names and behaviour are those of tokio's `Semaphore` wherever both have the thing.
+///
+/// # A chat room of at most 50
+///
+/// ```
+/// use headcount::Gate;
+///
+/// static ROOM: Gate = Gate::new(50);
+///
+/// let guests: Vec<_> = (0..60).filter_map(|_| ROOM.try_acquire().ok()).collect();
+/// assert_eq!(guests.len(), 50);
+/// drop(guests);
+/// assert_eq!(ROOM.occupied(), 0);
+/// ```
+///
+/// # More than 2 but fewer than 6 players in a game
+///
+/// ```
+/// use headcount::Gate;
+///
+/// let game = Gate::new(5);
+/// let mut players = vec![game.try_acquire()?, game.try_acquire()?];
+/// assert_eq!(game.close_if_occupied(3), Err(2)); // too few to start
+///
+/// players.push(game.try_acquire()?);
+/// assert_eq!(game.close_if_occupied(3), Ok(3)); // started: nobody joins a running game
+/// assert!(game.try_acquire().unwrap_err().is_closed());
+/// # Ok::<(), headcount::TryAcquireError>(())
+/// ```
+///
+/// # Only one at a time reorders a large data set
+///
+/// ```
+/// use headcount::Gate;
+///
+/// static REORDER: Gate = Gate::new(1);
+///
+/// let outcome = REORDER.try_run(|| {
+///     assert!(REORDER.try_run(|| ()).is_err()); // somebody is at it already
+///     "reordered"
+/// });
+/// assert_eq!(outcome, Ok("reordered"));
+/// ```
+///
+/// # What is promised
+///
+/// - *never-over*: the places held never exceed the capacity.
+/// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, as many
+///   places as were asked for were not free. A caller is never refused because another was in the
+///   middle of being refused.
+/// - *wait-free enter*: `try_acquire` and the drop of a permit take a bounded number of atomic
+///   operations; a refusal by a full gate is one load and writes nothing.
+///
+/// # Closing, reopening and resizing
+///
+/// [`close`](Gate::close) and a lowering [`set_capacity`](Gate::set_capacity) meet callers who have
+/// already found a free place and are about to take it. Such a caller is refused and backs out; if
+/// it finds the gate open and its place there again, it is admitted instead. Until then
+/// [`occupied`](Gate::occupied) may count it, and others may be refused in its favour. *exact* thus
+/// holds unless one single call overlaps two closings or lowerings with a reopening or raising in
+/// between; *never-over* holds always. Backing out takes as many steps as there are others leaving
+/// or backing out at the same time.
+///
+/// # Memory ordering
+///
+/// Giving a place back is a release operation, taking one is an acquire operation: what a holder
+/// wrote before it left is visible to whoever takes that place next. A refusal synchronises with
+/// nothing.
+///
+/// # What is not promised
+///
+/// Fairness among callers who try at the same time. That a place seen free by
+/// [`available`](Gate::available) is still free afterwards.
+///
+/// # Size
+///
+/// 8 bytes. It is not padded: gates that different threads hammer belong on cache lines of their
+/// own, for instance in `crossbeam_utils::CachePadded`.
+pub struct Gate {
+    slot: Slot,
+    capacity: AtomicU32,
+}
+
+impl Gate {
+    /// The greatest capacity: 2^28 = 268,435,456 places.
+    ///
+    /// ```
+    /// use headcount::Gate;
+    /// assert_eq!(Gate::new(Gate::MAX_CAPACITY).available(), 268_435_456);
+    /// ```
+    pub const MAX_CAPACITY: u32 = CEILING;
+
+    const_fn! {
+        /// A gate with `capacity` places, all free. With capacity 0 it refuses everybody.
+        ///
+        /// # Panics
+        ///
+        /// If `capacity` is above [`MAX_CAPACITY`](Self::MAX_CAPACITY); in a constant, that is a
+        /// compile error.
+        ///
+        /// ```
+        /// static DOOR: headcount::Gate = headcount::Gate::new(7);
+        /// assert_eq!(DOOR.capacity(), 7);
+        /// ```
+        #[track_caller]
+        pub const fn new(capacity: u32) -> Gate {
+            assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
+            Gate { slot: Slot::new(capacity, 0), capacity: AtomicU32::new(capacity) }
+        }
+    }
+
+    /// Takes a place, or says why not. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](TryAcquireError::Full) if all places were held, [`Closed`](TryAcquireError::Closed)
+    /// if the gate was closed.
+    ///
+    /// # Cost
+    ///
+    /// A load and a `fetch_add`; a refusal by a full or closed gate is the load alone. A caller who
+    /// loses the last place to another in between adds one compare-exchange.
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(1);
+    /// let permit = gate.try_acquire()?;
+    /// assert!(gate.try_acquire().is_err());
+    /// drop(permit);
+    /// assert!(gate.try_acquire().is_ok());
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    #[inline]
+    pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
+        self.enter()?;
+        Ok(Permit(Places::new(self, 1)))
+    }
+
+    /// Takes `n` places, all or none. Never waits.
+    ///
+    /// `n == 0` gets a permit for nothing unless the gate is closed. An `n` above the capacity is
+    /// refused as [`Full`](TryAcquireError::Full), and always will be.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](TryAcquireError::Full) if fewer than `n` places were free,
+    /// [`Closed`](TryAcquireError::Closed) if the gate was closed. No place is taken then.
+    ///
+    /// # Cost
+    ///
+    /// A load and a compare-exchange, repeated for as long as others change the count in between
+    /// (lock-free, not wait-free).
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(5);
+    /// let party = gate.try_acquire_many(3)?;
+    /// assert!(gate.try_acquire_many(3).is_err());
+    /// assert_eq!(gate.available(), 2); // the refused party took nothing
+    /// drop(party);
+    /// assert_eq!(gate.available(), 5);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_acquire_many(&self, n: u32) -> Result<Permit<'_>, TryAcquireError> {
+        self.slot.take(n)?;
+        Ok(Permit(Places::new(self, n)))
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), for a permit that is not tied to a borrow: it can move
+    /// to another thread or task and keeps the gate alive.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire`](Self::try_acquire). The `Arc` is dropped then.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let gate = Arc::new(headcount::Gate::new(1));
+    /// let permit = Arc::clone(&gate).try_acquire_owned()?;
+    /// std::thread::spawn(move || drop(permit)).join().unwrap();
+    /// assert_eq!(gate.occupied(), 0);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    #[inline]
+    pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
+        self.enter()?;
+        Ok(OwnedPermit(Places::new(self, 1)))
+    }
+
+    /// As [`try_acquire_many`](Self::try_acquire_many), for an owned permit.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire_many`](Self::try_acquire_many). The `Arc` is dropped then.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let gate = Arc::new(headcount::Gate::new(5));
+    /// let party = Arc::clone(&gate).try_acquire_many_owned(5)?;
+    /// assert!(gate.is_full());
+    /// drop(party);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_acquire_many_owned(self: Arc<Self>, n: u32) -> Result<OwnedPermit, TryAcquireError> {
+        self.slot.take(n)?;
+        Ok(OwnedPermit(Places::new(self, n)))
+    }
+
+    /// Runs `f` inside, if there is a place: a lock that gives up at once when the capacity is 1.
+    ///
+    /// The place is given back when `f` returns or panics.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire`](Self::try_acquire); `f` is not called then.
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(1);
+    /// assert_eq!(gate.try_run(|| 6 * 7), Ok(42));
+    /// assert_eq!(gate.occupied(), 0);
+    /// ```
+    pub fn try_run<T>(&self, f: impl FnOnce() -> T) -> Result<T, TryAcquireError> {
+        let _permit = self.try_acquire()?;
+        Ok(f())
+    }
+
+    /// The number of places, held or not.
+    ///
+    /// ```
+    /// assert_eq!(headcount::Gate::new(7).capacity(), 7);
+    /// ```
+    pub fn capacity(&self) -> u32 {
+        // Relaxed: a number that stands for itself.
+        self.capacity.load(Ordering::Relaxed)
+    }
+
+    /// The number of places held, forgotten permits included.
+    ///
+    /// Exact at an instant within the call, and never the overshoot of callers who are being
+    /// refused. It exceeds the capacity after a lowering, until enough holders have left. A reading
+    /// that overlaps a [`set_capacity`](Self::set_capacity) may be off by as many places as that
+    /// call moves; see also [closing and resizing](Self#closing-reopening-and-resizing).
+    ///
+    /// This is an acquire operation: who reads that a holder has left sees what it wrote.
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(7);
+    /// let _permit = gate.try_acquire_many(3)?;
+    /// assert_eq!(gate.occupied(), 3);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn occupied(&self) -> u32 {
+        self.slot.read().held(self.capacity())
+    }
+
+    /// The number of places that nobody holds, whether or not the gate is closed.
+    ///
+    /// Exact at an instant within the call. Whoever acts on it must expect it to have changed:
+    /// [`try_acquire`](Self::try_acquire) is the way to ask and take in one step.
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(7);
+    /// let _permit = gate.try_acquire_many(3)?;
+    /// assert_eq!(gate.available(), 4);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn available(&self) -> u32 {
+        self.slot.read().free()
+    }
+
+    /// True if no place is free, whether or not the gate is closed.
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(1);
+    /// assert!(!gate.is_full());
+    /// let _permit = gate.try_acquire()?;
+    /// assert!(gate.is_full());
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn is_full(&self) -> bool {
+        self.available() == 0
+    }
+
+    /// Changes the number of places, at any time.
+    ///
+    /// Raising adds free places. Lowering takes free places at once and the others as their holders
+    /// leave: nobody is thrown out, [`occupied`](Self::occupied) exceeds the capacity until then, and
+    /// nobody gets in before it is below. Once a lowering call has returned, nobody is admitted
+    /// beyond the new capacity.
+    ///
+    /// Lock-free: calls that run at the same time end in the capacity of one of them.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is above [`MAX_CAPACITY`](Self::MAX_CAPACITY). Nothing has changed then.
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(3);
+    /// let mut permits = vec![gate.try_acquire()?, gate.try_acquire()?, gate.try_acquire()?];
+    ///
+    /// gate.set_capacity(2);
+    /// assert_eq!((gate.occupied(), gate.capacity()), (3, 2)); // the three stay
+    /// permits.pop();
+    /// assert!(gate.try_acquire().is_err()); // two of two
+    /// permits.pop();
+    /// assert!(gate.try_acquire().is_ok());
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    #[track_caller]
+    pub fn set_capacity(&self, capacity: u32) {
+        assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
+        let mut from = self.capacity();
+        loop {
+            let lowered = from.saturating_sub(capacity);
+            self.slot.withdraw(lowered);
+            // Relaxed: the slot decides who gets in. The order that *never-over* needs, that the
+            // slot never has more places than this says, is that of each call's own two changes.
+            let swapped = self.capacity.compare_exchange(
+                from,
+                capacity,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+            match swapped {
+                Ok(_) => return self.give_back(capacity.saturating_sub(from)),
+                Err(now) => {
+                    self.give_back(lowered);
+                    from = now;
+                }
+            }
+        }
+    }
+
+    /// Lets nobody new in. Holders stay and give back as ever.
+    ///
+    /// Once this has returned, every [`try_acquire`](Self::try_acquire) that begins is refused as
+    /// [`Closed`](TryAcquireError::Closed). Closing twice is closing once.
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(2);
+    /// let permit = gate.try_acquire()?;
+    /// gate.close();
+    /// assert!(gate.try_acquire().unwrap_err().is_closed());
+    /// drop(permit);
+    /// assert_eq!(gate.occupied(), 0);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn close(&self) {
+        self.slot.close();
+    }
+
+    /// Lets people in again. Reopening an open gate does nothing.
+    ///
+    /// This is a release operation: who gets in after it sees what was written before it.
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(2);
+    /// gate.close();
+    /// gate.reopen();
+    /// assert!(gate.try_acquire().is_ok());
+    /// ```
+    pub fn reopen(&self) {
+        self.slot.reopen();
+    }
+
+    /// True if the gate is closed.
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(2);
+    /// gate.close();
+    /// assert!(gate.is_closed());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        self.slot.read().is_closed()
+    }
+
+    /// Closes the gate if and only if at least that many places are held at that instant.
+    ///
+    /// Returns how many were held. A gate that is closed already stays closed, and the answer is
+    /// `Ok` if enough places are held.
+    ///
+    /// # Errors
+    ///
+    /// How many places were held, if they were too few. The gate is unchanged then.
+    ///
+    /// # Cost
+    ///
+    /// A load and a compare-exchange, repeated for as long as others change the count in between.
+    ///
+    /// ```
+    /// let game = headcount::Gate::new(5);
+    /// let _players = game.try_acquire_many(3)?;
+    /// assert_eq!(game.close_if_occupied(4), Err(3));
+    /// assert_eq!(game.close_if_occupied(3), Ok(3));
+    /// assert!(game.is_closed());
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn close_if_occupied(&self, at_least: u32) -> Result<u32, u32> {
+        self.slot.close_if(at_least, self.capacity())
+    }
+
+    /// Claims one place. Does without the look if this thread has just found room to spare here.
+    #[inline]
+    fn enter(&self) -> Result<(), TryAcquireError> {
+        if recent::had_room(self) {
+            let entered = self.slot.enter_unseen();
+            if !matches!(entered, Ok(level) if level < CEILING) {
+                recent::note(self, false);
+            }
+            entered?;
+        } else {
+            let level = self.slot.enter()?;
+            recent::note(self, level < CEILING);
+        }
+        Ok(())
+    }
+
+    /// Gives `n` places back. What is left of a WAITING flag that nobody needs goes with them.
+    #[inline]
+    pub(crate) fn give_back(&self, n: u32) {
+        let after = match n {
+            0 => return,
+            1 => self.slot.leave(),
+            _ => self.slot.give(n),
+        };
+        if let Some(after) = after {
+            self.slot.settle(after);
+        }
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("capacity", &self.capacity())
+            .field("occupied", &self.occupied())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}

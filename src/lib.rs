@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod error;
+mod gate;
+mod permit;
+mod recent;
+mod slot;
+mod sync;
+
+#[cfg(target_has_atomic = "64")]
+mod course;
+#[cfg(target_has_atomic = "64")]
+mod tally;
+
+pub use error::{CapacityError, EnrollError, NotEnrolled, TryAcquireError};
+pub use gate::Gate;
+pub use permit::{OwnedPermit, Permit};
+
+#[cfg(target_has_atomic = "64")]
+pub use course::{Counts, Course, OwnedReservation, Reservation};
+#[cfg(target_has_atomic = "64")]
+pub use tally::Tally;
