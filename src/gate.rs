@@ -68,18 +68,24 @@ use crate::sync::{const_fn, AtomicU32, Ordering};
 /// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, as many
 ///   places as were asked for were not free. A caller is never refused because another was in the
 ///   middle of being refused.
-/// - *wait-free enter*: `try_acquire` and the drop of a permit take a bounded number of atomic
-///   operations; a refusal by a full gate is one load and writes nothing.
+/// - *wait-free enter*: `try_acquire` takes at most three atomic operations, the drop of a permit
+///   one, and one more for each caller that was just refused.
+/// - *cheap no*: a refusal by a full gate is one load and writes nothing, so that a refused crowd
+///   does not slow the holders.
 ///
-/// # Closing, reopening and resizing
+/// # Closing, reopening and lowering
 ///
-/// [`close`](Gate::close) and a lowering [`set_capacity`](Gate::set_capacity) meet callers who have
-/// already found a free place and are about to take it. Such a caller is refused and backs out; if
-/// it finds the gate open and its place there again, it is admitted instead. Until then
-/// [`occupied`](Gate::occupied) may count it, and others may be refused in its favour. *exact* thus
-/// holds unless one single call overlaps two closings or lowerings with a reopening or raising in
-/// between; *never-over* holds always. Backing out takes as many steps as there are others leaving
-/// or backing out at the same time.
+/// [`close`](Gate::close), and a [`set_capacity`](Gate::set_capacity) to fewer places than are held,
+/// meet callers who have found a free place and are about to take it. Such a caller is refused and
+/// backs out, in as many steps as others leave or back out at the same time; if it finds the gate
+/// open and its place there again, it is admitted instead. Until then
+/// [`occupied`](Gate::occupied) may count it. *never-over* and *no-leak* hold throughout; *exact*
+/// holds with two exceptions, which end with the calls that are in progress:
+///
+/// - A call that overlaps two closings, with a reopening in between, may cause another to be refused
+///   as full in its favour, and be refused itself.
+/// - So may one that overlaps the time in which places are owed, from a lowering until enough
+///   holders have left.
 ///
 /// # Memory ordering
 ///
@@ -140,6 +146,10 @@ impl Gate {
     ///
     /// A load and a `fetch_add`; a refusal by a full or closed gate is the load alone. A caller who
     /// loses the last place to another in between adds one compare-exchange.
+    ///
+    /// With the feature `std`, a thread remembers the gate at which it last found room to spare, and
+    /// does without the load there. If that gate has filled since, the thread's next refusal costs
+    /// a `fetch_add` and a compare-exchange, and those after it the load again.
     ///
     /// ```
     /// let gate = headcount::Gate::new(1);
@@ -259,7 +269,7 @@ impl Gate {
     /// Exact at an instant within the call, and never the overshoot of callers who are being
     /// refused. It exceeds the capacity after a lowering, until enough holders have left. A reading
     /// that overlaps a [`set_capacity`](Self::set_capacity) may be off by as many places as that
-    /// call moves; see also [closing and resizing](Self#closing-reopening-and-resizing).
+    /// call moves; see also [closing and lowering](Self#closing-reopening-and-lowering).
     ///
     /// This is an acquire operation: who reads that a holder has left sees what it wrote.
     ///

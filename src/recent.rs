@@ -3,7 +3,8 @@
 //! A look before an addition is what makes a refusal cheap, and costs the more the hotter the slot:
 //! the load waits for this thread's own last change to the same word, and fetches from the other
 //! core a cache line that the addition will fetch again. A thread that found room left after its
-//! last entry may skip it: an addition that is wrong after all is only surplus.
+//! last entry may skip it: an addition that is wrong after all is only surplus. A thread that was
+//! refused looks again, or surplus could grow without bound.
 //!
 //! # Invariant
 //!

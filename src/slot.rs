@@ -375,6 +375,18 @@ impl CloseIf {
     }
 }
 
+/// Lets nobody new in. True if the slot was open.
+pub(crate) fn close(word: &AtomicU32) -> bool {
+    // Relaxed: forbids what comes later and publishes nothing.
+    !Word(word.fetch_or(CLOSED, Ordering::Relaxed)).is_closed()
+}
+
+/// Lets people in again.
+pub(crate) fn reopen(word: &AtomicU32) {
+    // Release: who enters after the reopening sees what was written before it.
+    word.fetch_and(!CLOSED, Ordering::Release);
+}
+
 /// A count of heads that never passes its ceiling.
 pub(crate) struct Slot {
     word: AtomicU32,
@@ -440,14 +452,12 @@ impl Slot {
 
     /// Lets nobody new in. True if the slot was open.
     pub(crate) fn close(&self) -> bool {
-        // Relaxed: forbids what comes later and publishes nothing.
-        !Word(self.word.fetch_or(CLOSED, Ordering::Relaxed)).is_closed()
+        close(&self.word)
     }
 
     /// Lets people in again.
     pub(crate) fn reopen(&self) {
-        // Release: who enters after the reopening sees what was written before it.
-        self.word.fetch_and(!CLOSED, Ordering::Release);
+        reopen(&self.word);
     }
 
     /// Closes if at least that many of `places` are held, and says how many are.
