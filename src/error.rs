@@ -19,6 +19,9 @@ use crate::slot::Refused;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+// As wide as the count of a permit, whose bytes it shares in a `Result`: a narrower one would be
+// merged into what stood there, which makes each refusal wait for the one before.
+#[repr(u32)]
 pub enum TryAcquireError {
     /// Fewer places were free than asked for. Trying again can succeed once someone has left.
     Full,
@@ -49,6 +52,7 @@ impl TryAcquireError {
 }
 
 impl From<Refused> for TryAcquireError {
+    #[inline]
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Full => TryAcquireError::Full,

@@ -11,7 +11,7 @@ use core::fmt;
 use crate::error::TryAcquireError;
 use crate::permit::{OwnedPermit, Permit, Places};
 use crate::recent;
-use crate::slot::{Slot, CEILING};
+use crate::slot::{Refused, Slot, CEILING};
 use crate::sync::{const_fn, AtomicU32, Ordering};
 
 /// A limit on how many may be inside at once.
@@ -430,18 +430,31 @@ impl Gate {
     }
 
     /// Claims one place. Does without the look if this thread has just found room to spare here.
+    ///
+    /// What is written here ends up in the caller: an entry without a look, and a refusal. The rest
+    /// is called, and marked cold so that it stands out of the way of the refusal.
     #[inline]
     fn enter(&self) -> Result<(), TryAcquireError> {
         if recent::had_room(self) {
-            let entered = self.slot.enter_unseen();
-            if !matches!(entered, Ok(level) if level < CEILING) {
-                recent::note(self, false);
-            }
-            entered?;
+            self.slot.enter_roomy(|entered| self.remember(entered))
         } else {
-            let level = self.slot.enter()?;
-            recent::note(self, level < CEILING);
+            self.slot.look()?;
+            self.enter_after_look()
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_after_look(&self) -> Result<(), TryAcquireError> {
+        self.remember(self.slot.enter_unseen())
+    }
+
+    /// Notes whether an entry found room to spare.
+    #[cold]
+    #[inline(never)]
+    fn remember(&self, entered: Result<u32, Refused>) -> Result<(), TryAcquireError> {
+        recent::note(self, matches!(entered, Ok(level) if level < CEILING));
+        entered?;
         Ok(())
     }
 

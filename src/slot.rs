@@ -47,6 +47,7 @@ const COUNT: u32 = WAITING - 1;
 pub(crate) struct Word(pub(crate) u32);
 
 impl Word {
+    #[inline]
     pub(crate) fn is_closed(self) -> bool {
         self.0 & CLOSED != 0
     }
@@ -55,6 +56,7 @@ impl Word {
         self.0 & WAITING != 0
     }
 
+    #[inline]
     fn count(self) -> u32 {
         self.0 & COUNT
     }
@@ -69,6 +71,7 @@ impl Word {
     }
 
     /// Places that nobody holds.
+    #[inline]
     pub(crate) fn free(self) -> u32 {
         CEILING.saturating_sub(self.count())
     }
@@ -89,12 +92,20 @@ impl Word {
         Word((self.0 & !COUNT) | owes | level)
     }
 
+    /// Can one place be had now? One compare, since CLOSED stands above the ceiling as well.
+    #[inline]
+    fn admits_one(self) -> bool {
+        self.0 & !WAITING < CEILING
+    }
+
     /// Why `wanted` places cannot be had now, if they cannot.
+    #[inline]
     fn refusal(self, wanted: u32) -> Option<Refused> {
         (self.is_closed() || self.free() < wanted).then(|| self.why())
     }
 
     /// What a refused caller is told.
+    #[inline]
     fn why(self) -> Refused {
         if self.is_closed() {
             Refused::Closed
@@ -146,11 +157,29 @@ pub(crate) enum Enter {
 }
 
 impl Enter {
+    /// The addition itself. Yields what was there before.
+    #[inline(always)]
+    fn add(word: &AtomicU32) -> Word {
+        // Acquire: pairs with the Release of every `Leave` and `Give` before it.
+        Word(word.fetch_add(1, Ordering::Acquire))
+    }
+
+    /// What an addition to that word amounts to.
+    #[inline(always)]
+    fn judge(before: Word) -> Step<Enter, Result<u32, Refused>> {
+        if before.0 < CEILING {
+            Done(Ok(before.0 + 1))
+        } else {
+            Enter::check(before)
+        }
+    }
+
     /// What to do about an addition to an unusual word.
     #[cold]
+    #[inline(never)]
     fn check(before: Word) -> Step<Enter, Result<u32, Refused>> {
         let after = Word(before.0 + 1);
-        if before.refusal(1).is_none() {
+        if before.admits_one() {
             Done(Ok(after.count()))
         } else if before.free() == 0 && !before.is_waiting() {
             Next(Enter::DropSurplus(after))
@@ -165,22 +194,13 @@ impl Enter {
             Enter::Look => {
                 // Relaxed: decides only whether to try; `Add` synchronises.
                 let seen = Word(word.load(Ordering::Relaxed));
-                if seen.0 >= CEILING {
-                    if let Some(refused) = seen.refusal(1) {
-                        return Done(Err(refused));
-                    }
-                }
-                Next(Enter::Add)
-            }
-            Enter::Add => {
-                // Acquire: pairs with the Release of every `Leave` and `Give` before it.
-                let before = Word(word.fetch_add(1, Ordering::Acquire));
-                if before.0 < CEILING {
-                    Done(Ok(before.0 + 1))
+                if seen.admits_one() {
+                    Next(Enter::Add)
                 } else {
-                    Enter::check(before)
+                    Done(Err(seen.why()))
                 }
             }
+            Enter::Add => Enter::judge(Enter::add(word)),
             Enter::DropSurplus(after) => {
                 // Relaxed: nobody reads surplus, and a read-modify-write of any ordering continues
                 // the leavers' release sequences. On failure whoever leaves next pays for it.
@@ -227,6 +247,7 @@ impl Leave {
 
     /// What to do about a subtraction from an unusual word.
     #[cold]
+    #[inline(never)]
     fn check(before: Word) -> Step<Leave, Option<Word>> {
         if before.level() < before.count() {
             // That only paid for a surplus head.
@@ -403,13 +424,21 @@ impl Slot {
     /// Claims one place; yields the level that includes the new head.
     #[inline]
     pub(crate) fn enter(&self) -> Result<u32, Refused> {
+        self.look()?;
+        self.enter_unseen()
+    }
+
+    /// The first half of [`enter`](Self::enter): refuses if there is nothing to be had.
+    #[inline]
+    pub(crate) fn look(&self) -> Result<(), Refused> {
         match Enter::Look.step(&self.word) {
-            Next(_) => self.enter_unseen(),
-            Done(result) => result,
+            Done(Err(refused)) => Err(refused),
+            _ => Ok(()),
         }
     }
 
-    /// As [`enter`](Self::enter), for a caller who has reason to believe that a place is free.
+    /// The second half of [`enter`](Self::enter); alone, for a caller who has reason to believe that
+    /// a place is free.
     #[inline]
     pub(crate) fn enter_unseen(&self) -> Result<u32, Refused> {
         match Enter::Add.step(&self.word) {
@@ -418,7 +447,25 @@ impl Slot {
         }
     }
 
+    /// As [`enter_unseen`](Self::enter_unseen). Everything but an entry that leaves room to spare
+    /// goes through `otherwise`, so that one compare decides the way of such an entry.
+    #[inline]
+    pub(crate) fn enter_roomy<E>(
+        &self,
+        otherwise: impl FnOnce(Result<u32, Refused>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let before = Enter::add(&self.word);
+        if before.0 < CEILING - 1 {
+            return Ok(());
+        }
+        otherwise(match Enter::judge(before) {
+            Next(state) => self.finish_entering(state),
+            Done(result) => result,
+        })
+    }
+
     #[cold]
+    #[inline(never)]
     fn finish_entering(&self, state: Enter) -> Result<u32, Refused> {
         run!(state, &self.word)
     }
@@ -426,7 +473,16 @@ impl Slot {
     /// Gives one place back; yields the word that it left behind if somebody waits.
     #[inline]
     pub(crate) fn leave(&self) -> Option<Word> {
-        run!(Leave, &self.word)
+        match Leave.step(&self.word) {
+            Next(state) => self.finish_leaving(state),
+            Done(left) => left,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn finish_leaving(&self, state: Leave) -> Option<Word> {
+        run!(state, &self.word)
     }
 
     /// Claims `n` places, all or none; yields the level that includes them.
@@ -446,6 +502,8 @@ impl Slot {
     }
 
     /// Clears WAITING after `seen` if no place is owed.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn settle(&self, seen: Word) {
         run!(Settle(seen), &self.word)
     }
