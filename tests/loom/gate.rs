@@ -1,0 +1,191 @@
+//! Entering and leaving: *never-over*, *exact*, *happens-before*, *cheap no*, many at once.
+
+use crate::crowd::{Act::*, Crowd};
+
+/// One place, one try each. The witness cell says who was alone.
+pub(crate) const ONE_PLACE: Crowd = Crowd {
+    capacity: 1,
+    before: &[],
+    threads: &[&[Enter, Leave], &[Enter, Leave], &[Enter, Leave]],
+    bound: Some(3),
+};
+
+#[test]
+fn never_over_one_place_three_threads() {
+    assert_eq!(ONE_PLACE.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// Three try for two places, and stay.
+pub(crate) const TWO_OF_THREE: Crowd =
+    Crowd { capacity: 2, threads: &[&[Enter], &[Enter], &[Enter]], ..ONE_PLACE };
+
+#[test]
+fn never_over_two_places_three_threads() {
+    assert_eq!(TWO_OF_THREE.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+#[test]
+fn never_over_without_a_place() {
+    let crowd = Crowd { capacity: 0, ..ONE_PLACE };
+    assert_eq!(crowd.at_a_gate().admitted_full_closed(), (false, true, false));
+}
+
+/// Who has just given a place back finds it free, unless somebody has truly taken it.
+pub(crate) const BACK_AGAIN: Crowd =
+    Crowd { capacity: 1, before: &[], threads: &[&[Enter, Leave, Enter], &[Enter]], bound: None };
+
+#[test]
+fn exact_back_again() {
+    assert_eq!(BACK_AGAIN.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// Somebody is refused between two tries of one who was inside.
+pub(crate) const TRY_AGAIN: Crowd = Crowd {
+    capacity: 1,
+    before: &[Enter],
+    threads: &[&[Leave, Enter, Enter], &[Enter]],
+    bound: None,
+};
+
+#[test]
+fn exact_try_again() {
+    assert_eq!(TRY_AGAIN.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// Two who are refused while a third comes and goes.
+pub(crate) const TWO_LOSERS: Crowd = Crowd {
+    capacity: 1,
+    before: &[Enter],
+    threads: &[&[Leave, Enter], &[Enter], &[Enter]],
+    bound: Some(3),
+};
+
+#[test]
+fn exact_two_losers() {
+    assert_eq!(TWO_LOSERS.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// Two places, three threads, one of whom comes and goes.
+pub(crate) const TWO_PLACES: Crowd = Crowd {
+    capacity: 2,
+    before: &[Enter],
+    threads: &[&[Leave, Enter, Leave], &[Enter, Leave], &[Enter, Leave]],
+    bound: Some(3),
+};
+
+#[test]
+fn exact_two_places() {
+    assert_eq!(TWO_PLACES.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// Nobody who reads sees the overshoot of those who are being refused.
+pub(crate) const READER: Crowd = Crowd {
+    capacity: 1,
+    before: &[],
+    threads: &[&[Read, Read], &[Enter, Leave], &[Enter]],
+    bound: Some(3),
+};
+
+#[test]
+fn exact_readings() {
+    READER.at_a_gate();
+}
+
+/// With one place, whoever is next sees what the one before has written: the witness cell.
+pub(crate) const NEXT_IN_LINE: Crowd = Crowd {
+    capacity: 1,
+    before: &[],
+    threads: &[&[Enter, Leave, Enter, Leave], &[Enter, Leave]],
+    bound: None,
+};
+
+#[test]
+fn happens_before_next_in_line() {
+    assert_eq!(NEXT_IN_LINE.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// The chain of leavers must hold through the roll back of one who was refused in between.
+pub(crate) const THROUGH_A_REFUSAL: Crowd = Crowd {
+    capacity: 1,
+    before: &[Enter],
+    threads: &[&[Leave], &[Enter], &[Enter, Leave]],
+    bound: None,
+};
+
+#[test]
+fn happens_before_through_a_refusal() {
+    assert_eq!(THROUGH_A_REFUSAL.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// The first thread found room to spare before, and so adds without a look.
+const REMEMBERS: Crowd = Crowd {
+    capacity: 2,
+    before: &[Enter, Leave],
+    threads: &[&[Enter, Leave, Enter], &[Enter, Enter, Leave]],
+    bound: None,
+};
+
+#[test]
+fn exact_for_who_remembers_room() {
+    assert_eq!(REMEMBERS.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// Two who add without a look, one of whom finds the other's surplus when it comes again.
+#[test]
+fn exact_for_two_who_remember_room() {
+    let crowd = Crowd {
+        threads: &[&[Enter, Leave, Enter], &[Many(1), Leave, Enter, Enter, Leave]],
+        bound: Some(4),
+        ..REMEMBERS
+    };
+    assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// *cheap no*, as far as it shows from outside: a crowd that is refused changes nothing for others.
+/// Whoever compares the count with what it was (here: many at once, and closing at a count) is
+/// never made to see another count than the holder's own.
+#[test]
+fn cheap_no_changes_nothing_for_others() {
+    let crowd = Crowd {
+        capacity: 1,
+        before: &[Enter],
+        threads: &[&[Read, CloseIf(2), Leave, Read], &[Enter, Enter], &[Many(1)]],
+        bound: Some(2),
+    };
+    assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// A party of two against two who come alone: all or nothing, and not everybody is refused.
+const PARTY: Crowd =
+    Crowd { capacity: 2, before: &[], threads: &[&[Many(2)], &[Enter], &[Enter]], bound: None };
+
+#[test]
+fn many_against_two_singles() {
+    assert_eq!(PARTY.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+#[test]
+fn many_against_many() {
+    let crowd =
+        Crowd { capacity: 3, threads: &[&[Many(2), Leave, Enter], &[Many(2), Leave]], ..PARTY };
+    assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+#[test]
+fn many_leave_while_singles_are_refused() {
+    let crowd = Crowd {
+        before: &[Many(2)],
+        threads: &[&[Leave, Many(2), Leave], &[Enter], &[Enter, Leave]],
+        bound: Some(3),
+        ..PARTY
+    };
+    assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// As [`NEXT_IN_LINE`], for those who ask by number.
+#[test]
+fn happens_before_many() {
+    let crowd =
+        Crowd { threads: &[&[Many(1), Leave, Enter, Leave], &[Many(1), Leave]], ..NEXT_IN_LINE };
+    assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
+}

@@ -1,0 +1,37 @@
+//! Models of everything in which threads matter, run in every order and with every stale value that
+//! loom can produce. `ci/loom` runs them.
+//!
+//! # How to read a model
+//!
+//! Most models are a [`Crowd`](crowd::Crowd): a few threads that each carry out a few acts on one
+//! door. In every execution
+//!
+//! - what the callers were told must be explained by *some* order of the calls that keeps each
+//!   thread's own order and obeys the plain rules of a door (*never-over*, *exact*);
+//! - at the end the books must balance, and the door must work again as a new one (*no-leak*);
+//! - with one place, whoever is inside writes to a cell that nobody else may touch at the same time
+//!   (*never-over*, *happens-before*).
+//!
+//! A crowd counts what it has seen over all executions, so that a model can insist that there were
+//! admissions *and* refusals.
+//!
+//! The same crowds run over [sketches](sketch) of the protocol that have one known flaw each, and
+//! those must fail: that is how the models are known to bite.
+//!
+//! # What is not here
+//!
+//! *wait-free enter* and the single load of *cheap no* are about the number of steps. Loom counts
+//! none; they are held by the exhaustive search over the machines of `src/slot.rs`. Here stands only
+//! what can be seen from outside of it: see `cheap_no`.
+
+#![cfg(headcount_loom)]
+
+mod close;
+mod course;
+mod crowd;
+mod gate;
+mod must_fail;
+mod permit;
+mod resize;
+mod sketch;
+mod tally;

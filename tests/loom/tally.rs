@@ -1,0 +1,114 @@
+//! Tallies: *once*, and nothing lost.
+
+use std::sync::Arc;
+
+use headcount::Tally;
+use loom::cell::UnsafeCell;
+use loom::thread::spawn;
+
+use crate::crowd::explore;
+
+/// The 1000th post is one caller's, who sees what all before have written.
+#[test]
+fn once_two_increment() {
+    explore(None, || {
+        let posts = Arc::new(Tally::new(998));
+        let cell = Arc::new(UnsafeCell::new(()));
+        let post = move |posts: Arc<Tally>, cell: Arc<UnsafeCell<()>>| {
+            let became = posts.increment();
+            if became == 1000 {
+                // SAFETY is loom's to check: only the last one writes after all others have.
+                cell.with_mut(|_| ());
+            }
+            became
+        };
+        let other = {
+            let (posts, cell) = (Arc::clone(&posts), Arc::clone(&cell));
+            spawn(move || [post(Arc::clone(&posts), Arc::clone(&cell)), post(posts, cell)])
+        };
+        let own = post(Arc::clone(&posts), cell);
+        let mut became = other.join().unwrap().to_vec();
+        became.push(own);
+        became.sort_unstable();
+        assert_eq!(became, [999, 1000, 1001]);
+        assert_eq!(posts.get(), 1001);
+    });
+}
+
+/// With somebody who goes down in between: each time that 2 is reached from below, one caller is
+/// told so.
+#[test]
+fn once_two_increment_one_decrements() {
+    explore(Some(3), || {
+        let tally = Arc::new(Tally::new(1));
+        let up = |tally: &Arc<Tally>| {
+            let tally = Arc::clone(tally);
+            spawn(move || tally.increment())
+        };
+        let ups = [up(&tally), up(&tally)];
+        let down = tally.decrement();
+        let mut ups = ups.map(|up| up.join().unwrap());
+        ups.sort_unstable();
+        // The decrement came first, in the middle or last.
+        assert!(
+            matches!((ups, down), ([1, 2], 0) | ([2, 2], 1) | ([2, 3], 2)),
+            "{ups:?} on the way up, {down} on the way down"
+        );
+        assert_eq!(tally.get(), 2);
+    });
+}
+
+/// What is taken and what is left add up to what was counted.
+#[test]
+fn take_loses_nothing() {
+    explore(None, || {
+        let tally = Arc::new(Tally::new(0));
+        let cell = Arc::new(UnsafeCell::new(()));
+        let other = {
+            let (tally, cell) = (Arc::clone(&tally), Arc::clone(&cell));
+            spawn(move || {
+                cell.with_mut(|_| ());
+                (tally.increment(), tally.increment())
+            })
+        };
+        let taken = tally.take();
+        if taken > 0 {
+            cell.with_mut(|_| ());
+        }
+        let became = other.join().unwrap();
+        assert!(matches!((taken, became), (0, (1, 2)) | (1, (1, 1)) | (2, (1, 2))));
+        assert_eq!(taken + tally.get(), 2);
+    });
+}
+
+/// A block that fails takes its one away again, and nobody else's.
+#[test]
+fn increment_with_rewinds() {
+    explore(None, || {
+        let tally = Arc::new(Tally::new(0));
+        let other = {
+            let tally = Arc::clone(&tally);
+            spawn(move || tally.increment_with(Err::<(), u64>).unwrap_err())
+        };
+        let own = tally.increment_with(Ok::<u64, ()>).unwrap();
+        let failed = other.join().unwrap();
+        // Both were told a value of their own, or the second came after the rewind.
+        assert!(matches!((own, failed), (1, 1) | (1, 2) | (2, 1)), "{own} and {failed}");
+        assert_eq!(tally.get(), 1);
+    });
+}
+
+/// At the end of the scale a rewind takes away nothing that was not added.
+#[test]
+fn increment_with_rewinds_nothing_when_saturated() {
+    explore(None, || {
+        let tally = Arc::new(Tally::new(u64::MAX));
+        let other = {
+            let tally = Arc::clone(&tally);
+            spawn(move || tally.increment())
+        };
+        assert_eq!(tally.increment_with(Err::<(), u64>), Err(u64::MAX));
+        assert_eq!(other.join().unwrap(), u64::MAX);
+        assert_eq!(tally.get(), u64::MAX);
+    });
+}
