@@ -209,8 +209,9 @@ impl Course {
     /// assert!(course.withdraw().is_err());
     /// ```
     pub fn withdraw(&self) -> Result<(), NotEnrolled> {
-        // Relaxed: it orders nothing by itself. A reader who sees the leave below sees this too.
-        let fewer = self.enrolled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |enrolled| {
+        // Acquire: pairs with the Release of `confirm`, so that the leave below hands on what was
+        // written by the one who enrolled. Relaxed on failure: nothing is done then.
+        let fewer = self.enrolled.fetch_update(Ordering::Acquire, Ordering::Relaxed, |enrolled| {
             (enrolled as u32 > 0).then(|| enrolled.wrapping_add(CHANGE) - 1)
         });
         fewer.map_err(|_| NotEnrolled)?;
