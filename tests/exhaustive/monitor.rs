@@ -32,7 +32,7 @@ pub(crate) enum Answer {
     Full,
     Closed,
     Done,
-    Held(u32),
+    Held(u8),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -66,7 +66,7 @@ impl Story {
         let answer = match call {
             Call::Enter => admit(1),
             Call::Take(n) => admit(n),
-            Call::Occupied(_) => Answer::Held(self.held),
+            Call::Occupied(_) => Answer::Held(self.held as u8),
             _ => Answer::Done,
         };
         match call {

@@ -99,7 +99,7 @@ impl Protocol for Real {
                 Done(Answer::Done)
             }
             RealOp::Occupied(places) => {
-                Done(Answer::Held(Word(word.load(Ordering::Relaxed)).held(places)))
+                Done(Answer::Held(Word(word.load(Ordering::Relaxed)).held(places) as u8))
             }
         }
     }
@@ -195,7 +195,7 @@ impl Protocol for Alternative {
                 }
                 Done(Answer::Done)
             }
-            AltOp::Occupied => Done(Answer::Held(word.load(SEQ))),
+            AltOp::Occupied => Done(Answer::Held(word.load(SEQ) as u8)),
         }
     }
 }

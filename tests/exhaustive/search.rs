@@ -133,8 +133,7 @@ impl<P: Protocol> Search<'_, P> {
                 found.extend(self.moves(&state, who, &mut seen).map_err(fail)?);
             }
             for next in found.into_iter().map(sorted) {
-                if !known.contains(&next) {
-                    known.insert(next.clone());
+                if known.insert(next.clone()) {
                     states.push((next, at));
                 }
             }
