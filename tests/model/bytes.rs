@@ -1,0 +1,113 @@
+//! Operations from bytes, for the fuzzer. Amounts lean towards the ends, where mistakes live.
+
+use headcount::Gate;
+
+use super::{course, gate, tally, Ending};
+
+/// Bytes, read one by one; zeros after the end.
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl Bytes<'_> {
+    pub fn byte(&mut self) -> u8 {
+        let Some((&first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        first
+    }
+
+    fn flag(&mut self) -> bool {
+        self.byte() % 2 == 1
+    }
+
+    /// A capacity or a number of places: small, near the highest, or anything.
+    pub fn amount(&mut self) -> u32 {
+        let low = self.byte();
+        match low >> 5 {
+            0..=4 => (low % 12).into(),
+            5 => Gate::MAX_CAPACITY - u32::from(low % 4),
+            6 => Gate::MAX_CAPACITY / 2 + u32::from(low % 4),
+            _ => u32::from_le_bytes([low, self.byte(), self.byte(), self.byte()]),
+        }
+    }
+
+    /// A start value or a step of a tally: small, near the highest, or anything.
+    pub fn long(&mut self) -> u64 {
+        let low = self.byte();
+        match low >> 5 {
+            0..=3 => (low % 12).into(),
+            4..=5 => u64::MAX - u64::from(low % 12),
+            6 => u64::MAX / 2 + u64::from(low % 4),
+            _ => u64::from_le_bytes(std::array::from_fn(|_| self.byte())),
+        }
+    }
+
+    fn ending(&mut self) -> Ending {
+        match self.byte() % 3 {
+            0 => Ending::Succeeds,
+            1 => Ending::Fails,
+            _ => Ending::Panics,
+        }
+    }
+
+    /// Operations until the bytes are used up.
+    pub fn ops<Op>(mut self, next: impl Fn(&mut Self) -> Op) -> Vec<Op> {
+        let mut ops = Vec::new();
+        while !self.0.is_empty() {
+            ops.push(next(&mut self));
+        }
+        ops
+    }
+
+    pub fn gate_op(&mut self) -> gate::Op {
+        use gate::Op;
+        match self.byte() % 14 {
+            0 | 1 => Op::Acquire { owned: self.flag() },
+            2 | 3 => Op::AcquireMany { n: self.amount(), owned: self.flag() },
+            4 => Op::Run(self.ending()),
+            5 => Op::Drop(self.byte()),
+            6 => Op::Forget(self.byte()),
+            7 => Op::Leak(self.byte()),
+            8 => Op::Split { pick: self.byte(), n: self.amount() },
+            9 => Op::Merge { into: self.byte(), from: self.byte() },
+            10 => Op::SetCapacity(self.amount()),
+            11 => Op::Close,
+            12 => Op::Reopen,
+            _ => Op::CloseIfOccupied(self.amount()),
+        }
+    }
+
+    pub fn course_op(&mut self) -> course::Op {
+        use course::Op;
+        match self.byte() % 10 {
+            0 | 1 => Op::Reserve { owned: self.flag() },
+            2 => Op::Confirm(self.byte()),
+            3 => Op::Cancel(self.byte()),
+            4 => Op::Drop(self.byte()),
+            5 => Op::Leak(self.byte()),
+            6 => Op::Enroll(self.ending()),
+            7 => Op::Withdraw,
+            8 => Op::Close,
+            _ => Op::Reopen,
+        }
+    }
+
+    pub fn tally_op(&mut self) -> tally::Op {
+        use tally::Op;
+        match self.byte() % 8 {
+            0 => Op::Get,
+            1 => Op::IncrementWith(self.ending(), None),
+            2 => Op::IncrementWith(self.ending(), Some(self.change())),
+            _ => Op::Change(self.change()),
+        }
+    }
+
+    fn change(&mut self) -> tally::Change {
+        use tally::Change;
+        match self.byte() % 5 {
+            0 => Change::Increment,
+            1 => Change::Add(self.long()),
+            2 => Change::Decrement,
+            3 => Change::Sub(self.long()),
+            _ => Change::Take,
+        }
+    }
+}
