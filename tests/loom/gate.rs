@@ -1,4 +1,4 @@
-//! Entering and leaving: *never-over*, *exact*, *happens-before*, *cheap no*, many at once.
+//! Entering and leaving: *never-over*, *exact*, *happens-before*, many at once.
 
 use crate::crowd::{Act::*, Crowd};
 
@@ -141,11 +141,9 @@ fn exact_for_two_who_remember_room() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// *cheap no*, as far as it shows from outside: a crowd that is refused changes nothing for others.
-/// Whoever compares the count with what it was (here: many at once, and closing at a count) is
-/// never made to see another count than the holder's own.
+/// A crowd that is refused changes nothing that others can read, nor what they are told.
 #[test]
-fn cheap_no_changes_nothing_for_others() {
+fn exact_readings_among_the_refused() {
     let crowd = Crowd {
         capacity: 1,
         before: &[Enter],

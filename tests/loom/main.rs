@@ -20,9 +20,11 @@
 //!
 //! # What is not here
 //!
-//! *wait-free enter* and the single load of *cheap no* are about the number of steps. Loom counts
-//! none; they are held by the exhaustive search over the machines of `src/slot.rs`. Here stands only
-//! what can be seen from outside of it: see `cheap_no`.
+//! *wait-free enter* and *cheap no* are about the number and kind of steps, and loom counts none;
+//! they are held by the exhaustive search over the machines of `src/slot.rs`. Nor can a model see a
+//! WAITING flag that stays too long, which costs time only.
+//!
+//! Ignored models are promises that the docs make and the code does not keep; each says which.
 
 #![cfg(headcount_loom)]
 
