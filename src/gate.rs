@@ -11,8 +11,13 @@ use core::fmt;
 use crate::error::TryAcquireError;
 use crate::permit::{OwnedPermit, Permit, Places};
 use crate::recent;
-use crate::slot::{Refused, Slot, CEILING};
+use crate::slot::{Refused, Slot, CEILING, WAITING};
 use crate::sync::{const_fn, AtomicU32, Ordering};
+
+/// The most places that one step of `set_capacity` withdraws. Each such call in progress may have
+/// withdrawn a step too many: this small, 32,768 of them fit between the ceiling and the flags.
+const STEP_DOWN: u32 = 1 << 14;
+const _: () = assert!(2 * CEILING + 32_767 * STEP_DOWN < WAITING);
 
 /// A limit on how many may be inside at once.
 ///
@@ -82,8 +87,8 @@ use crate::sync::{const_fn, AtomicU32, Ordering};
 /// [`occupied`](Gate::occupied) may count it. *never-over* and *no-leak* hold throughout; *exact*
 /// holds with two exceptions, which end with the calls that are in progress:
 ///
-/// - A call that overlaps two closings, with a reopening in between, may cause another to be refused
-///   as full in its favour, and be refused itself.
+/// - A call that overlaps a reopening and the next closing may cause another to be refused as full
+///   in its favour, and be refused itself.
 /// - So may one that overlaps the time in which places are owed, from a lowering until enough
 ///   holders have left.
 ///
@@ -318,7 +323,13 @@ impl Gate {
     /// nobody gets in before it is below. Once a lowering call has returned, nobody is admitted
     /// beyond the new capacity.
     ///
-    /// Lock-free: calls that run at the same time end in the capacity of one of them.
+    /// Lock-free: calls that run at the same time end in the capacity of one of them. Until they do,
+    /// each may hold places that it is about to withdraw or has just withdrawn in vain, and callers
+    /// may be refused for it.
+    ///
+    /// # Cost
+    ///
+    /// Two compare-exchanges for each 16,384 places, more where others change the same meanwhile.
     ///
     /// # Panics
     ///
@@ -340,24 +351,24 @@ impl Gate {
     pub fn set_capacity(&self, capacity: u32) {
         assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
         let mut from = self.capacity();
-        loop {
-            let lowered = from.saturating_sub(capacity);
+        while from != capacity {
+            let to = capacity.max(from.saturating_sub(STEP_DOWN));
+            let lowered = from.saturating_sub(to);
             self.slot.withdraw(lowered);
             // Relaxed: the slot decides who gets in. The order that *never-over* needs, that the
             // slot never has more places than this says, is that of each call's own two changes.
-            let swapped = self.capacity.compare_exchange(
-                from,
-                capacity,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
-            match swapped {
-                Ok(_) => return self.give_back(capacity.saturating_sub(from)),
+            let swapped =
+                self.capacity.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+            from = match swapped {
+                Ok(_) => {
+                    self.give_back(to.saturating_sub(from));
+                    to
+                }
                 Err(now) => {
                     self.give_back(lowered);
-                    from = now;
+                    now
                 }
-            }
+            };
         }
     }
 
@@ -408,6 +419,10 @@ impl Gate {
     ///
     /// Returns how many were held. A gate that is closed already stays closed, and the answer is
     /// `Ok` if enough places are held.
+    ///
+    /// Among those held may be a caller who is about to back out, if the gate was closed before,
+    /// see [closing and lowering](Self#closing-reopening-and-lowering). A call that overlaps a
+    /// [`set_capacity`](Self::set_capacity) may be off by as many places as that moves.
     ///
     /// # Errors
     ///

@@ -108,10 +108,10 @@ fn lower_below_what_is_held() {
     holds(2, &[Role::Guest, Role::Guest, CLOSE, TO_NONE], ANY);
 }
 
-/// The limit of *exact* that the documentation of `Gate` states: a call that overlaps two closings
-/// with a reopening in between may cause a refusal that nothing explains. Nothing worse.
+/// The limit of *exact* that the documentation of `Gate` states: a call that overlaps a reopening and
+/// the next closing may cause a refusal that nothing explains. Nothing worse.
 #[test]
-fn two_closings_within_one_call() {
+fn a_reopening_and_a_closing_within_one_call() {
     const TWICE: Role = Role::Admin(&[Call::Close, Call::Reopen, Call::Close]);
     let roles = [Role::Guest, Role::Guest, TWICE];
     assert_eq!(search(&Real, 1, &roles, ANY).unwrap_err().fault, Fault::Inexact);

@@ -24,7 +24,7 @@
 //! they are held by the exhaustive search over the machines of `src/slot.rs`. Nor can a model see a
 //! WAITING flag that stays too long, which costs time only.
 //!
-//! Ignored models are promises that the docs make and the code does not keep; each says which.
+//! Models named `limits_…` must fail too: they show that what the documentation excepts is real.
 
 #![cfg(headcount_loom)]
 
