@@ -37,11 +37,14 @@ impl Quartiles {
     }
 }
 
+/// See [`Side::burst`].
+type Burst<'a> = Box<dyn Fn(&Crew, u64) -> Duration + 'a>;
+
 /// A contender on so many threads, its type forgotten outside the loop that is timed.
 pub(crate) struct Side<'a> {
     name: String,
     threads: usize,
-    burst: Box<dyn Fn(&Crew, u64) -> Duration + 'a>,
+    burst: Burst<'a>,
 }
 
 impl<'a> Side<'a> {
@@ -63,7 +66,7 @@ impl<'a> Side<'a> {
         self.threads
     }
 
-    /// Does so many operations on each thread, untyped: for criterion's `iter_custom`.
+    /// Has each thread do so many operations, and yields the time.
     pub(crate) fn burst(&self, crew: &Crew, operations: u64) -> Duration {
         (self.burst)(crew, operations)
     }
