@@ -32,12 +32,9 @@ impl Plain {
     }
 
     /// Reads and writes, as one who is alone with it.
-    fn update(&self, f: impl FnOnce(u64) -> u64) -> u64 {
-        // SAFETY: the caller holds the only place of a gate, or is alone for another reason.
-        unsafe {
-            *self.0.get() = f(*self.0.get());
-            *self.0.get()
-        }
+    fn update(&self, f: impl FnOnce(u64) -> u64) {
+        // SAFETY: the caller holds the only place of a gate.
+        unsafe { *self.0.get() = f(*self.0.get()) }
     }
 
     /// Reads, after the last write.
@@ -141,9 +138,9 @@ fn handing_on() {
     let gate = forever(Gate::new(1));
     play("handing on", 4, |scene, me, round| {
         let answer = match (me + round) % 3 {
-            0 => gate.try_run(|| MEMORY.update(|n| n + 1)).map(drop),
-            1 => gate.try_acquire().map(|_permit| drop(MEMORY.update(|n| n + 1))),
-            _ => gate.try_acquire_many(1).map(|_permit| drop(MEMORY.update(|n| n + 1))),
+            0 => gate.try_run(|| MEMORY.update(|n| n + 1)),
+            1 => gate.try_acquire().map(|_permit| MEMORY.update(|n| n + 1)),
+            _ => gate.try_acquire_many(1).map(|_permit| MEMORY.update(|n| n + 1)),
         };
         if scene.saw(answer).is_ok() {
             ROUNDS.fetch_add(1, Relaxed);

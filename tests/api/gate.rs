@@ -38,7 +38,7 @@ fn the_highest_capacity_can_be_used_to_the_last_place() {
 #[test]
 fn a_capacity_above_the_highest_panics() {
     for capacity in [MAX + 1, u32::MAX] {
-        let message = panic_message(|| drop(Gate::new(capacity)));
+        let message = panic_message(|| assert!(Gate::new(capacity).is_closed()));
         assert_eq!(message, "capacity is above Gate::MAX_CAPACITY");
     }
 }

@@ -5,10 +5,10 @@ use headcount::Gate;
 use super::{course, gate, tally, Ending};
 
 /// Bytes, read one by one; zeros after the end.
-pub struct Bytes<'a>(pub &'a [u8]);
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
 impl Bytes<'_> {
-    pub fn byte(&mut self) -> u8 {
+    pub(crate) fn byte(&mut self) -> u8 {
         let Some((&first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
         first
@@ -19,7 +19,7 @@ impl Bytes<'_> {
     }
 
     /// A capacity or a number of places: small, near the highest, or anything.
-    pub fn amount(&mut self) -> u32 {
+    pub(crate) fn amount(&mut self) -> u32 {
         let low = self.byte();
         match low >> 5 {
             0..=4 => (low % 12).into(),
@@ -30,7 +30,7 @@ impl Bytes<'_> {
     }
 
     /// A start value or a step of a tally: small, near the highest, or anything.
-    pub fn long(&mut self) -> u64 {
+    pub(crate) fn long(&mut self) -> u64 {
         let low = self.byte();
         match low >> 5 {
             0..=3 => (low % 12).into(),
@@ -49,7 +49,7 @@ impl Bytes<'_> {
     }
 
     /// Operations until the bytes are used up.
-    pub fn ops<Op>(mut self, next: impl Fn(&mut Self) -> Op) -> Vec<Op> {
+    pub(crate) fn ops<Op>(mut self, next: impl Fn(&mut Self) -> Op) -> Vec<Op> {
         let mut ops = Vec::new();
         while !self.0.is_empty() {
             ops.push(next(&mut self));
@@ -57,7 +57,7 @@ impl Bytes<'_> {
         ops
     }
 
-    pub fn gate_op(&mut self) -> gate::Op {
+    pub(crate) fn gate_op(&mut self) -> gate::Op {
         use gate::Op;
         match self.byte() % 14 {
             0 | 1 => Op::Acquire { owned: self.flag() },
@@ -75,7 +75,7 @@ impl Bytes<'_> {
         }
     }
 
-    pub fn course_op(&mut self) -> course::Op {
+    pub(crate) fn course_op(&mut self) -> course::Op {
         use course::Op;
         match self.byte() % 10 {
             0 | 1 => Op::Reserve { owned: self.flag() },
@@ -90,7 +90,7 @@ impl Bytes<'_> {
         }
     }
 
-    pub fn tally_op(&mut self) -> tally::Op {
+    pub(crate) fn tally_op(&mut self) -> tally::Op {
         use tally::Op;
         match self.byte() % 8 {
             0 => Op::Get,

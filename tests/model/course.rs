@@ -8,7 +8,7 @@ use super::{caught, remove, Ending, Failed};
 
 /// One operation on a course or on one of its reservations. A `u8` picks among those.
 #[derive(Clone, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     Reserve { owned: bool },
     Confirm(u8),
     Cancel(u8),
@@ -168,7 +168,7 @@ impl<'a> Pair<'a> {
 }
 
 /// Runs `ops` on a course that begins with `enrolled` heads, and on its model.
-pub fn check(capacity: u32, enrolled: u32, ops: &[Op]) {
+pub(crate) fn check(capacity: u32, enrolled: u32, ops: &[Op]) {
     let limit = if capacity > Gate::MAX_CAPACITY { Gate::MAX_CAPACITY } else { capacity };
     let asked = if capacity > limit { capacity } else { enrolled };
     let course = match Course::with_enrolled(capacity, enrolled) {

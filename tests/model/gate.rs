@@ -8,7 +8,7 @@ use super::{caught, remove, Ending};
 
 /// One operation on a gate or on one of its permits. A `u8` picks among the permits held.
 #[derive(Clone, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     Acquire { owned: bool },
     AcquireMany { n: u32, owned: bool },
     Run(Ending),
@@ -32,11 +32,7 @@ struct Model {
 
 impl Model {
     fn free(&self) -> u32 {
-        if self.held < self.capacity {
-            self.capacity - self.held
-        } else {
-            0
-        }
+        self.capacity.saturating_sub(self.held)
     }
 
     fn acquire(&mut self, n: u32) -> Result<u32, TryAcquireError> {
@@ -98,7 +94,7 @@ impl Held<'_> {
 }
 
 /// A gate, its permits, and the model of both.
-pub struct Pair<'a> {
+pub(crate) struct Pair<'a> {
     gate: &'a Arc<Gate>,
     permits: Vec<Held<'a>>,
     model: Model,
@@ -107,13 +103,13 @@ pub struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     /// Takes a gate that nobody has used yet.
-    pub fn new(gate: &'a Arc<Gate>) -> Self {
+    pub(crate) fn new(gate: &'a Arc<Gate>) -> Self {
         let model = Model { capacity: gate.capacity(), held: 0, closed: false };
         Pair { gate, permits: Vec::new(), model, forgotten: 0 }
     }
 
     /// Does `op` on both and compares what it returned and all that can be read afterwards.
-    pub fn apply(&mut self, op: &Op) {
+    pub(crate) fn apply(&mut self, op: &Op) {
         self.perform(op);
         self.compare(op);
     }
@@ -239,7 +235,7 @@ impl<'a> Pair<'a> {
     }
 
     /// Drops all permits: only what was forgotten stays, and every other place can be had again.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         let Pair { gate, permits, model, forgotten } = self;
         drop(permits);
         assert_eq!(gate.occupied(), forgotten);
@@ -253,7 +249,7 @@ impl<'a> Pair<'a> {
 }
 
 /// Runs `ops` on a gate of `capacity` places and on its model.
-pub fn check(capacity: u32, ops: &[Op]) {
+pub(crate) fn check(capacity: u32, ops: &[Op]) {
     let gate = Arc::new(Gate::new(capacity.min(Gate::MAX_CAPACITY)));
     let mut pair = Pair::new(&gate);
     for op in ops {

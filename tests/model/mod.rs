@@ -3,14 +3,14 @@
 //!
 //! A model does sums on ordinary numbers and knows nothing of slots, ceilings or flags.
 
-pub mod bytes;
-pub mod course;
-pub mod gate;
-pub mod tally;
+pub(crate) mod bytes;
+pub(crate) mod course;
+pub(crate) mod gate;
+pub(crate) mod tally;
 
 /// How a block that was handed to the crate ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ending {
+pub(crate) enum Ending {
     Succeeds,
     Fails,
     Panics,
@@ -18,12 +18,12 @@ pub enum Ending {
 
 /// The error of a block that fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Failed;
+pub(crate) struct Failed;
 
 impl Ending {
     /// Ends a block this way. The panic runs no hook: nothing is printed, and a fuzzer that aborts on
     /// panics lets it pass.
-    pub fn end(self) -> Result<(), Failed> {
+    pub(crate) fn end(self) -> Result<(), Failed> {
         match self {
             Ending::Succeeds => Ok(()),
             Ending::Fails => Err(Failed),
@@ -33,7 +33,7 @@ impl Ending {
 }
 
 /// Runs `f`; `None` if it ended in the panic of [`Ending::end`]. Other panics go on.
-pub fn caught<T>(f: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Option<T> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
         Ok(outcome) => Some(outcome),
         Err(payload) if payload.is::<Failed>() => None,

@@ -6,7 +6,7 @@ use super::{caught, Ending};
 
 /// One operation on a tally.
 #[derive(Clone, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     Change(Change),
     Get,
     /// The block form, with a change that somebody makes while the block runs.
@@ -15,7 +15,7 @@ pub enum Op {
 
 /// One operation that changes a tally.
 #[derive(Clone, Copy, Debug)]
-pub enum Change {
+pub(crate) enum Change {
     Increment,
     Add(u64),
     Decrement,
@@ -86,7 +86,7 @@ fn increment_with(tally: &Tally, model: &mut Model, ending: Ending, during: Opti
 }
 
 /// Runs `ops` on a tally that begins at `start`, and on its model.
-pub fn check(start: u64, ops: &[Op]) {
+pub(crate) fn check(start: u64, ops: &[Op]) {
     let tally = Tally::new(start);
     let mut model = Model { value: start.into(), start: start.into() };
     for op in ops {
