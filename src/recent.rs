@@ -44,3 +44,46 @@ mod memory {
 }
 
 pub(crate) use memory::{had_room, note};
+
+#[cfg(all(test, feature = "std", not(headcount_loom)))]
+mod tests {
+    use super::{had_room, note};
+    use alloc::vec::Vec;
+
+    use crate::Gate;
+
+    #[test]
+    fn a_thread_remembers_one_slot_and_forgets_only_that() {
+        let (one, other) = (1, 2);
+        assert!(!had_room(&one));
+        note(&one, true);
+        assert!(had_room(&one) && !had_room(&other));
+        note(&other, false);
+        assert!(had_room(&one));
+        note(&other, true);
+        assert!(had_room(&other) && !had_room(&one));
+        note(&other, false);
+        assert!(!had_room(&other));
+    }
+
+    #[test]
+    fn an_entry_is_remembered_while_there_is_room_to_spare() {
+        let gate = Gate::new(3);
+        let mut permits = Vec::new();
+        for room in [true, true, false] {
+            permits.extend(gate.try_acquire());
+            assert_eq!(had_room(&gate), room);
+        }
+        assert!(gate.try_acquire().is_err());
+        permits.clear();
+        permits.extend(gate.try_acquire());
+        assert!(had_room(&gate));
+        permits.extend(gate.try_acquire_many(2));
+        assert!(gate.try_acquire().is_err());
+        assert!(!had_room(&gate), "a refusal is remembered: the next one is a look");
+
+        let gate = Gate::new(1);
+        let _permit = gate.try_acquire();
+        assert!(!had_room(&gate));
+    }
+}
