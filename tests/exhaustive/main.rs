@@ -150,7 +150,7 @@ fn cheap_no() {
     let full = Slot::new(2, 2).read().0;
     for flags in [0, slot::CLOSED, slot::WAITING, slot::CLOSED | slot::WAITING] {
         for above in 0..3 {
-            let before = full + above | flags;
+            let before = (full + above) | flags;
             let word = AtomicU32::new(before);
             let why = if flags & slot::CLOSED == 0 { Refused::Full } else { Refused::Closed };
             assert_eq!(Enter::Look.step(&word), Step::Done(Err(why)));
