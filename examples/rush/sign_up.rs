@@ -1,0 +1,111 @@
+//! A sign-up in three ways. All do the same work for whoever gets a place, and none for the others.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use headcount::Course;
+
+/// How long it takes to write down who has signed up, as a database next door would.
+pub(crate) const SAVING: Duration = Duration::from_micros(100);
+
+/// The work of a sign-up.
+fn save() {
+    thread::sleep(SAVING);
+}
+
+/// A course with a limit, or what is meant to be one.
+pub(crate) trait SignUp: Sync {
+    /// Signs one up. False if the course was full.
+    fn sign_up(&self) -> bool;
+
+    /// How many have signed up.
+    fn enrolled(&self) -> u32;
+}
+
+/// Looks for room, and takes it when all else is done. Others look meanwhile.
+pub(crate) struct CheckThenAct {
+    capacity: u32,
+    enrolled: AtomicU32,
+}
+
+impl CheckThenAct {
+    pub(crate) fn new(capacity: u32) -> CheckThenAct {
+        CheckThenAct { capacity, enrolled: AtomicU32::new(0) }
+    }
+}
+
+impl SignUp for CheckThenAct {
+    fn sign_up(&self) -> bool {
+        // SeqCst, here and below: even the strongest order does not make one step of two.
+        if self.enrolled.load(Ordering::SeqCst) >= self.capacity {
+            return false;
+        }
+        save();
+        self.enrolled.fetch_add(1, Ordering::SeqCst);
+        true
+    }
+
+    fn enrolled(&self) -> u32 {
+        // SeqCst: as above.
+        self.enrolled.load(Ordering::SeqCst)
+    }
+}
+
+/// Locks the course while it looks, saves and counts: right, and one at a time.
+pub(crate) struct Locked {
+    capacity: u32,
+    enrolled: Mutex<u32>,
+}
+
+impl Locked {
+    pub(crate) fn new(capacity: u32) -> Locked {
+        Locked { capacity, enrolled: Mutex::new(0) }
+    }
+}
+
+impl SignUp for Locked {
+    fn sign_up(&self) -> bool {
+        let mut enrolled = self.enrolled.lock().unwrap_or_else(PoisonError::into_inner);
+        if *enrolled >= self.capacity {
+            return false;
+        }
+        save();
+        *enrolled += 1;
+        true
+    }
+
+    fn enrolled(&self) -> u32 {
+        *self.enrolled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// headcount: takes the place first, saves, and confirms. Nobody waits for anybody.
+impl SignUp for Course {
+    fn sign_up(&self) -> bool {
+        self.enroll(|_head_count| {
+            save();
+            Ok::<_, ()>(())
+        })
+        .is_ok()
+    }
+
+    fn enrolled(&self) -> u32 {
+        self.counts().enrolled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_each_way_keeps_the_limit() {
+        let ways: [&dyn SignUp; 3] = [&CheckThenAct::new(2), &Locked::new(2), &Course::new(2)];
+        for way in ways {
+            assert_eq!([(); 3].map(|()| way.sign_up()), [true, true, false]);
+            assert_eq!(way.enrolled(), 2);
+        }
+    }
+}
