@@ -13,7 +13,7 @@ const DISTURBED: f64 = 1.15;
 const IDEAL_OPERATIONS: u64 = 5_000;
 
 /// How many rounds are left out for each that is wanted before the rest is given up.
-const PATIENCE: usize = 5;
+const PATIENCE: usize = 20;
 
 /// Three numbers that say how a sample lies.
 #[derive(Clone, Copy, Debug)]
