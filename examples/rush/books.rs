@@ -133,7 +133,8 @@ mod tests {
             verdict(&["A".to_owned()], &[books], 5)
         };
         assert_eq!(flaw(|_| ()), Ok(()));
-        let spoils: [(fn(&mut Books), &str); 5] = [
+        type Spoil = fn(&mut Books);
+        let spoils: [(Spoil, &str); 5] = [
             (|books| books.asked += 1, "10 asked"),
             (|books| books.left -= 1, "3 left"),
             (|books| books.occupied = 4, "the gate counts 4"),
