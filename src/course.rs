@@ -14,8 +14,9 @@ use core::fmt;
 use core::ops::Deref;
 
 use crate::error::{CapacityError, EnrollError, NotEnrolled, TryAcquireError};
-use crate::slot::{Slot, CEILING};
+use crate::slot::{Slot, CEILING, WAITING};
 use crate::sync::{const_fn, AtomicU64, Ordering};
+use crate::wait::Line;
 
 /// One change of `enrolled`, counted in its upper half.
 const CHANGE: u64 = 1 << 32;
@@ -57,9 +58,10 @@ const CHANGE: u64 = 1 << 32;
 ///
 /// Available where the target has 64-bit atomics.
 pub struct Course {
-    slot: Slot,
+    pub(crate) slot: Slot,
     capacity: u32,
     enrolled: AtomicU64,
+    pub(crate) line: Line,
 }
 
 /// One consistent reading of a [`Course`]: enrolled ≤ taken ≤ capacity.
@@ -98,7 +100,12 @@ impl Course {
         #[track_caller]
         pub const fn new(capacity: u32) -> Course {
             assert!(capacity <= CEILING, "capacity is above Gate::MAX_CAPACITY");
-            Course { slot: Slot::new(capacity, 0), capacity, enrolled: AtomicU64::new(0) }
+            Course {
+                slot: Slot::new(capacity, 0),
+                capacity,
+                enrolled: AtomicU64::new(0),
+                line: Line::new(),
+            }
         }
     }
 
@@ -122,7 +129,8 @@ impl Course {
             }
         }
         let slot = Slot::new(capacity, enrolled);
-        Ok(Course { slot, capacity, enrolled: AtomicU64::new(enrolled.into()) })
+        let enrolled = AtomicU64::new(enrolled.into());
+        Ok(Course { slot, capacity, enrolled, line: Line::new() })
     }
 
     /// Takes a place that is not enrolled yet.
@@ -145,8 +153,8 @@ impl Course {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn try_reserve(&self) -> Result<Reservation<'_>, TryAcquireError> {
-        self.slot.enter()?;
-        Ok(Reservation(Place { course: self, cancels: true }))
+        self.enter()?;
+        Ok(Reservation::new(self))
     }
 
     /// As [`try_reserve`](Self::try_reserve), for a reservation that is not tied to a borrow.
@@ -165,8 +173,8 @@ impl Course {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn try_reserve_owned(self: Arc<Self>) -> Result<OwnedReservation, TryAcquireError> {
-        self.slot.enter()?;
-        Ok(OwnedReservation(Place { course: self, cancels: true }))
+        self.enter()?;
+        Ok(OwnedReservation::new(self))
     }
 
     /// The block form: reserves, runs `f`, and enrolls if it succeeds.
@@ -186,7 +194,7 @@ impl Course {
     /// assert_eq!(course.counts().taken, 1);
     /// ```
     pub fn enroll<T, E>(&self, f: impl FnOnce(u32) -> Result<T, E>) -> Result<T, EnrollError<E>> {
-        let level = self.slot.enter().map_err(TryAcquireError::from)?;
+        let level = self.enter()?;
         let place = Place { course: self, cancels: true };
         let outcome = f(level + self.capacity - CEILING).map_err(EnrollError::Failed)?;
         place.confirm();
@@ -215,7 +223,7 @@ impl Course {
             (enrolled as u32 > 0).then(|| enrolled.wrapping_add(CHANGE) - 1)
         });
         fewer.map_err(|_| NotEnrolled)?;
-        self.slot.leave();
+        self.line.give_back(&self.slot, 1);
         Ok(())
     }
 
@@ -253,7 +261,7 @@ impl Course {
     /// assert!(course.try_reserve().unwrap_err().is_closed());
     /// ```
     pub fn close(&self) {
-        self.slot.close();
+        self.line.close(&self.slot);
     }
 
     /// Lets people in again. See [`Gate::reopen`](crate::Gate::reopen).
@@ -265,7 +273,7 @@ impl Course {
     /// assert!(course.try_reserve().is_ok());
     /// ```
     pub fn reopen(&self) {
-        self.slot.reopen();
+        self.line.reopen(&self.slot);
     }
 
     /// True if the course is closed.
@@ -284,6 +292,14 @@ impl Course {
     /// ```
     pub fn capacity(&self) -> u32 {
         self.capacity
+    }
+
+    /// Claims one place; yields the level that includes the new head.
+    #[inline]
+    pub(crate) fn enter(&self) -> Result<u32, TryAcquireError> {
+        let level = self.slot.enter()?;
+        self.line.admit(&self.slot, level, 1)?;
+        Ok(level & !WAITING)
     }
 }
 
@@ -317,15 +333,21 @@ impl<C: Deref<Target = Course>> Place<C> {
 impl<C: Deref<Target = Course>> Drop for Place<C> {
     fn drop(&mut self) {
         if self.cancels {
-            self.course.slot.leave();
+            self.course.line.give_back(&self.course.slot, 1);
         }
     }
 }
 
 /// The methods of both reservations. `$course` and `$reserve` tell the examples how to reserve.
 macro_rules! reservation {
-    ($reservation:ty, $name:literal, $course:literal, $reserve:literal) => {
-        impl $reservation {
+    ([$($lifetime:lifetime)?] $reservation:ty, $handle:ty, $name:literal, $course:literal, $reserve:literal) => {
+        impl$(<$lifetime>)? $reservation {
+            /// A reservation of a place that has just been taken.
+            #[inline]
+            pub(crate) fn new(course: $handle) -> Self {
+                Self(Place { course, cancels: true })
+            }
+
             /// Enrolls: the place stays taken until somebody [withdraws](Course::withdraw).
             ///
             /// ```
@@ -351,7 +373,7 @@ macro_rules! reservation {
             pub fn cancel(self) {}
         }
 
-        impl fmt::Debug for $reservation {
+        impl$(<$lifetime>)? fmt::Debug for $reservation {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct($name).finish_non_exhaustive()
             }
@@ -374,7 +396,8 @@ macro_rules! reservation {
 pub struct Reservation<'a>(Place<&'a Course>);
 
 reservation!(
-    Reservation<'_>,
+    ['a] Reservation<'a>,
+    &'a Course,
     "Reservation",
     "let course = Course::new(30);",
     "course.try_reserve()"
@@ -394,7 +417,8 @@ reservation!(
 pub struct OwnedReservation(Place<Arc<Course>>);
 
 reservation!(
-    OwnedReservation,
+    [] OwnedReservation,
+    Arc<Course>,
     "OwnedReservation",
     "let course = std::sync::Arc::new(Course::new(30));",
     "course.clone().try_reserve_owned()"

@@ -180,3 +180,92 @@ impl fmt::Display for CapacityError {
 }
 
 impl Error for CapacityError {}
+
+/// What one waited for was closed: nobody gets in unless it is reopened.
+///
+/// ```
+/// # #[cfg(feature = "wait")] {
+/// let gate = headcount::Gate::new(1);
+/// gate.close();
+/// let refused = gate.acquire_blocking().unwrap_err();
+/// assert_eq!(refused.to_string(), "closed: nobody gets in unless it is reopened");
+/// # }
+/// ```
+#[cfg(feature = "wait")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Closed;
+
+#[cfg(feature = "wait")]
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        TryAcquireError::Closed.fmt(f)
+    }
+}
+
+#[cfg(feature = "wait")]
+impl Error for Closed {}
+
+/// Why [`Gate::acquire_timeout`](crate::Gate::acquire_timeout) and its kin let nobody in.
+///
+/// ```
+/// # #[cfg(feature = "wait")] {
+/// use std::time::Duration;
+///
+/// let gate = headcount::Gate::new(0);
+/// let refused = gate.acquire_timeout(Duration::from_millis(1)).unwrap_err();
+/// assert!(refused.is_timeout());
+/// assert_eq!(refused.to_string(), "no place came free in time: wait longer or try again later");
+/// # }
+/// ```
+#[cfg(feature = "wait")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum AcquireTimeoutError {
+    /// The time was up before it was this caller's turn. Trying again can succeed.
+    Timeout,
+    /// It was closed, before or while the caller waited. Trying again can succeed only after a
+    /// reopening.
+    Closed,
+}
+
+#[cfg(feature = "wait")]
+impl AcquireTimeoutError {
+    /// True if this is [`Timeout`](Self::Timeout).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let refused = headcount::Gate::new(0).acquire_timeout(Duration::ZERO).unwrap_err();
+    /// assert!(refused.is_timeout() && !refused.is_closed());
+    /// ```
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, AcquireTimeoutError::Timeout)
+    }
+
+    /// True if this is [`Closed`](Self::Closed).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let gate = headcount::Gate::new(1);
+    /// gate.close();
+    /// let refused = gate.acquire_timeout(Duration::ZERO).unwrap_err();
+    /// assert!(refused.is_closed() && !refused.is_timeout());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        matches!(self, AcquireTimeoutError::Closed)
+    }
+}
+
+#[cfg(feature = "wait")]
+impl fmt::Display for AcquireTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AcquireTimeoutError::Timeout => {
+                f.write_str("no place came free in time: wait longer or try again later")
+            }
+            AcquireTimeoutError::Closed => Closed.fmt(f),
+        }
+    }
+}
+
+#[cfg(feature = "wait")]
+impl Error for AcquireTimeoutError {}

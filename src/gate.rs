@@ -1,4 +1,4 @@
-//! The gate: a slot with the API of a semaphore that never waits.
+//! The gate: a slot with the API of a semaphore that never waits unless asked.
 //!
 //! # Invariant
 //!
@@ -13,6 +13,7 @@ use crate::permit::{OwnedPermit, Permit, Places};
 use crate::recent;
 use crate::slot::{Refused, Slot, CEILING, WAITING};
 use crate::sync::{const_fn, AtomicU32, Ordering};
+use crate::wait::Line;
 
 /// The most places that one step of `set_capacity` withdraws. Each such call in progress may have
 /// withdrawn a step too many: this small, 32,768 of them fit between the ceiling and the flags.
@@ -21,7 +22,7 @@ const _: () = assert!(2 * CEILING + 32_767 * STEP_DOWN < WAITING);
 
 /// A limit on how many may be inside at once.
 ///
-/// A gate is a semaphore that never waits: [`try_acquire`](Gate::try_acquire) either hands out a
+/// A gate is a semaphore that never waits unless asked: [`try_acquire`](Gate::try_acquire) either hands out a
 /// [`Permit`] or says why not, after one or two atomic operations. Dropping the permit gives the
 /// place back. Names and behaviour are those of tokio's `Semaphore` wherever both have the thing.
 ///
@@ -71,10 +72,10 @@ const _: () = assert!(2 * CEILING + 32_767 * STEP_DOWN < WAITING);
 ///
 /// - *never-over*: the places held never exceed the capacity.
 /// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, as many
-///   places as were asked for were not free. A caller is never refused because another was in the
-///   middle of being refused.
+///   places as were asked for were not free, or (with the feature `wait`) somebody waited for a
+///   place. A caller is never refused because another was in the middle of being refused.
 /// - *wait-free enter*: `try_acquire` takes at most three atomic operations, the drop of a permit
-///   one, and one more for each caller that was just refused.
+///   one, and one more for each caller that was just refused, unless somebody waits for the place.
 /// - *cheap no*: a refusal by a full gate is one load and writes nothing, so that a refused crowd
 ///   does not slow the holders.
 ///
@@ -105,11 +106,12 @@ const _: () = assert!(2 * CEILING + 32_767 * STEP_DOWN < WAITING);
 ///
 /// # Size
 ///
-/// 8 bytes. It is not padded: gates that different threads hammer belong on cache lines of their
+/// 8 bytes, and 24 with the feature `wait`. It is not padded: gates that different threads hammer belong on cache lines of their
 /// own, for instance in `crossbeam_utils::CachePadded`.
 pub struct Gate {
-    slot: Slot,
+    pub(crate) slot: Slot,
     capacity: AtomicU32,
+    pub(crate) line: Line,
 }
 
 impl Gate {
@@ -136,7 +138,11 @@ impl Gate {
         #[track_caller]
         pub const fn new(capacity: u32) -> Gate {
             assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
-            Gate { slot: Slot::new(capacity, 0), capacity: AtomicU32::new(capacity) }
+            Gate {
+                slot: Slot::new(capacity, 0),
+                capacity: AtomicU32::new(capacity),
+                line: Line::new(),
+            }
         }
     }
 
@@ -195,7 +201,7 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn try_acquire_many(&self, n: u32) -> Result<Permit<'_>, TryAcquireError> {
-        self.slot.take(n)?;
+        self.take(n)?;
         Ok(Permit(Places::new(self, n)))
     }
 
@@ -237,7 +243,7 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn try_acquire_many_owned(self: Arc<Self>, n: u32) -> Result<OwnedPermit, TryAcquireError> {
-        self.slot.take(n)?;
+        self.take(n)?;
         Ok(OwnedPermit(Places::new(self, n)))
     }
 
@@ -354,7 +360,7 @@ impl Gate {
         while from != capacity {
             let to = capacity.max(from.saturating_sub(STEP_DOWN));
             let lowered = from.saturating_sub(to);
-            self.slot.withdraw(lowered);
+            self.line.withdraw(&self.slot, lowered);
             // Relaxed: the slot decides who gets in. The order that *never-over* needs, that the
             // slot never has more places than this says, is that of each call's own two changes.
             let swapped =
@@ -387,7 +393,7 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn close(&self) {
-        self.slot.close();
+        self.line.close(&self.slot);
     }
 
     /// Lets people in again. Reopening an open gate does nothing.
@@ -401,7 +407,7 @@ impl Gate {
     /// assert!(gate.try_acquire().is_ok());
     /// ```
     pub fn reopen(&self) {
-        self.slot.reopen();
+        self.line.reopen(&self.slot);
     }
 
     /// True if the gate is closed.
@@ -441,7 +447,11 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn close_if_occupied(&self, at_least: u32) -> Result<u32, u32> {
-        self.slot.close_if(at_least, self.capacity())
+        let outcome = self.slot.close_if(at_least, self.capacity());
+        if outcome.is_ok() {
+            self.line.closed(&self.slot);
+        }
+        outcome
     }
 
     /// Claims one place. Does without the look if this thread has just found room to spare here.
@@ -449,7 +459,7 @@ impl Gate {
     /// What is written here ends up in the caller: an entry without a look, and a refusal. The rest
     /// is called, and marked cold so that it stands out of the way of the refusal.
     #[inline]
-    fn enter(&self) -> Result<(), TryAcquireError> {
+    pub(crate) fn enter(&self) -> Result<(), TryAcquireError> {
         if recent::had_room(self) {
             self.slot.enter_roomy(|entered| self.remember(entered))
         } else {
@@ -469,21 +479,19 @@ impl Gate {
     #[inline(never)]
     fn remember(&self, entered: Result<u32, Refused>) -> Result<(), TryAcquireError> {
         recent::note(self, matches!(entered, Ok(level) if level < CEILING));
-        entered?;
-        Ok(())
+        Ok(self.line.admit(&self.slot, entered?, 1)?)
+    }
+
+    /// Claims `n` places, all or none.
+    pub(crate) fn take(&self, n: u32) -> Result<(), TryAcquireError> {
+        let level = self.slot.take(n)?;
+        Ok(self.line.admit(&self.slot, level, n)?)
     }
 
     /// Gives `n` places back. What is left of a WAITING flag that nobody needs goes with them.
     #[inline]
     pub(crate) fn give_back(&self, n: u32) {
-        let after = match n {
-            0 => return,
-            1 => self.slot.leave(),
-            _ => self.slot.give(n),
-        };
-        if let Some(after) = after {
-            self.slot.settle(after);
-        }
+        self.line.give_back(&self.slot, n);
     }
 }
 

@@ -10,6 +10,7 @@ mod permit;
 mod recent;
 mod slot;
 mod sync;
+mod wait;
 
 #[cfg(target_has_atomic = "64")]
 mod course;
@@ -19,6 +20,13 @@ mod tally;
 pub use error::{CapacityError, EnrollError, NotEnrolled, TryAcquireError};
 pub use gate::Gate;
 pub use permit::{OwnedPermit, Permit};
+
+#[cfg(feature = "wait")]
+pub use error::{AcquireTimeoutError, Closed};
+#[cfg(feature = "wait")]
+pub use wait::{Acquire, AcquireOwned};
+#[cfg(all(feature = "wait", target_has_atomic = "64"))]
+pub use wait::{Reserve, ReserveOwned};
 
 #[cfg(target_has_atomic = "64")]
 pub use course::{Counts, Course, OwnedReservation, Reservation};

@@ -32,6 +32,12 @@
 
 use crate::sync::{const_fn, AtomicU32, Ordering};
 
+#[cfg(feature = "wait")]
+#[path = "slot/queue.rs"]
+mod queue;
+#[cfg(feature = "wait")]
+pub(crate) use queue::Granted;
+
 /// The count of a full slot, and the most places that a slot can have. Owed places and surplus fit
 /// between it and the flags, with room for half a billion callers in flight.
 pub(crate) const CEILING: u32 = 1 << 28;
@@ -84,6 +90,12 @@ impl Word {
     /// Heads inside a slot of `places` places.
     pub(crate) fn held(self, places: u32) -> u32 {
         (self.level() + places).saturating_sub(CEILING)
+    }
+
+    /// What a caller who got in is told: the level, above [`CEILING`] if WAITING stands, so that the
+    /// caller can look whether it has overtaken somebody.
+    fn claimed(self) -> u32 {
+        (self.0 & WAITING) | self.level()
     }
 
     /// The same flags over another level. Sets WAITING where places become owed.
@@ -144,7 +156,8 @@ macro_rules! run {
     }};
 }
 
-/// Claims one place: load, add, check, roll back. Yields the level that includes the new head.
+/// Claims one place: load, add, check, roll back. Yields the level that includes the new head, with
+/// WAITING if that stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Enter {
     Look,
@@ -180,7 +193,7 @@ impl Enter {
     fn check(before: Word) -> Step<Enter, Result<u32, Refused>> {
         let after = Word(before.0 + 1);
         if before.admits_one() {
-            Done(Ok(after.count()))
+            Done(Ok(after.claimed()))
         } else if before.free() == 0 && !before.is_waiting() {
             Next(Enter::DropSurplus(after))
         } else {
@@ -221,7 +234,7 @@ impl Enter {
                     Err(now) if Word(now).is_closed() || Word(now).owed() > 0 => {
                         Next(Enter::BackOut(Word(now)))
                     }
-                    Err(now) => Done(Ok(Word(now).level())),
+                    Err(now) => Done(Ok(Word(now).claimed())),
                 }
             }
         }
@@ -258,7 +271,8 @@ impl Leave {
     }
 }
 
-/// Claims several places, all or none.
+/// Claims several places, all or none. Yields the level that includes them, with WAITING if that
+/// stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Take {
     Look(u32),
@@ -281,7 +295,7 @@ impl Take {
                 let taken = seen.with_level(seen.level() + wanted);
                 // Acquire: as in `Enter::Add`. Relaxed on failure: decides only what to try next.
                 match word.compare_exchange(seen.0, taken.0, Ordering::Acquire, Ordering::Relaxed) {
-                    Ok(_) => Done(Ok(taken.level())),
+                    Ok(_) => Done(Ok(taken.claimed())),
                     Err(now) => Take::decide(wanted, Word(now)),
                 }
             }
@@ -340,9 +354,13 @@ impl Withdraw {
 }
 
 /// Clears a WAITING flag that nobody needs any more. Best effort: a flag that stays costs time only.
+///
+/// Not where one can wait: there the flag falls under the lock of the line only.
+#[cfg_attr(feature = "wait", allow(dead_code))]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Settle(pub(crate) Word);
 
+#[cfg_attr(feature = "wait", allow(dead_code))]
 impl Settle {
     pub(crate) fn step(self, word: &AtomicU32) -> Step<Settle, ()> {
         let Settle(seen) = self;
@@ -421,7 +439,7 @@ impl Slot {
         }
     }
 
-    /// Claims one place; yields the level that includes the new head.
+    /// Claims one place; yields the level that includes the new head, with WAITING if that stands.
     #[inline]
     pub(crate) fn enter(&self) -> Result<u32, Refused> {
         self.look()?;
@@ -485,7 +503,8 @@ impl Slot {
         run!(state, &self.word)
     }
 
-    /// Claims `n` places, all or none; yields the level that includes them.
+    /// Claims `n` places, all or none; yields the level that includes them, with WAITING if that
+    /// stands.
     pub(crate) fn take(&self, n: u32) -> Result<u32, Refused> {
         run!(Take::Look(n), &self.word)
     }
@@ -502,6 +521,7 @@ impl Slot {
     }
 
     /// Clears WAITING after `seen` if no place is owed.
+    #[cfg(not(feature = "wait"))]
     #[cold]
     #[inline(never)]
     pub(crate) fn settle(&self, seen: Word) {

@@ -46,3 +46,65 @@ macro_rules! const_fn {
 }
 
 pub(crate) use const_fn;
+
+/// What waiting needs beyond atomics.
+#[cfg(feature = "wait")]
+mod waiting {
+    #[cfg(headcount_loom)]
+    pub(crate) use loom::{
+        sync::{atomic::AtomicUsize, Mutex, MutexGuard},
+        thread::{current, park, Thread},
+    };
+    #[cfg(not(headcount_loom))]
+    pub(crate) use std::{
+        sync::{atomic::AtomicUsize, Mutex, MutexGuard},
+        thread::{current, park, park_timeout, Thread},
+    };
+
+    /// Loom has no clock: whoever waits with a timeout just looks again until its time is up.
+    #[cfg(headcount_loom)]
+    pub(crate) fn park_timeout(_: core::time::Duration) {
+        loom::thread::yield_now();
+    }
+
+    /// A value that is allocated when it is first needed; with loom, which does not know
+    /// `OnceLock`, it is there from the start.
+    #[cfg(not(headcount_loom))]
+    pub(crate) struct Lazy<T>(std::sync::OnceLock<Box<T>>);
+
+    #[cfg(not(headcount_loom))]
+    impl<T: Default> Lazy<T> {
+        pub(crate) const fn new() -> Self {
+            Lazy(std::sync::OnceLock::new())
+        }
+
+        pub(crate) fn get(&self) -> Option<&T> {
+            self.0.get().map(|value| &**value)
+        }
+
+        pub(crate) fn get_or_make(&self) -> &T {
+            self.0.get_or_init(Box::default)
+        }
+    }
+
+    #[cfg(headcount_loom)]
+    pub(crate) struct Lazy<T>(T);
+
+    #[cfg(headcount_loom)]
+    impl<T: Default> Lazy<T> {
+        pub(crate) fn new() -> Self {
+            Lazy(T::default())
+        }
+
+        pub(crate) fn get(&self) -> Option<&T> {
+            Some(&self.0)
+        }
+
+        pub(crate) fn get_or_make(&self) -> &T {
+            &self.0
+        }
+    }
+}
+
+#[cfg(feature = "wait")]
+pub(crate) use waiting::*;

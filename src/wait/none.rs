@@ -1,0 +1,44 @@
+//! The line of a gate at which nobody can wait.
+//!
+//! # Invariant
+//!
+//! It has no size, and its methods do what is left to do about places that are owed.
+
+use crate::slot::{Refused, Slot, Word};
+use crate::sync::const_fn;
+
+pub(crate) struct Line;
+
+impl Line {
+    const_fn! {
+        pub(crate) const fn new() -> Line {
+            Line
+        }
+    }
+
+    /// Places were given back, and left that word under WAITING.
+    #[cold]
+    pub(crate) fn freed(&self, slot: &Slot, after: Word) {
+        slot.settle(after);
+    }
+
+    /// Nobody is overtaken where nobody waits.
+    #[inline]
+    pub(crate) fn admit(&self, _: &Slot, _: u32, _: u32) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    pub(crate) fn withdraw(&self, slot: &Slot, n: u32) {
+        slot.withdraw(n);
+    }
+
+    pub(crate) fn close(&self, slot: &Slot) {
+        slot.close();
+    }
+
+    pub(crate) fn closed(&self, _: &Slot) {}
+
+    pub(crate) fn reopen(&self, slot: &Slot) {
+        slot.reopen();
+    }
+}
