@@ -1,0 +1,357 @@
+//! Handing one place over among those who wait for it, beside its peers.
+//!
+//! A round: somebody holds the only place, 2, 8 or 64 others come and stand in line, the place is
+//! given back, and each in turn is woken, has it and gives it back. Nobody asks twice in a round, so
+//! a peer that lets newcomers overtake must hand over as often as one that does not.
+//!
+//! - *tasks*: all on one thread, under an executor that does next to nothing. Timed is the whole
+//!   round, the coming included: what waiting itself costs.
+//! - *threads*: each blocks a thread of its own. Timed is the round from the first giving back to
+//!   the last: mostly what the operating system takes to wake a thread.
+//!
+//! The table at the end is made of rounds in turns: in each turn every contender does the same work
+//! once, in rotating order, and a ratio is taken within the turn.
+//!
+//! `cargo bench --features wait --bench waiting`
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::{poll_fn, Future};
+use std::pin::{pin, Pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion};
+use headcount::Gate;
+
+/// Something with one place that can be waited for.
+trait Limit: Send + Sync + 'static {
+    const NAME: &'static str;
+    type Permit<'a>;
+
+    fn new() -> Self;
+    fn acquire(&self) -> impl Future<Output = Self::Permit<'_>> + Send;
+    fn acquire_blocking(&self) -> Self::Permit<'_>;
+}
+
+impl Limit for Gate {
+    const NAME: &'static str = "Gate";
+    type Permit<'a> = headcount::Permit<'a>;
+
+    fn new() -> Self {
+        Gate::new(1)
+    }
+
+    async fn acquire(&self) -> Self::Permit<'_> {
+        Gate::acquire(self).await.unwrap()
+    }
+
+    fn acquire_blocking(&self) -> Self::Permit<'_> {
+        Gate::acquire_blocking(self).unwrap()
+    }
+}
+
+impl Limit for tokio::sync::Semaphore {
+    const NAME: &'static str = "tokio::sync::Semaphore";
+    type Permit<'a> = tokio::sync::SemaphorePermit<'a>;
+
+    fn new() -> Self {
+        tokio::sync::Semaphore::new(1)
+    }
+
+    async fn acquire(&self) -> Self::Permit<'_> {
+        tokio::sync::Semaphore::acquire(self).await.unwrap()
+    }
+
+    /// It has none of its own.
+    fn acquire_blocking(&self) -> Self::Permit<'_> {
+        block_on(tokio::sync::Semaphore::acquire(self)).unwrap()
+    }
+}
+
+impl Limit for async_lock::Semaphore {
+    const NAME: &'static str = "async_lock::Semaphore";
+    type Permit<'a> = async_lock::SemaphoreGuard<'a>;
+
+    fn new() -> Self {
+        async_lock::Semaphore::new(1)
+    }
+
+    async fn acquire(&self) -> Self::Permit<'_> {
+        async_lock::Semaphore::acquire(self).await
+    }
+
+    fn acquire_blocking(&self) -> Self::Permit<'_> {
+        async_lock::Semaphore::acquire_blocking(self)
+    }
+}
+
+struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
+    let waker = Waker::from(Arc::clone(&unpark));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => {
+                while !unpark.woken.swap(false, Ordering::Acquire) {
+                    thread::park();
+                }
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// The tasks that have been woken.
+    static READY: RefCell<VecDeque<usize>> = const { RefCell::new(VecDeque::new()) };
+}
+
+struct Task(usize);
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        READY.with_borrow_mut(|ready| ready.push_back(self.0));
+    }
+}
+
+/// Some tasks that come once a round, each when it is polled next.
+struct Tasks<L> {
+    limit: Arc<L>,
+    tasks: Vec<(Pin<Box<dyn Future<Output = ()>>>, Waker)>,
+}
+
+impl<L: Limit> Tasks<L> {
+    fn new(waiters: usize) -> Self {
+        let limit = Arc::new(L::new());
+        let task = |number| {
+            let limit = Arc::clone(&limit);
+            let task = async move {
+                loop {
+                    drop(limit.acquire().await);
+                    // Not woken: the next round begins with a poll.
+                    let mut round_over = false;
+                    let next_round = poll_fn(|_| match std::mem::replace(&mut round_over, true) {
+                        false => Poll::Pending,
+                        true => Poll::Ready(()),
+                    });
+                    next_round.await;
+                }
+            };
+            (
+                Box::pin(task) as Pin<Box<dyn Future<Output = ()>>>,
+                Waker::from(Arc::new(Task(number))),
+            )
+        };
+        let tasks = (0..waiters).map(task).collect();
+        Tasks { limit, tasks }
+    }
+
+    fn poll(&mut self, number: usize) {
+        let (task, waker) = &mut self.tasks[number];
+        assert!(task.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+    }
+
+    fn round(&mut self) {
+        let limit = Arc::clone(&self.limit);
+        let permit = block_on(limit.acquire());
+        for number in 0..self.tasks.len() {
+            self.poll(number);
+        }
+        drop(permit);
+        for done in 0..self.tasks.len() {
+            let next = READY.with_borrow_mut(VecDeque::pop_front);
+            let next = next.unwrap_or_else(|| panic!("the place got lost after {done} had it"));
+            self.poll(next);
+        }
+    }
+}
+
+/// Some threads that come once a round.
+struct Threads<L: Limit> {
+    limit: Arc<L>,
+    state: Arc<State>,
+    waiters: usize,
+}
+
+struct State {
+    start: Barrier,
+    left: AtomicUsize,
+    coming: AtomicUsize,
+    over: AtomicBool,
+    main: Thread,
+}
+
+impl<L: Limit> Threads<L> {
+    fn new(waiters: usize) -> Self {
+        let limit = Arc::new(L::new());
+        let state = Arc::new(State {
+            start: Barrier::new(waiters + 1),
+            left: AtomicUsize::new(0),
+            coming: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+            main: thread::current(),
+        });
+        for _ in 0..waiters {
+            let (limit, state) = (Arc::clone(&limit), Arc::clone(&state));
+            thread::spawn(move || loop {
+                state.start.wait();
+                if state.over.load(Ordering::Acquire) {
+                    return;
+                }
+                state.coming.fetch_add(1, Ordering::AcqRel);
+                drop(limit.acquire_blocking());
+                if state.left.fetch_add(1, Ordering::AcqRel) + 1 == waiters {
+                    state.main.unpark();
+                }
+            });
+        }
+        Threads { limit, state, waiters }
+    }
+
+    /// Yields the time from the first giving back to the last.
+    fn round(&mut self) -> Duration {
+        let permit = self.limit.acquire_blocking();
+        self.state.left.store(0, Ordering::Release);
+        self.state.coming.store(0, Ordering::Release);
+        self.state.start.wait();
+        while self.state.coming.load(Ordering::Acquire) < self.waiters {
+            thread::sleep(Duration::from_micros(50));
+        }
+        // Nobody can tell from outside that the last of them has fallen asleep.
+        thread::sleep(Duration::from_micros(300));
+        let start = Instant::now();
+        drop(permit);
+        while self.state.left.load(Ordering::Acquire) < self.waiters {
+            thread::park();
+        }
+        start.elapsed()
+    }
+}
+
+impl<L: Limit> Drop for Threads<L> {
+    fn drop(&mut self) {
+        self.state.over.store(true, Ordering::Release);
+        self.state.start.wait();
+    }
+}
+
+/// Nanoseconds per hand-over of one batch of rounds.
+type Batch = Box<dyn FnMut() -> f64>;
+
+fn tasks<L: Limit>(waiters: usize) -> Batch {
+    let mut tasks = Tasks::<L>::new(waiters);
+    let rounds = 40_000 / waiters;
+    Box::new(move || {
+        let start = Instant::now();
+        (0..rounds).for_each(|_| tasks.round());
+        start.elapsed().as_nanos() as f64 / (rounds * waiters) as f64
+    })
+}
+
+fn threads<L: Limit>(waiters: usize) -> Batch {
+    let mut threads = Threads::<L>::new(waiters);
+    Box::new(move || {
+        let elapsed: Duration = (0..8).map(|_| threads.round()).sum();
+        elapsed.as_nanos() as f64 / (8 * waiters) as f64
+    })
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// One line of the table: turns of the gate and both peers.
+fn line(kind: &str, waiters: usize, turns: usize, mut batches: [Batch; 3]) {
+    batches.iter_mut().for_each(|batch| _ = batch());
+    let turns: Vec<[f64; 3]> = (0..turns)
+        .map(|turn| {
+            let mut times = [0.0; 3];
+            for step in 0..3 {
+                let who = (turn + step) % 3;
+                times[who] = batches[who]();
+            }
+            times
+        })
+        .collect();
+    let [gate, tokio, async_lock] = [0, 1, 2].map(|who| median(turns.iter().map(|t| t[who])));
+    let better = if tokio <= async_lock { 1 } else { 2 };
+    let ratio = median(turns.iter().map(|t| t[0] / t[better]));
+    println!(
+        "{kind:<8} {waiters:>7} {gate:>10.1} {tokio:>10.1} {async_lock:>12.1} {ratio:>7.2} {:>10}",
+        ["", "tokio", "async_lock"][better]
+    );
+}
+
+fn with_criterion(criterion: &mut Criterion) {
+    fn one<L: Limit>(criterion: &mut Criterion, waiters: usize) {
+        let mut group = criterion.benchmark_group("waiting/tasks");
+        let mut tasks = Tasks::<L>::new(waiters);
+        group.throughput(criterion::Throughput::Elements(waiters as u64));
+        group.bench_function(BenchmarkId::new(L::NAME, waiters), |b| b.iter(|| tasks.round()));
+        group.finish();
+    }
+    for waiters in [2, 8, 64] {
+        one::<Gate>(criterion, waiters);
+        one::<tokio::sync::Semaphore>(criterion, waiters);
+        one::<async_lock::Semaphore>(criterion, waiters);
+    }
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(500))
+        .configure_from_args();
+    with_criterion(&mut criterion);
+    criterion.final_summary();
+    if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
+        return;
+    }
+
+    println!("\nns per hand-over, and Gate / the better peer; medians over turns");
+    println!("kind     waiters       Gate      tokio   async_lock   ratio   against");
+    for waiters in [2, 8, 64] {
+        line(
+            "tasks",
+            waiters,
+            51,
+            [
+                tasks::<Gate>(waiters),
+                tasks::<tokio::sync::Semaphore>(waiters),
+                tasks::<async_lock::Semaphore>(waiters),
+            ],
+        );
+    }
+    for waiters in [2, 8, 64] {
+        line(
+            "threads",
+            waiters,
+            15,
+            [
+                threads::<Gate>(waiters),
+                threads::<tokio::sync::Semaphore>(waiters),
+                threads::<async_lock::Semaphore>(waiters),
+            ],
+        );
+    }
+}
