@@ -241,7 +241,9 @@ impl Course {
         // Acquire: pairs with the Release of `confirm`: who sees a head enrolled sees its place taken.
         let mut before = self.enrolled.load(Ordering::Acquire);
         loop {
-            let taken = self.slot.read().held(self.capacity);
+            // No place is ever owed here: above the capacity stand only those who came too late
+            // while somebody waits, and are about to back out.
+            let taken = self.slot.read().held(self.capacity).min(self.capacity);
             // Acquire: as above, for the next round. That it sees each withdrawal whose leave was
             // read is due to the Acquire of that reading.
             let after = self.enrolled.load(Ordering::Acquire);

@@ -291,7 +291,8 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn occupied(&self) -> u32 {
-        self.slot.read().held(self.capacity())
+        let capacity = self.capacity();
+        self.slot.read().held(capacity).min(self.line.most(capacity))
     }
 
     /// The number of places that nobody holds, whether or not the gate is closed.
@@ -447,11 +448,14 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn close_if_occupied(&self, at_least: u32) -> Result<u32, u32> {
-        let outcome = self.slot.close_if(at_least, self.capacity());
-        if outcome.is_ok() {
-            self.line.closed(&self.slot);
+        let capacity = self.capacity();
+        let most = self.line.most(capacity);
+        if at_least > most {
+            return Err(self.occupied());
         }
-        outcome
+        let held = self.slot.close_if(at_least, capacity).map_err(|held| held.min(most))?;
+        self.line.closed(&self.slot);
+        Ok(held.min(most))
     }
 
     /// Claims one place. Does without the look if this thread has just found room to spare here.

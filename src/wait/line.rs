@@ -4,22 +4,22 @@
 //!
 //! `waiting` is the length of the queue; `served` is the ticket that was served last, so that a
 //! waiter sees without the lock that its turn has come; `closings` counts how often everybody was
-//! turned away, for a ticket from before that says nothing by its number. All three change only
+//! turned away, for a ticket from before that says nothing by its number. These three change only
 //! under the lock. The line is made before WAITING is first set, and nobody is woken under the lock.
 
-use core::sync::atomic::Ordering;
 use std::sync::PoisonError;
 use std::task::Waker;
 
 use super::queue::{not_before, Alarm, Alarms, Queue};
 use crate::slot::{Granted, Refused, Slot, Word};
-use crate::sync::{const_fn, AtomicUsize, Lazy, Mutex, MutexGuard};
+use crate::sync::{const_fn, AtomicUsize, Lazy, Mutex, MutexGuard, Ordering};
 
 struct Desk {
     queue: Mutex<Queue>,
     waiting: AtomicUsize,
     served: AtomicUsize,
     closings: AtomicUsize,
+    lowerings: AtomicUsize,
 }
 
 impl Default for Desk {
@@ -29,6 +29,7 @@ impl Default for Desk {
             waiting: AtomicUsize::new(0),
             served: AtomicUsize::new(0),
             closings: AtomicUsize::new(0),
+            lowerings: AtomicUsize::new(0),
         }
     }
 }
@@ -273,9 +274,21 @@ impl Line {
         }
         // The line must be there before anybody sees WAITING.
         let desk = self.desk.get_or_make();
+        // Relaxed: who knows of the lowering knows of this.
+        desk.lowerings.fetch_add(1, Ordering::Relaxed);
         slot.withdraw(n);
         if slot.read().is_waiting() {
             desk.lock_and_serve(slot);
+        }
+    }
+
+    /// The most that can be held of so many places. More only if some were withdrawn: above that
+    /// stand those who came too late under WAITING and are about to back out.
+    pub(crate) fn most(&self, places: u32) -> u32 {
+        // Relaxed: as in `withdraw`.
+        match self.desk.get().map_or(0, |desk| desk.lowerings.load(Ordering::Relaxed)) {
+            0 => places,
+            _ => u32::MAX,
         }
     }
 

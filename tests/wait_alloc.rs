@@ -1,0 +1,59 @@
+//! Waiting that need not wait allocates nothing; and a hand-over allocates nothing once the line is
+//! there.
+
+use std::future::Future;
+use std::pin::{pin, Pin};
+use std::task::{Context, Poll, Waker};
+
+use allocation_counter::measure;
+use headcount::{Course, Gate};
+
+fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it need not wait"),
+    }
+}
+
+#[test]
+fn who_need_not_wait_allocates_nothing() {
+    let gate = std::sync::Arc::new(Gate::new(3));
+    let course = Course::new(3);
+    let owner = gate.clone();
+    let info = measure(|| {
+        drop(at_once(gate.acquire()).unwrap());
+        drop(at_once(gate.acquire_many(3)).unwrap());
+        drop(at_once(owner.acquire_owned()).unwrap());
+        drop(gate.acquire_blocking().unwrap());
+        drop(gate.acquire_timeout(std::time::Duration::from_secs(1)).unwrap());
+        drop(at_once(course.reserve()).unwrap());
+        drop(course.reserve_blocking().unwrap());
+    });
+    assert_eq!(info.count_total, 0);
+}
+
+#[test]
+fn a_line_that_is_there_allocates_nothing() {
+    let gate = Gate::new(1);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut wait_and_be_served = || {
+        let permit = gate.try_acquire().unwrap();
+        let (mut first, mut second) = (gate.acquire(), gate.acquire());
+        assert!(Pin::new(&mut first).poll(&mut cx).is_pending());
+        assert!(Pin::new(&mut second).poll(&mut cx).is_pending());
+        drop(permit);
+        for waiter in [&mut first, &mut second] {
+            assert!(Pin::new(waiter).poll(&mut cx).is_ready());
+        }
+    };
+    let first_time = measure(&mut wait_and_be_served);
+    assert!(first_time.count_total > 0, "the line itself must come from somewhere");
+    assert_eq!(measure(&mut wait_and_be_served).count_total, 0);
+}
+
+#[test]
+fn a_gate_stays_small() {
+    assert!(size_of::<Gate>() <= 24, "{}", size_of::<Gate>());
+    static IN_A_STATIC: Gate = Gate::new(1);
+    assert!(at_once(IN_A_STATIC.acquire()).is_ok());
+}

@@ -1,0 +1,429 @@
+//! Waiting under tokio's threads, under async-executor and among plain threads: nobody is forgotten,
+//! nothing is lost, never over. A test that hangs has lost a wake-up; a watchdog turns that into a
+//! failure.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{mpsc, Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use async_executor::Executor;
+use headcount::{AcquireTimeoutError, Closed, Course, Gate};
+use rand::{Rng, SeedableRng};
+
+const PLACES: u32 = 3;
+
+/// Runs `test` and fails if it takes implausibly long.
+fn watched(test: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = mpsc::channel();
+    let test = thread::spawn(move || {
+        test();
+        let _ = done.send(());
+    });
+    match is_done.recv_timeout(Duration::from_secs(120)) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("somebody waits for ever"),
+        _ => test.join().unwrap(),
+    }
+}
+
+/// A gate, and a count of its own of those inside.
+struct Room {
+    gate: Gate,
+    inside: AtomicU32,
+    served: AtomicU32,
+}
+
+impl Room {
+    fn new() -> Arc<Room> {
+        Arc::new(Room {
+            gate: Gate::new(PLACES),
+            inside: AtomicU32::new(0),
+            served: AtomicU32::new(0),
+        })
+    }
+
+    /// Is inside for a moment.
+    fn be_inside(&self, permit: headcount::Permit<'_>) {
+        let n = permit.count();
+        let inside = self.inside.fetch_add(n, Ordering::Relaxed) + n;
+        assert!(inside <= PLACES, "{inside} inside");
+        self.served.fetch_add(1, Ordering::Relaxed);
+        self.inside.fetch_sub(n, Ordering::Relaxed);
+        drop(permit);
+    }
+
+    /// One visit as a task, of a kind that chance decides; `give_up` yields to whatever else runs.
+    async fn visit<Y: std::future::Future<Output = ()>>(&self, kind: u32, give_up: impl Fn() -> Y) {
+        match kind % 8 {
+            0 => self.be_inside(self.gate.acquire_many(PLACES).await.unwrap()),
+            1 => self.be_inside(self.gate.acquire_many(2).await.unwrap()),
+            2 => {
+                let acquire = self.gate.acquire();
+                if let Some(permit) = futures_or(acquire, give_up()).await {
+                    self.be_inside(permit.unwrap());
+                }
+            }
+            3 => self.gate.try_acquire().into_iter().for_each(|permit| self.be_inside(permit)),
+            4 => {
+                let permit = self.gate.acquire().await.unwrap();
+                give_up().await;
+                self.be_inside(permit);
+            }
+            _ => self.be_inside(self.gate.acquire().await.unwrap()),
+        }
+    }
+
+    fn visit_by_thread(&self, kind: u32) {
+        match kind % 4 {
+            0 => match self.gate.acquire_timeout(Duration::from_micros(u64::from(kind % 64))) {
+                Ok(permit) => self.be_inside(permit),
+                Err(refused) => assert!(refused.is_timeout()),
+            },
+            1 => self.gate.try_acquire().into_iter().for_each(|permit| self.be_inside(permit)),
+            2 => {
+                let permit = self.gate.acquire_blocking().unwrap();
+                thread::yield_now();
+                self.be_inside(permit);
+            }
+            _ => self.be_inside(self.gate.acquire_blocking().unwrap()),
+        }
+    }
+
+    fn is_as_new(&self) {
+        assert_eq!((self.gate.waiting(), self.gate.occupied()), (0, 0));
+        let all = self.gate.try_acquire_many(PLACES);
+        assert!(all.is_ok());
+        drop(all);
+        assert!((0..PLACES)
+            .map(|_| self.gate.try_acquire())
+            .collect::<Vec<_>>()
+            .iter()
+            .all(Result::is_ok));
+        assert!(self.served.load(Ordering::Relaxed) > 100);
+    }
+}
+
+/// The first to be ready; the other is dropped.
+async fn futures_or<A, B>(a: A, b: B) -> Option<A::Output>
+where
+    A: std::future::Future,
+    B: std::future::Future<Output = ()>,
+{
+    let (mut a, mut b) = (std::pin::pin!(a), std::pin::pin!(b));
+    std::future::poll_fn(move |cx| {
+        if let std::task::Poll::Ready(output) = a.as_mut().poll(cx) {
+            return std::task::Poll::Ready(Some(output));
+        }
+        b.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// Pending once.
+async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(move |cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await
+}
+
+#[test]
+fn under_tokio() {
+    watched(|| {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+        let room = Room::new();
+        runtime.block_on(async {
+            let tasks: Vec<_> = (0..16)
+                .map(|seed| {
+                    let room = Arc::clone(&room);
+                    tokio::spawn(async move {
+                        let mut chance = rand::rngs::SmallRng::seed_from_u64(seed);
+                        for _ in 0..1000 {
+                            room.visit(chance.random(), tokio::task::yield_now).await;
+                        }
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        room.is_as_new();
+    });
+}
+
+#[test]
+fn under_async_executor() {
+    watched(|| {
+        let room = Room::new();
+        let executor = Arc::new(Executor::new());
+        // A gate as a signal: closing it ends the waiting of all.
+        let stop = Gate::new(0);
+        let tasks: Vec<_> = (0..16)
+            .map(|seed| {
+                let room = Arc::clone(&room);
+                executor.spawn(async move {
+                    let mut chance = rand::rngs::SmallRng::seed_from_u64(seed);
+                    for _ in 0..1000 {
+                        room.visit(chance.random(), yield_once).await;
+                    }
+                })
+            })
+            .collect();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| block_on(executor.run(stop.acquire())).unwrap_err());
+            }
+            block_on(async {
+                for task in tasks {
+                    task.await;
+                }
+            });
+            stop.close();
+        });
+        room.is_as_new();
+    });
+}
+
+fn block_on<F: std::future::Future>(future: F) -> F::Output {
+    struct Unpark(thread::Thread, AtomicBool);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.1.store(true, Ordering::Release);
+            self.0.unpark();
+        }
+    }
+    let unpark = Arc::new(Unpark(thread::current(), AtomicBool::new(false)));
+    let waker = std::task::Waker::from(Arc::clone(&unpark));
+    let mut future = std::pin::pin!(future);
+    loop {
+        let polled = future.as_mut().poll(&mut std::task::Context::from_waker(&waker));
+        if let std::task::Poll::Ready(output) = polled {
+            return output;
+        }
+        while !unpark.1.swap(false, Ordering::Acquire) {
+            thread::park();
+        }
+    }
+}
+
+#[test]
+fn among_threads() {
+    watched(|| {
+        let room = Room::new();
+        thread::scope(|scope| {
+            for seed in 0..8 {
+                let room = &room;
+                scope.spawn(move || {
+                    let mut chance = rand::rngs::SmallRng::seed_from_u64(seed);
+                    (0..2000).for_each(|_| room.visit_by_thread(chance.random()));
+                });
+            }
+        });
+        room.is_as_new();
+    });
+}
+
+/// Threads and tasks in one line, while the capacity goes down and up again.
+#[test]
+fn threads_and_tasks_while_resizing() {
+    watched(|| {
+        let room = Room::new();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut capacity = 0;
+                while !over.load(Ordering::Relaxed) {
+                    room.gate.set_capacity(capacity);
+                    capacity = (capacity + 1) % (PLACES + 1);
+                    thread::yield_now();
+                }
+                room.gate.set_capacity(PLACES);
+            });
+            let visitors: Vec<_> = (0..6)
+                .map(|seed| {
+                    let room = &room;
+                    scope.spawn(move || {
+                        let mut chance = rand::rngs::SmallRng::seed_from_u64(seed);
+                        for _ in 0..500 {
+                            let kind = chance.random();
+                            if seed % 2 == 0 {
+                                room.visit_by_thread(kind);
+                            } else {
+                                block_on(room.visit(kind, yield_once));
+                            }
+                        }
+                    })
+                })
+                .collect();
+            visitors.into_iter().for_each(|visitor| visitor.join().unwrap());
+            over.store(true, Ordering::Relaxed);
+        });
+        room.is_as_new();
+    });
+}
+
+/// Closing and reopening over and over: everybody is served or turned away.
+#[test]
+fn closing_and_reopening() {
+    watched(|| {
+        let gate = Gate::new(1);
+        let over = AtomicBool::new(false);
+        let (served, away) = (AtomicU32::new(0), AtomicU32::new(0));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    gate.close();
+                    gate.reopen();
+                    thread::yield_now();
+                }
+            });
+            let visitors: Vec<_> = (0..6)
+                .map(|seed| {
+                    let (gate, served, away) = (&gate, &served, &away);
+                    scope.spawn(move || {
+                        for turn in 0..1000 {
+                            let outcome = match (seed + turn) % 3 {
+                                0 => gate.acquire_blocking(),
+                                1 => match gate.acquire_timeout(Duration::from_micros(20)) {
+                                    Err(AcquireTimeoutError::Closed) => Err(Closed),
+                                    Err(_) => continue,
+                                    Ok(permit) => Ok(permit),
+                                },
+                                _ => block_on(gate.acquire()),
+                            };
+                            thread::yield_now();
+                            let count = if outcome.is_ok() { served } else { away };
+                            count.fetch_add(1, Ordering::Relaxed);
+                        }
+                    })
+                })
+                .collect();
+            visitors.into_iter().for_each(|visitor| visitor.join().unwrap());
+            over.store(true, Ordering::Relaxed);
+        });
+        assert_eq!((gate.waiting(), gate.occupied()), (0, 0));
+        assert!(gate.try_acquire().is_ok());
+        assert!(served.into_inner() > 0);
+    });
+}
+
+/// Eight blocked threads are served in the order of their coming.
+#[test]
+fn first_come_first_served() {
+    watched(|| {
+        let gate = Gate::new(1);
+        let permit = gate.try_acquire().unwrap();
+        let (tell, order) = mpsc::channel();
+        thread::scope(|scope| {
+            for number in 0..8 {
+                let (gate, tell) = (&gate, tell.clone());
+                scope.spawn(move || {
+                    let _permit = gate.acquire_blocking().unwrap();
+                    tell.send(number).unwrap();
+                });
+                while gate.waiting() <= number {
+                    thread::yield_now();
+                }
+            }
+            assert!(gate.try_acquire().unwrap_err().is_full());
+            drop(permit);
+        });
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+    });
+}
+
+/// A crowd that wants one place each, again and again, does not starve one who wants them all.
+#[test]
+fn a_large_one_is_not_starved() {
+    watched(|| {
+        let gate = Gate::new(PLACES);
+        let over = AtomicBool::new(false);
+        let start = Barrier::new(5);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    start.wait();
+                    while !over.load(Ordering::Relaxed) {
+                        let _permit = gate.acquire_blocking().unwrap();
+                        thread::yield_now();
+                    }
+                });
+            }
+            start.wait();
+            for _ in 0..100 {
+                assert_eq!(block_on(gate.acquire_many(PLACES)).unwrap().count(), PLACES);
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(gate.occupied(), 0);
+    });
+}
+
+/// Everybody in line learns of the closing, and the gate works again afterwards.
+#[test]
+fn closing_turns_everybody_away() {
+    watched(|| {
+        let gate = Arc::new(Gate::new(1));
+        let permit = gate.try_acquire().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(gate.acquire_blocking().unwrap_err(), Closed));
+            scope.spawn(|| assert!(gate.acquire_timeout(Duration::MAX).unwrap_err().is_closed()));
+            scope.spawn(|| assert_eq!(block_on(gate.acquire_many(5)).unwrap_err(), Closed));
+            let owner = Arc::clone(&gate);
+            scope.spawn(|| assert_eq!(block_on(owner.acquire_owned()).unwrap_err(), Closed));
+            while gate.waiting() < 4 {
+                thread::yield_now();
+            }
+            assert_eq!(gate.close_if_occupied(2), Err(1));
+            assert_eq!(gate.waiting(), 4);
+            assert_eq!(gate.close_if_occupied(1), Ok(1));
+        });
+        assert_eq!(gate.waiting(), 0);
+        drop(permit);
+        assert_eq!(block_on(gate.acquire()).unwrap_err(), Closed);
+        gate.reopen();
+        assert!(gate.acquire_blocking().is_ok());
+    });
+}
+
+/// A course's waitlist, with those who cancel, confirm and withdraw.
+#[test]
+fn waitlist() {
+    watched(|| {
+        let course = Arc::new(Course::new(2));
+        thread::scope(|scope| {
+            for seed in 0..6 {
+                let course = &course;
+                scope.spawn(move || {
+                    for turn in 0..1000 {
+                        let reservation = match (seed + turn) % 3 {
+                            0 => course.reserve_blocking().ok(),
+                            1 => block_on(course.reserve()).ok(),
+                            _ => course.reserve_timeout(Duration::from_micros(50)).ok(),
+                        };
+                        let Some(reservation) = reservation else { continue };
+                        if turn % 2 == 0 {
+                            reservation.confirm();
+                            course.withdraw().unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        let counts = course.counts();
+        assert_eq!((counts.taken, counts.enrolled, course.waiting()), (0, 0, 0));
+        let mut owned = block_on(Arc::clone(&course).reserve_owned()).ok();
+        owned.take().unwrap().confirm();
+        assert_eq!(course.counts().enrolled, 1);
+        course.close();
+        assert_eq!(block_on(course.reserve()).unwrap_err(), Closed);
+        assert!(course.reserve_timeout(Duration::ZERO).unwrap_err().is_closed());
+    });
+}
