@@ -420,10 +420,10 @@ pub(crate) fn close(word: &AtomicU32) -> bool {
     !Word(word.fetch_or(CLOSED, Ordering::Relaxed)).is_closed()
 }
 
-/// Lets people in again.
-pub(crate) fn reopen(word: &AtomicU32) {
+/// Lets people in again. True if the slot was closed.
+pub(crate) fn reopen(word: &AtomicU32) -> bool {
     // Release: who enters after the reopening sees what was written before it.
-    word.fetch_and(!CLOSED, Ordering::Release);
+    Word(word.fetch_and(!CLOSED, Ordering::Release)).is_closed()
 }
 
 /// A count of heads that never passes its ceiling.
@@ -533,9 +533,9 @@ impl Slot {
         close(&self.word)
     }
 
-    /// Lets people in again.
-    pub(crate) fn reopen(&self) {
-        reopen(&self.word);
+    /// Lets people in again. True if the slot was closed.
+    pub(crate) fn reopen(&self) -> bool {
+        reopen(&self.word)
     }
 
     /// Closes if at least that many of `places` are held, and says how many are.

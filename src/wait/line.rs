@@ -125,9 +125,9 @@ impl Desk {
         alarms.ring();
     }
 
-    /// Turns everybody away if the slot is closed.
+    /// Turns everybody away.
     fn turn_away(&self, slot: &Slot, queue: &mut Queue, alarms: &mut Alarms) {
-        if queue.len() > 0 && slot.read().is_closed() {
+        if queue.len() > 0 {
             let set_aside = queue.turn_away(alarms);
             // Relaxed: read under the lock, or after an Acquire, see `is_served`.
             self.closings.fetch_add(1, Ordering::Relaxed);
@@ -302,13 +302,18 @@ impl Line {
         if slot.read().is_waiting() {
             let desk = self.desk.get_or_make();
             let mut alarms = Alarms::default();
-            desk.turn_away(slot, &mut desk.lock(), &mut alarms);
+            let mut queue = desk.lock();
+            // If it is open again, whoever reopened it has done this.
+            if slot.read().is_closed() {
+                desk.turn_away(slot, &mut queue, &mut alarms);
+            }
+            drop(queue);
             alarms.ring();
         }
     }
 
-    /// Reopens. Whoever waited when the gate was closed is turned away first, even if the one who
-    /// closed it has not come to that yet.
+    /// Reopens. Whoever waited when it was closed is turned away, even if the one who closed it has
+    /// not come to that yet; the lock keeps those apart who come to wait afterwards.
     pub(crate) fn reopen(&self, slot: &Slot) {
         if slot.reopen_unless_waiting() {
             return;
@@ -316,8 +321,10 @@ impl Line {
         let desk = self.desk.get_or_make();
         let mut alarms = Alarms::default();
         let mut queue = desk.lock();
-        desk.turn_away(slot, &mut queue, &mut alarms);
-        slot.reopen();
+        // A load might miss a closing that the reopening undoes.
+        if slot.reopen() {
+            desk.turn_away(slot, &mut queue, &mut alarms);
+        }
         drop(queue);
         alarms.ring();
     }

@@ -109,7 +109,8 @@ struct Unpark {
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::Release);
+        // A swap, as loom may put a plain store before a swap that has not read it.
+        self.woken.swap(true, Ordering::Release);
         self.thread.unpark();
     }
 }

@@ -4,9 +4,10 @@
 //! might put into the line, and some model must fail over it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use loom::sync::{Arc, Mutex, MutexGuard};
+use loom::sync::{Mutex, MutexGuard};
 use loom::thread::{current, park, Thread};
 
 use crate::Door;
@@ -43,6 +44,10 @@ pub(crate) struct Pass<'a, const FLAW: u8>(&'a Sketch<FLAW>);
 
 impl<const FLAW: u8> Drop for Pass<'_, FLAW> {
     fn drop(&mut self) {
+        // A model that has failed is over: loom cannot run what comes after.
+        if std::thread::panicking() {
+            return;
+        }
         self.0.leave(FLAW != Flaw::LEAVER_DOES_NOT_LOOK);
     }
 }
@@ -70,24 +75,25 @@ impl<const FLAW: u8> Sketch<FLAW> {
     }
 
     fn serve(&self, mut line: MutexGuard<'_, Line>) {
+        let mut woken = Vec::new();
         while let Some(head) = line.front() {
-            let flag = if line.len() == 1 && FLAW != Flaw::FLAG_FALLS_OUTSIDE_THE_LOCK {
-                WAITING
-            } else {
-                0
-            };
-            let takes = |word: u32| (word & !WAITING > 0).then(|| (word - 1) & !flag);
-            if !self.update(takes) {
-                return;
+            let falls = line.len() == 1 && FLAW != Flaw::FLAG_FALLS_OUTSIDE_THE_LOCK;
+            let flag = if falls { WAITING } else { 0 };
+            if !self.update(|word| (word & !WAITING > 0).then(|| (word - 1) & !flag)) {
+                break;
             }
             head.served.store(true, Self::or_relaxed(Ordering::Release));
-            head.thread.unpark();
-            line.pop_front();
+            woken.push(line.pop_front().unwrap().thread);
         }
-        if FLAW == Flaw::FLAG_FALLS_OUTSIDE_THE_LOCK {
+        if line.is_empty() {
+            if FLAW == Flaw::FLAG_FALLS_OUTSIDE_THE_LOCK {
+                drop(line);
+            }
+            self.update(|word| Some(word & !WAITING));
+        } else {
             drop(line);
         }
-        self.update(|word| Some(word & !WAITING));
+        woken.iter().for_each(Thread::unpark);
     }
 
     /// Gets in, or joins the line.
