@@ -4,6 +4,14 @@
 //!
 //! Tickets ascend from front to back. Who gives up leaves a gap; there is never a gap at the front
 //! or the back, and never more gaps than waiters, but for a few. A waiter wants at least one place.
+//!
+//! # Why not a library
+//!
+//! A listener (`event-listener`) tells somebody that something has changed, and a newcomer may be
+//! there first: it is no line, knows neither how many places one wants nor where one stands, and
+//! allocates for each who waits. An intrusive list (`pin-list`) needs futures that are pinned, which
+//! then cannot be polled by reference and asked for their position, and has no room for threads that
+//! block. What is left to write over either is what stands here.
 
 use std::collections::VecDeque;
 use std::task::Waker;

@@ -50,12 +50,13 @@ fn close_against_reopen() {
         let closer = spawn(&gate, |gate| gate.close());
         gate.reopen();
         closer.join().unwrap();
-        assert!(matches!(poll_once(&mut early), Poll::Ready(Err(Closed))));
         gate.reopen();
         let mut late = gate.acquire();
         assert!(poll_once(&mut late).is_pending());
         gate.set_capacity(1);
         assert!(matches!(poll_once(&mut late), Poll::Ready(Ok(_))));
+        // It learns of it only now, and must not take the later one's turn for its own.
+        assert!(matches!(poll_once(&mut early), Poll::Ready(Err(Closed))));
     });
 }
 
@@ -142,6 +143,20 @@ fn what_was_gathered_is_passed_on() {
         quitter.join().unwrap();
         single.join().unwrap();
         assert_eq!((gate.waiting(), gate.available()), (0, 2));
+    });
+}
+
+/// One who has gathered some, and whom nobody else would serve, gives up before another behind it.
+#[test]
+fn a_quitter_serves_those_behind() {
+    explore(4, || {
+        let gate = Arc::new(Gate::new(1));
+        let mut both = gate.acquire_many(2);
+        assert!(poll_once(&mut both).is_pending());
+        let single = spawn(&gate, |gate| drop(block_on(gate.acquire()).unwrap()));
+        drop(both);
+        single.join().unwrap();
+        assert_eq!((gate.waiting(), gate.available()), (0, 1));
     });
 }
 
