@@ -131,10 +131,12 @@ impl Wake for Task {
     }
 }
 
+type Boxed = Pin<Box<dyn Future<Output = ()>>>;
+
 /// Some tasks that come once a round, each when it is polled next.
 struct Tasks<L> {
     limit: Arc<L>,
-    tasks: Vec<(Pin<Box<dyn Future<Output = ()>>>, Waker)>,
+    tasks: Vec<(Boxed, Waker)>,
 }
 
 impl<L: Limit> Tasks<L> {
@@ -154,10 +156,7 @@ impl<L: Limit> Tasks<L> {
                     next_round.await;
                 }
             };
-            (
-                Box::pin(task) as Pin<Box<dyn Future<Output = ()>>>,
-                Waker::from(Arc::new(Task(number))),
-            )
+            (Box::pin(task) as Boxed, Waker::from(Arc::new(Task(number))))
         };
         let tasks = (0..waiters).map(task).collect();
         Tasks { limit, tasks }

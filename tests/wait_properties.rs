@@ -330,7 +330,8 @@ proptest! {
     ) {
         let gate = Arc::new(Gate::new(1));
         let permit = gate.try_acquire().unwrap();
-        let mut cx = Context::from_waker(Waker::noop());
+        let waker = Waker::from(Arc::new(Bell::default()));
+        let mut cx = Context::from_waker(&waker);
         let mut line: Vec<_> = (0..200).map(|_| Some(Box::pin(gate.acquire()))).collect();
         for waiter in line.iter_mut().flatten() {
             prop_assert!(waiter.as_mut().poll(&mut cx).is_pending());

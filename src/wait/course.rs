@@ -148,11 +148,14 @@ impl Reserve<'_> {
     /// As [`Acquire::position`](crate::Acquire::position).
     ///
     /// ```
-    /// use std::{future::Future, pin::Pin, task::{Context, Waker}};
+    /// use std::{future::Future, pin::Pin, sync::Arc, task::{Context, Wake, Waker}};
     ///
+    /// # struct Silent;
+    /// # impl Wake for Silent { fn wake(self: Arc<Self>) {} }
+    /// # let waker = Waker::from(Arc::new(Silent));
     /// let course = headcount::Course::with_enrolled(1, 1).unwrap();
     /// let mut waitlisted = course.reserve();
-    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let mut cx = Context::from_waker(&waker);
     /// assert!(Pin::new(&mut waitlisted).poll(&mut cx).is_pending());
     /// assert_eq!(waitlisted.position(), Some(0)); // the next one
     /// ```

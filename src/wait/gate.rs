@@ -242,10 +242,13 @@ impl Acquire<'_> {
     /// Takes a number of steps that grows with the answer, under the lock of the line.
     ///
     /// ```
-    /// use std::{future::Future, pin::Pin, task::{Context, Waker}};
+    /// use std::{future::Future, pin::Pin, sync::Arc, task::{Context, Wake, Waker}};
     ///
+    /// # struct Silent;
+    /// # impl Wake for Silent { fn wake(self: Arc<Self>) {} }
+    /// # let waker = Waker::from(Arc::new(Silent));
     /// let gate = headcount::Gate::new(0);
-    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let mut cx = Context::from_waker(&waker);
     /// let (mut ann, mut bob) = (gate.acquire(), gate.acquire());
     /// assert!(Pin::new(&mut ann).poll(&mut cx).is_pending());
     /// assert!(Pin::new(&mut bob).poll(&mut cx).is_pending());

@@ -130,7 +130,14 @@ pub(crate) fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
 
 /// Polls with a waker that wakes nobody.
 pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+    let waker = Waker::from(Arc::new(Silent));
+    Pin::new(future).poll(&mut Context::from_waker(&waker))
+}
+
+struct Silent;
+
+impl Wake for Silent {
+    fn wake(self: Arc<Self>) {}
 }
 
 pub(crate) fn spawn<D: 'static>(
