@@ -32,12 +32,6 @@
 
 use crate::sync::{const_fn, AtomicU32, Ordering};
 
-#[cfg(feature = "wait")]
-#[path = "slot/queue.rs"]
-mod queue;
-#[cfg(feature = "wait")]
-pub(crate) use queue::Granted;
-
 /// The count of a full slot, and the most places that a slot can have. Owed places and surplus fit
 /// between it and the flags, with room for half a billion callers in flight.
 pub(crate) const CEILING: u32 = 1 << 28;
@@ -155,6 +149,12 @@ macro_rules! run {
         }
     }};
 }
+
+#[cfg(feature = "wait")]
+#[path = "slot/queue.rs"]
+mod queue;
+#[cfg(feature = "wait")]
+pub(crate) use queue::Granted;
 
 /// Claims one place: load, add, check, roll back. Yields the level that includes the new head, with
 /// WAITING if that stands.

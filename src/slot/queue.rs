@@ -128,19 +128,6 @@ impl Lower {
     }
 }
 
-/// Runs a machine to its end.
-macro_rules! run {
-    ($start:expr, $word:expr) => {{
-        let mut state = $start;
-        loop {
-            match state.step($word) {
-                Next(next) => state = next,
-                Done(result) => break result,
-            }
-        }
-    }};
-}
-
 impl Slot {
     /// Takes up to `wanted` places, and sets WAITING if that is not all; yields how many it took.
     /// Only for an empty line.
