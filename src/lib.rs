@@ -14,6 +14,8 @@ mod wait;
 
 #[cfg(target_has_atomic = "64")]
 mod course;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+mod striped;
 #[cfg(target_has_atomic = "64")]
 mod tally;
 
@@ -30,5 +32,7 @@ pub use wait::{Reserve, ReserveOwned};
 
 #[cfg(target_has_atomic = "64")]
 pub use course::{Counts, Course, OwnedReservation, Reservation};
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub use striped::{OwnedStripedPermit, StripedGate, StripedPermit};
 #[cfg(target_has_atomic = "64")]
 pub use tally::Tally;

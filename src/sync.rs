@@ -30,6 +30,24 @@ macro_rules! per_thread {
 #[cfg(feature = "std")]
 pub(crate) use per_thread;
 
+/// A number that no thread has been given yet, until they wrap.
+#[cfg(all(not(headcount_loom), feature = "std"))]
+pub(crate) fn next_number() -> usize {
+    static NEXT: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+    // Relaxed: the number stands for itself.
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The same, counted anew in every execution: a model must be able to run twice alike.
+#[cfg(all(headcount_loom, feature = "std"))]
+pub(crate) fn next_number() -> usize {
+    loom::lazy_static! {
+        static ref NEXT: loom::sync::atomic::AtomicUsize = loom::sync::atomic::AtomicUsize::new(0);
+    }
+    // Relaxed: as above.
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// Declares a function that is `const` wherever the atomics allow it.
 #[cfg(not(headcount_loom))]
 macro_rules! const_fn {

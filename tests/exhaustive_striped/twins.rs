@@ -1,0 +1,100 @@
+//! Machines that are wrong, each by one thought.
+
+use crate::monitor::Answer;
+use crate::sync::{AtomicU64, Ordering};
+use crate::word::{give, Step, Word};
+use crate::{Call, STRIPES};
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Twin {
+    /// Refuses after `rounds` rounds in which all stripes were empty, whatever was given back.
+    Claim {
+        rounds: usize,
+        /// Fetches two places if it can, one of them for its own stripe.
+        batch: bool,
+        home: usize,
+        seen: usize,
+        swap: Option<Word>,
+        fetched: bool,
+    },
+    /// Adds up the free places in one pass.
+    Count { home: usize, seen: usize, free: u64 },
+}
+
+impl Twin {
+    pub fn claim(home: usize, rounds: usize) -> Twin {
+        Twin::Claim { rounds, batch: false, home, seen: 0, swap: None, fetched: false }
+    }
+
+    /// Refuses rightly, but for what is on its way.
+    pub fn batch(home: usize) -> Twin {
+        Twin::Claim { rounds: 2, batch: true, home, seen: 0, swap: None, fetched: false }
+    }
+
+    pub fn count(home: usize) -> Twin {
+        Twin::Count { home, seen: 0, free: 0 }
+    }
+
+    pub fn at(&self) -> usize {
+        match *self {
+            Twin::Claim { home, fetched: true, .. } => home,
+            Twin::Claim { home, seen, .. } | Twin::Count { home, seen, .. } => {
+                (home + seen) % STRIPES
+            }
+        }
+    }
+
+    pub fn step(self, word: &AtomicU64, capacity: u64) -> Step<Call, (Answer, Option<Word>)> {
+        match self {
+            Twin::Count { home, seen, free } => {
+                let free = free + Word(word.load(Ordering::SeqCst)).free();
+                if seen + 1 < STRIPES {
+                    return Step::Next(Call::Twin(Twin::Count { home, seen: seen + 1, free }));
+                }
+                let held = capacity.saturating_sub(free) as u8;
+                Step::Done((Answer::Held(held), None))
+            }
+            Twin::Claim { fetched: true, .. } => {
+                give(word);
+                Step::Done((Answer::Claimed, None))
+            }
+            Twin::Claim { rounds, batch, home, seen, swap: Some(from), .. } => {
+                let n = if batch && from.free() > 1 { 2 } else { 1 };
+                match word.compare_exchange(from.0, from.0 - n, Ordering::SeqCst, Ordering::SeqCst)
+                {
+                    Ok(_) if n == 2 => Step::Next(Call::Twin(Twin::Claim {
+                        rounds,
+                        batch,
+                        home,
+                        seen,
+                        swap: None,
+                        fetched: true,
+                    })),
+                    Ok(_) => Step::Done((Answer::Claimed, None)),
+                    Err(now) => self.consider(Word(now)),
+                }
+            }
+            Twin::Claim { .. } => self.consider(Word(word.load(Ordering::SeqCst))),
+        }
+    }
+
+    fn consider(self, word: Word) -> Step<Call, (Answer, Option<Word>)> {
+        let Twin::Claim { rounds, batch, home, seen, fetched, .. } = self else { unreachable!() };
+        if word.free() > 0 {
+            let swap = Some(word);
+            return Step::Next(Call::Twin(Twin::Claim {
+                rounds,
+                batch,
+                home,
+                seen,
+                swap,
+                fetched,
+            }));
+        }
+        let seen = seen + 1;
+        if seen == rounds * STRIPES {
+            return Step::Done((Answer::Refused, None));
+        }
+        Step::Next(Call::Twin(Twin::Claim { rounds, batch, home, seen, swap: None, fetched }))
+    }
+}
