@@ -100,12 +100,14 @@ impl Walk {
     }
 
     /// The stripe that is to be read next.
+    #[inline(always)]
     fn at(&self) -> usize {
         (self.home + self.seen) & self.mask
     }
 
     /// Takes a reading down. Done with the free places of all stripes, once they are known for one
     /// instant.
+    #[inline(always)]
     fn record(mut self, word: Word) -> Step<Walk, u64> {
         if self.seen < self.mask {
             self.seen += 1;
@@ -167,6 +169,7 @@ impl Claim {
         }
     }
 
+    #[inline(always)]
     fn consider(self, word: Word) -> Step<Claim, Option<Word>> {
         if word.free() > 0 {
             return Next(Claim { walk: self.walk, seen: Some(word) });
