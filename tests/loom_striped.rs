@@ -263,20 +263,29 @@ fn never_over_two_after_one_place() {
     });
 }
 
-/// The gate itself, with its threads' memories: permits dropped where they were taken and elsewhere.
+/// The gate itself, with what its threads remember: each comes twice, a permit goes elsewhere.
 #[test]
 fn no_leak_in_the_whole_gate() {
     model_within(Some(3), || {
         let gate = std::sync::Arc::new(StripedGate::with_stripes(1, 2));
+        let witness = Arc::new(UnsafeCell::new(()));
         let permit = std::sync::Arc::clone(&gate).try_acquire_owned().unwrap();
-        let taker = {
-            let gate = std::sync::Arc::clone(&gate);
-            thread::spawn(move || drop(gate.try_acquire()))
+        witness.with_mut(|_| ());
+        let visit_twice = |gate: &StripedGate, witness: &UnsafeCell<()>| {
+            for _ in 0..2 {
+                if let Ok(_permit) = gate.try_acquire() {
+                    witness.with_mut(|_| ());
+                }
+            }
+        };
+        let visitor = {
+            let (gate, witness) = (std::sync::Arc::clone(&gate), Arc::clone(&witness));
+            thread::spawn(move || visit_twice(&gate, &witness))
         };
         let leaver = thread::spawn(move || drop(permit));
-        drop(gate.try_acquire());
+        visit_twice(&gate, &witness);
         leaver.join().unwrap();
-        taker.join().unwrap();
+        visitor.join().unwrap();
         assert_eq!(gate.occupied_exact(), 0);
         assert_eq!(gate.occupied(), 0);
         let permit = gate.try_acquire().expect("everybody has left");
