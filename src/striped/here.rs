@@ -11,35 +11,56 @@ use super::word::Word;
 use crate::sync::{next_number, per_thread};
 
 struct Here {
+    /// The gate where it last was, its own stripe there, and the word that it last left there.
+    gate: Cell<usize>,
+    home: Cell<usize>,
+    word: Cell<Word>,
     /// The thread's number, from which its stripe follows at every gate; `usize::MAX`: none yet.
     number: Cell<usize>,
-    /// The gate where it last changed its own stripe, and what the word became by that.
-    gate: Cell<usize>,
-    word: Cell<u64>,
 }
+
+/// In place of a word that is not known: no place is believed to be in it.
+const UNKNOWN: Word = Word(0);
 
 per_thread! {
     static HERE: Here = Here {
-        number: Cell::new(usize::MAX),
         gate: Cell::new(0),
-        word: Cell::new(0),
+        home: Cell::new(0),
+        word: Cell::new(UNKNOWN),
+        number: Cell::new(usize::MAX),
     };
 }
 
-/// This thread's number. Numbers are given out in turn, so that threads start on stripes of their own.
+impl Here {
+    /// Comes to a gate from another one.
+    #[cold]
+    fn arrive(&self, gate: usize, stripes: usize) {
+        if self.number.get() == usize::MAX {
+            self.number.set(next_number() & (usize::MAX >> 1));
+        }
+        self.home.set(self.number.get() & (stripes - 1));
+        self.word.set(UNKNOWN);
+        self.gate.set(gate);
+    }
+}
+
+/// This thread's own stripe at `gate`, which has that many, and the word that it left there.
 #[inline]
-pub(super) fn number() -> usize {
-    HERE.with(|here| match here.number.get() {
-        usize::MAX => first_number(here),
-        number => number,
+pub(super) fn at<T>(gate: &T, stripes: usize) -> (usize, Word) {
+    HERE.with(|here| {
+        let gate = gate as *const T as usize;
+        // Another gate, with fewer stripes, may stand where the last one stood.
+        if here.gate.get() != gate || here.home.get() >= stripes {
+            here.arrive(gate, stripes);
+        }
+        (here.home.get(), here.word.get())
     })
 }
 
-#[cold]
-fn first_number(here: &Here) -> usize {
-    let number = next_number() & (usize::MAX >> 1);
-    here.number.set(number);
-    number
+/// Remembers the word of this thread's own stripe, at the gate where it is.
+#[inline]
+pub(super) fn note(word: Word) {
+    HERE.with(|here| here.word.set(word));
 }
 
 /// Moves this thread to the next stripe, at every gate.
@@ -48,20 +69,5 @@ pub(super) fn move_on() {
     HERE.with(|here| {
         here.number.set(here.number.get().wrapping_add(1) & (usize::MAX >> 1));
         here.gate.set(0);
-    });
-}
-
-/// The word that this thread last left on its own stripe of `gate`, if that is where it last was.
-#[inline]
-pub(super) fn last_word<T>(gate: &T) -> Option<Word> {
-    HERE.with(|here| (here.gate.get() == gate as *const T as usize).then(|| Word(here.word.get())))
-}
-
-/// Remembers `word` for this thread's own stripe of `gate`.
-#[inline]
-pub(super) fn note<T>(gate: &T, word: Word) {
-    HERE.with(|here| {
-        here.gate.set(gate as *const T as usize);
-        here.word.set(word.0);
     });
 }

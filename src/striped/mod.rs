@@ -339,11 +339,11 @@ impl StripedGate {
     /// Claims one place, from this thread's own stripe if it can.
     #[inline]
     fn claim(&self) -> Result<(), TryAcquireError> {
-        let home = self.home();
-        let first = Claim::new(self.stripes.len(), home, here::last_word(self));
+        let (home, known) = here::at(self, self.stripes.len());
+        let first = Claim::new(self.stripes.len(), home, Some(known));
         match first.step(self.stripe(home)) {
             Step::Done(Some(word)) => {
-                here::note(self, word);
+                here::note(word);
                 Ok(())
             }
             Step::Done(None) => Err(TryAcquireError::Full),
@@ -368,7 +368,7 @@ impl StripedGate {
                 Step::Next(state) => next = state,
                 Step::Done(None) => return Err(TryAcquireError::Full),
                 Step::Done(Some(word)) if at == home && !shared => {
-                    here::note(self, word);
+                    here::note(word);
                     return Ok(());
                 }
                 Step::Done(Some(_)) => {
@@ -385,13 +385,13 @@ impl StripedGate {
     #[inline]
     fn give_back(&self) {
         let word = word::give(self.stripe(self.home()));
-        here::note(self, word);
+        here::note(word);
     }
 
     /// The index of this thread's own stripe.
     #[inline]
     fn home(&self) -> usize {
-        here::number() & (self.stripes.len() - 1)
+        here::at(self, self.stripes.len()).0
     }
 
     #[inline]
