@@ -34,6 +34,7 @@ per_thread! {
 impl Here {
     /// Comes to a gate from another one.
     #[cold]
+    #[inline(never)]
     fn arrive(&self, gate: usize, stripes: usize) {
         if self.number.get() == usize::MAX {
             self.number.set(next_number() & (usize::MAX >> 1));
@@ -45,7 +46,7 @@ impl Here {
 }
 
 /// This thread's own stripe at `gate`, which has that many, and the word that it left there.
-#[inline]
+#[inline(always)]
 pub(super) fn at<T>(gate: &T, stripes: usize) -> (usize, Word) {
     HERE.with(|here| {
         let gate = gate as *const T as usize;
@@ -58,7 +59,7 @@ pub(super) fn at<T>(gate: &T, stripes: usize) -> (usize, Word) {
 }
 
 /// Remembers the word of this thread's own stripe, at the gate where it is.
-#[inline]
+#[inline(always)]
 pub(super) fn note(word: Word) {
     HERE.with(|here| here.word.set(word));
 }

@@ -336,44 +336,55 @@ impl StripedGate {
         walk!(self, AskFull::new(self.stripes.len(), self.home()))
     }
 
-    /// Claims one place, from this thread's own stripe if it can.
-    #[inline]
+    /// Claims one place, from this thread's own stripe if it can: the first step of a [`Claim`] by hand,
+    /// so that nothing else has to be set up for it.
+    #[inline(always)]
     fn claim(&self) -> Result<(), TryAcquireError> {
         let (home, known) = here::at(self, self.stripes.len());
-        let first = Claim::new(self.stripes.len(), home, Some(known));
-        match first.step(self.stripe(home)) {
-            Step::Done(Some(word)) => {
+        if known.free() == 0 {
+            return self.claim_looking(home);
+        }
+        match word::swap(self.stripe(home), known) {
+            Ok(word) => {
                 here::note(word);
                 Ok(())
             }
-            Step::Done(None) => Err(TryAcquireError::Full),
-            Step::Next(next) => self.finish_claiming(home, first, next),
+            Err(now) => self.claim_anew(home, now),
         }
     }
 
-    /// Goes on after the first step. A thread that found its own stripe changed by another, with
-    /// places left, shares it with one that is as busy: it moves on to the next stripe, which is how
-    /// threads whose numbers collide find stripes of their own.
     #[cold]
-    fn finish_claiming(
-        &self,
-        home: usize,
-        first: Claim,
-        mut next: Claim,
-    ) -> Result<(), TryAcquireError> {
-        let shared = first.has_seen_place() && next.has_seen_place();
+    #[inline(never)]
+    fn claim_looking(&self, home: usize) -> Result<(), TryAcquireError> {
+        self.run(home, Claim::new(self.stripes.len(), home, None))
+    }
+
+    /// Goes on where the own stripe was found to be `now`. If that has places left, this thread shares
+    /// it with one that is as busy, and moves on to the next stripe: that is how threads whose numbers
+    /// collide find stripes of their own.
+    #[cold]
+    #[inline(never)]
+    fn claim_anew(&self, home: usize, now: Word) -> Result<(), TryAcquireError> {
+        let claimed = match Claim::new(self.stripes.len(), home, None).consider(now) {
+            Step::Next(state) => self.run(home, state),
+            Step::Done(_) => Err(TryAcquireError::Full),
+        };
+        if now.free() > 0 {
+            here::move_on();
+        }
+        claimed
+    }
+
+    fn run(&self, home: usize, start: Claim) -> Result<(), TryAcquireError> {
+        let mut state = start;
         loop {
-            let at = next.at();
-            match next.step(self.stripe(at)) {
-                Step::Next(state) => next = state,
+            let at = state.at();
+            match state.step(self.stripe(at)) {
+                Step::Next(next) => state = next,
                 Step::Done(None) => return Err(TryAcquireError::Full),
-                Step::Done(Some(word)) if at == home && !shared => {
-                    here::note(word);
-                    return Ok(());
-                }
-                Step::Done(Some(_)) => {
-                    if shared {
-                        here::move_on();
+                Step::Done(Some(word)) => {
+                    if at == home {
+                        here::note(word);
                     }
                     return Ok(());
                 }
@@ -382,19 +393,19 @@ impl StripedGate {
     }
 
     /// Gives one place back, to this thread's own stripe.
-    #[inline]
+    #[inline(always)]
     fn give_back(&self) {
         let word = word::give(self.stripe(self.home()));
         here::note(word);
     }
 
     /// The index of this thread's own stripe.
-    #[inline]
+    #[inline(always)]
     fn home(&self) -> usize {
         here::at(self, self.stripes.len()).0
     }
 
-    #[inline]
+    #[inline(always)]
     fn stripe(&self, index: usize) -> &AtomicU64 {
         &self.stripes[index]
     }

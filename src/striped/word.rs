@@ -148,29 +148,19 @@ impl Claim {
         self.walk.at()
     }
 
-    /// True if the next step is to claim a place that was seen.
-    #[inline(always)]
-    pub(crate) fn has_seen_place(&self) -> bool {
-        self.seen.is_some()
-    }
-
-    #[inline(always)]
     pub(crate) fn step(self, word: &AtomicU64) -> Step<Claim, Option<Word>> {
         let Some(seen) = self.seen else {
             // SeqCst: part of a round, see the module.
             return self.consider(Word(word.load(Ordering::SeqCst)));
         };
-        let claimed = Word(seen.0 - 1);
-        // SeqCst: pairs, as an acquire operation, with the `give` of whoever held this place. On
-        // failure too: what was found is a reading like any other.
-        match word.compare_exchange(seen.0, claimed.0, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => Done(Some(claimed)),
-            Err(now) => self.consider(Word(now)),
+        match swap(word, seen) {
+            Ok(claimed) => Done(Some(claimed)),
+            Err(now) => self.consider(now),
         }
     }
 
-    #[inline(always)]
-    fn consider(self, word: Word) -> Step<Claim, Option<Word>> {
+    /// Goes on after a reading: of the stripe that is to be read next.
+    pub(crate) fn consider(self, word: Word) -> Step<Claim, Option<Word>> {
         if word.free() > 0 {
             return Next(Claim { walk: self.walk, seen: Some(word) });
         }
@@ -179,6 +169,17 @@ impl Claim {
             Done(_) => Done(None),
         }
     }
+}
+
+/// Claims one of the places seen. Yields what the word became, or what it is instead.
+#[inline(always)]
+pub(crate) fn swap(word: &AtomicU64, seen: Word) -> Result<Word, Word> {
+    let claimed = seen.0 - 1;
+    // SeqCst: pairs, as an acquire operation, with the `give` of whoever held this place. On failure
+    // too: what was found is a reading like any other.
+    word.compare_exchange(seen.0, claimed, Ordering::SeqCst, Ordering::SeqCst)
+        .map(|_| Word(claimed))
+        .map_err(Word)
 }
 
 /// Gives one place back. Yields what the word became.
