@@ -1,7 +1,7 @@
 //! The striped gate's machines, in every order in which threads can take their steps.
 //!
-//! Three threads on two stripes begin any operation at any time, from any own stripe, with any word
-//! that they can remember, and give back permits that any of them has taken. After each step, a
+//! Two or three threads on two stripes begin any operation at any time, from any own stripe, sure of a
+//! place there or not, and give back permits that any of them has taken. After each step, a
 //! monitor that knows nothing of stripes holds all the orders in which the calls so far can have taken
 //! effect one after the other. An answer that none of them explains is a violation. All operations
 //! on the words are sequentially consistent, so these orders are all there are.
@@ -29,7 +29,7 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 use monitor::{Answer, Monitor, Question};
 use sync::AtomicU64;
 use twins::Twin;
-use word::{give, AskFull, Claim, CountFree, Step, Word};
+use word::{AskFull, Claim, CountFree, Give, Step, Word};
 
 const STRIPES: usize = 2;
 
@@ -37,6 +37,7 @@ const STRIPES: usize = 2;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Call {
     Claim(Claim),
+    Give(usize),
     Twin(Twin),
     AskFull(AskFull),
     CountFree(CountFree),
@@ -46,36 +47,40 @@ impl Call {
     fn at(&self) -> usize {
         match self {
             Call::Claim(call) => call.at(),
+            Call::Give(home) => *home,
             Call::Twin(call) => call.at(),
             Call::AskFull(call) => call.at(),
             Call::CountFree(call) => call.at(),
         }
     }
 
-    /// One step. Yields the answer, with the word left behind if that was a claim.
-    fn step(self, word: &AtomicU64, capacity: u64) -> Step<Call, (Answer, Option<Word>)> {
+    /// One step. Yields the answer.
+    fn step(self, word: &AtomicU64, capacity: u64) -> Step<Call, Answer> {
         fn map<S, R>(
             step: Step<S, R>,
             next: impl Fn(S) -> Call,
-            done: impl Fn(R) -> (Answer, Option<Word>),
-        ) -> Step<Call, (Answer, Option<Word>)> {
+            done: impl Fn(R) -> Answer,
+        ) -> Step<Call, Answer> {
             match step {
                 Step::Next(state) => Step::Next(next(state)),
                 Step::Done(result) => Step::Done(done(result)),
             }
         }
-        let claimed = |word: Option<Word>| match word {
-            Some(_) => (Answer::Claimed, word),
-            None => (Answer::Refused, None),
-        };
-        let count = |free| (Answer::Held((capacity - free) as u8), None);
+        let claimed = |word| if word { Answer::Claimed } else { Answer::Refused };
         match self {
-            Call::Claim(call) => map(call.step(word), Call::Claim, claimed),
+            Call::Claim(call) => map(call.step(word), Call::Claim, |word| claimed(word.is_some())),
+            Call::Give(home) => map(Give.step(word), |_| Call::Give(home), |_| Answer::Given),
             Call::Twin(call) => call.step(word, capacity),
             Call::AskFull(call) => map(call.step(word), Call::AskFull, |full| {
-                (if full { Answer::Full } else { Answer::NotFull }, None)
+                if full {
+                    Answer::Full
+                } else {
+                    Answer::NotFull
+                }
             }),
-            Call::CountFree(call) => map(call.step(word), Call::CountFree, count),
+            Call::CountFree(call) => {
+                map(call.step(word), Call::CountFree, |free| Answer::Held((capacity - free) as u8))
+            }
         }
     }
 }
@@ -85,8 +90,6 @@ struct Thread {
     call: Option<Call>,
     /// Calls that it may still begin.
     left: u8,
-    /// The stripe that it last changed, and what the word became.
-    memory: Option<(usize, Word)>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -153,7 +156,7 @@ struct Plan {
     calls: &'static [u8],
     capacity: u64,
     /// The calls that may be begun.
-    claims: fn(usize, Option<Word>) -> Option<Call>,
+    claims: fn(usize, bool) -> Call,
     readings: fn(usize) -> Vec<Call>,
 }
 
@@ -170,10 +173,10 @@ impl Search {
         let mut open = Vec::new();
         for first in 0..=plan.capacity {
             for second in 0..=plan.capacity - first {
-                let thread = |&left: &u8| Thread { call: None, left, memory: None };
+                let thread = |&left: &u8| Thread { call: None, left };
                 let permits = plan.capacity - first - second;
                 open.push(State {
-                    words: [first, second],
+                    words: [Word::new(0, first as u32).0, Word::new(0, second as u32).0],
                     threads: plan.calls.iter().map(thread).collect(),
                     permits,
                     monitor: Monitor::new(plan.capacity as u8, permits as u8),
@@ -201,22 +204,19 @@ impl Search {
                 continue;
             }
             for home in 0..STRIPES {
-                let known = thread.memory.filter(|(at, _)| *at == home).map(|(_, word)| word);
                 let mut calls = (self.plan.readings)(home);
-                calls.extend((self.plan.claims)(home, None));
-                if let Some(word) = known {
-                    calls.extend((self.plan.claims)(home, Some(word)));
+                calls.extend([false, true].map(|sure| (self.plan.claims)(home, sure)));
+                if state.permits > 0 {
+                    calls.push(Call::Give(home));
                 }
                 for call in calls {
                     let mut next = state.clone();
                     next.threads[index].left -= 1;
+                    if matches!(call, Call::Give(_)) {
+                        next.permits -= 1;
+                    }
                     next.monitor.begin(index, question(&call));
                     open.push(self.step(next, index, call)?);
-                }
-                if state.permits > 0 {
-                    let mut next = state.clone();
-                    next.threads[index].left -= 1;
-                    open.push(self.give(next, index, home)?);
                 }
             }
         }
@@ -230,28 +230,14 @@ impl Search {
         state.words[at] = word.into_inner();
         match stepped {
             Step::Next(next) => state.threads[index].call = Some(next),
-            Step::Done((answer, left)) => {
+            Step::Done(answer) => {
                 state.threads[index].call = None;
                 if answer == Answer::Claimed {
                     state.permits += 1;
                 }
-                if let Some(left) = left {
-                    state.threads[index].memory = Some((at, left));
-                }
                 self.answer(&mut state, index, answer)?;
             }
         }
-        Ok(state)
-    }
-
-    fn give(&self, mut state: State, index: usize, home: usize) -> Result<State, String> {
-        let word = AtomicU64::new(state.words[home]);
-        let left = give(&word);
-        state.words[home] = word.into_inner();
-        state.permits -= 1;
-        state.threads[index].memory = Some((home, left));
-        state.monitor.begin(index, Question::Give);
-        self.answer(&mut state, index, Answer::Given)?;
         Ok(state)
     }
 
@@ -269,13 +255,14 @@ impl Search {
 fn question(call: &Call) -> Question {
     match call {
         Call::Claim(_) | Call::Twin(Twin::Claim { .. }) => Question::Claim,
+        Call::Give(_) => Question::Give,
         Call::AskFull(_) => Question::AskFull,
         Call::CountFree(_) | Call::Twin(Twin::Count { .. }) => Question::Count,
     }
 }
 
-fn real(home: usize, guess: Option<Word>) -> Option<Call> {
-    Some(Call::Claim(Claim::new(STRIPES, home, guess)))
+fn real(home: usize, sure: bool) -> Call {
+    Call::Claim(Claim::new(STRIPES, home, sure))
 }
 
 fn no_readings(_: usize) -> Vec<Call> {
@@ -325,19 +312,19 @@ fn exact_readings() {
 
 #[test]
 fn caught_no_second_look() {
-    let claims = |home, _| Some(Call::Twin(Twin::claim(home, 1)));
+    let claims = |home, _| Call::Twin(Twin::claim(home, 1));
     caught(Plan { calls: &[1, 2], capacity: 2, claims, readings: no_readings });
 }
 
 #[test]
 fn caught_second_look_that_ignores_releases() {
-    let claims = |home, _| Some(Call::Twin(Twin::claim(home, 2)));
+    let claims = |home, _| Call::Twin(Twin::claim(home, 2));
     caught(Plan { calls: &[1, 6], capacity: 2, claims, readings: no_readings });
 }
 
 #[test]
 fn caught_batch_on_its_way() {
-    let claims = |home, _| Some(Call::Twin(Twin::batch(home)));
+    let claims = |home, _| Call::Twin(Twin::batch(home));
     caught(Plan { calls: &[1, 2], capacity: 2, claims, readings: no_readings });
 }
 
@@ -352,11 +339,12 @@ fn caught_reading_in_one_pass() {
 fn cost_of_a_refusal() {
     for stripes in [1_usize, 2, 4, 16] {
         for home in 0..stripes {
-            let words: Vec<_> = (0..stripes).map(|i| AtomicU64::new((i as u64) << 29)).collect();
+            let words: Vec<_> =
+                (0..stripes).map(|i| AtomicU64::new(Word::new(i as u32, 0).0)).collect();
             let before: Vec<_> =
                 words.iter().map(|word| word.load(sync::Ordering::SeqCst)).collect();
             let mut reads = vec![0; stripes];
-            let mut state = Claim::new(stripes, home, None);
+            let mut state = Claim::new(stripes, home, false);
             let refused = loop {
                 reads[state.at()] += 1;
                 match state.step(&words[state.at()]) {

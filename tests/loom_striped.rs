@@ -20,7 +20,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use headcount::StripedGate;
-use word::{give, Claim, CountFree, Step, Word};
+use word::{Claim, CountFree, Give, Step, Word};
 
 /// Two stripes, and something that only holders touch.
 struct Stripes {
@@ -30,13 +30,21 @@ struct Stripes {
 
 impl Stripes {
     fn new(first: u32, second: u32) -> Arc<Stripes> {
-        let word = |free| AtomicU64::new(Word::new(free).0);
+        let word = |free| AtomicU64::new(Word::new(0, free).0);
         Arc::new(Stripes { words: [word(first), word(second)], witness: UnsafeCell::new(()) })
     }
 
     /// Claims from `home` first. True if that succeeded.
     fn claim(&self, home: usize) -> bool {
-        let mut state = Claim::new(2, home, None);
+        self.run(Claim::new(2, home, false))
+    }
+
+    /// The same without a look, as one who is sure of a place at `home`, if wrongly.
+    fn claim_surely(&self, home: usize) -> bool {
+        self.run(Claim::new(2, home, true))
+    }
+
+    fn run(&self, mut state: Claim) -> bool {
         loop {
             match state.step(&self.words[state.at()]) {
                 Step::Next(next) => state = next,
@@ -45,8 +53,8 @@ impl Stripes {
         }
     }
 
-    fn give(&self, home: usize) -> Word {
-        give(&self.words[home])
+    fn give(&self, home: usize) {
+        while let Step::Next(_) = Give.step(&self.words[home]) {}
     }
 
     fn free(&self) -> u64 {
@@ -152,6 +160,12 @@ fn exact_while_a_place_moves_often() {
 }
 
 #[test]
+fn exact_for_those_who_are_wrongly_sure() {
+    nobody_is_refused_while_a_place_moves(1, None, Stripes::claim_surely);
+    nobody_is_refused_while_a_place_moves(2, Some(4), Stripes::claim_surely);
+}
+
+#[test]
 #[should_panic = "refused while a place was free"]
 fn caught_no_second_look() {
     nobody_is_refused_while_a_place_moves(1, None, |stripes, home| stripes.claim_blindly(home, 1));
@@ -225,18 +239,20 @@ fn happens_before_across_stripes() {
 /// One gives its only place back and wants one again, another wants it: exactly one gets it.
 #[test]
 fn exact_leaver_who_returns() {
-    model(|| {
-        let stripes = Stripes::new(0, 0);
-        let other = {
-            let stripes = Arc::clone(&stripes);
-            thread::spawn(move || stripes.claim(0))
-        };
-        stripes.give(1);
-        let again = stripes.claim(0);
-        let taken = other.join().unwrap();
-        assert!(again != taken, "again: {again}, taken by the other: {taken}");
-        assert_eq!(stripes.free(), 0);
-    });
+    for claim in [Stripes::claim, Stripes::claim_surely] {
+        model(move || {
+            let stripes = Stripes::new(0, 0);
+            let other = {
+                let stripes = Arc::clone(&stripes);
+                thread::spawn(move || claim(&stripes, 0))
+            };
+            stripes.give(1);
+            let again = claim(&stripes, 0);
+            let taken = other.join().unwrap();
+            assert!(again != taken, "again: {again}, taken by the other: {taken}");
+            assert_eq!(stripes.free(), 0);
+        });
+    }
 }
 
 /// Three threads: two want the place that the third gives back.
@@ -248,7 +264,7 @@ fn never_over_two_after_one_place() {
             .map(|home| {
                 let stripes = Arc::clone(&stripes);
                 thread::spawn(move || {
-                    let claimed = stripes.claim(home);
+                    let claimed = stripes.claim_surely(home);
                     if claimed {
                         stripes.visit();
                     }

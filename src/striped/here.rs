@@ -1,32 +1,38 @@
-//! What each thread remembers: which stripe is its own, and the word that it last left there.
+//! What each thread remembers: which stripe is its own, and if it left a place there.
+//!
+//! A store between two locked operations makes the second wait for it. So on the way that most calls
+//! take, nothing is stored here; it is only read.
 //!
 //! # Invariant
 //!
-//! Memories, never the truth: any stripe serves any thread, and a word that is remembered is only
-//! ever compared with the one that stands there.
+//! Memories, never the truth: any stripe serves any thread, and who gets a place is decided by the
+//! words alone.
 
 use core::cell::Cell;
 
-use super::word::Word;
 use crate::sync::{next_number, per_thread};
 
+/// How many givings at its stripe lie between two at which a thread looks if it is alone there.
+pub(super) const WATCH: u64 = 64;
+
 struct Here {
-    /// The gate where it last was, its own stripe there, and the word that it last left there.
+    /// The gate where it last was, and its own stripe there.
     gate: Cell<usize>,
     home: Cell<usize>,
-    word: Cell<Word>,
+    /// Did it leave a place there?
+    room: Cell<bool>,
+    /// The last giving there at which it looked if it was alone, if any.
+    watched: Cell<Option<u64>>,
     /// The thread's number, from which its stripe follows at every gate; `usize::MAX`: none yet.
     number: Cell<usize>,
 }
-
-/// In place of a word that is not known: no place is believed to be in it.
-const UNKNOWN: Word = Word(0);
 
 per_thread! {
     static HERE: Here = Here {
         gate: Cell::new(0),
         home: Cell::new(0),
-        word: Cell::new(UNKNOWN),
+        room: Cell::new(false),
+        watched: Cell::new(None),
         number: Cell::new(usize::MAX),
     };
 }
@@ -40,35 +46,46 @@ impl Here {
             self.number.set(next_number() & (usize::MAX >> 1));
         }
         self.home.set(self.number.get() & (stripes - 1));
-        self.word.set(UNKNOWN);
+        self.room.set(false);
+        self.watched.set(None);
         self.gate.set(gate);
     }
 }
 
-/// This thread's own stripe at `gate`, which has that many, and the word that it left there.
+/// This thread's own stripe at `gate`, which has that many, and if it remembers a place there.
 #[inline(always)]
-pub(super) fn at<T>(gate: &T, stripes: usize) -> (usize, Word) {
+pub(super) fn at<T>(gate: &T, stripes: usize) -> (usize, bool) {
     HERE.with(|here| {
         let gate = gate as *const T as usize;
         // Another gate, with fewer stripes, may stand where the last one stood.
         if here.gate.get() != gate || here.home.get() >= stripes {
             here.arrive(gate, stripes);
         }
-        (here.home.get(), here.word.get())
+        (here.home.get(), here.room.get())
     })
 }
 
-/// Remembers the word of this thread's own stripe, at the gate where it is.
+/// Remembers if there is a place at this thread's own stripe, at the gate where it is.
 #[inline(always)]
-pub(super) fn note(word: Word) {
-    HERE.with(|here| here.word.set(word));
+pub(super) fn note(room: bool) {
+    HERE.with(|here| {
+        if here.room.get() != room {
+            here.room.set(room);
+        }
+    });
 }
 
-/// Moves this thread to the next stripe, at every gate.
+/// Takes down a giving at this thread's own stripe, each `WATCH`-th. A thread that is alone there sees
+/// them all. One that missed some shares the stripe, and moves on to the next one, at every gate: that
+/// is how threads whose numbers collide find stripes of their own.
 #[cold]
-pub(super) fn move_on() {
+#[inline(never)]
+pub(super) fn watch(giving: u64) {
     HERE.with(|here| {
-        here.number.set(here.number.get().wrapping_add(1) & (usize::MAX >> 1));
-        here.gate.set(0);
+        let last = here.watched.replace(Some(giving));
+        if last.is_some_and(|last| giving.wrapping_sub(last) != WATCH) {
+            here.number.set(here.number.get().wrapping_add(1) & (usize::MAX >> 1));
+            here.gate.set(0);
+        }
     });
 }

@@ -17,7 +17,7 @@ use core::fmt;
 use crossbeam_utils::CachePadded;
 
 pub use self::permit::{OwnedStripedPermit, StripedPermit};
-use self::word::{AskFull, Claim, CountFree, Step, Word};
+use self::word::{AskFull, Claim, CountFree, Give, Step, Word};
 use crate::error::TryAcquireError;
 use crate::gate::Gate;
 use crate::sync::{AtomicU64, Ordering};
@@ -168,7 +168,7 @@ impl StripedGate {
         let stripes = stripes.next_power_of_two();
         let (each, rest) = (capacity / stripes as u32, capacity as usize % stripes);
         let share = |index| each + u32::from(index < rest);
-        let stripe = |index| CachePadded::new(AtomicU64::new(Word::new(share(index)).0));
+        let stripe = |index| CachePadded::new(AtomicU64::new(Word::new(0, share(index)).0));
         StripedGate { stripes: (0..stripes).map(stripe).collect(), capacity }
     }
 
@@ -180,10 +180,11 @@ impl StripedGate {
     ///
     /// # Cost
     ///
-    /// One compare-exchange if this thread's last change to its own stripe was the last change there
-    /// and left a place, a load and a compare-exchange if there is a place now. Else it looks at the
-    /// other stripes until one has a place. A refusal by a full gate that nobody leaves is at most two
-    /// loads a stripe (2*s* - 1 for *s* stripes) and writes nothing.
+    /// One subtraction if this thread left a place at its own stripe when it was there last, a load and
+    /// a compare-exchange if there is a place now. Else it looks at the other stripes until one has a
+    /// place. A refusal by a full gate that nobody leaves is at most two loads a stripe (2*s* - 1 for *s*
+    /// stripes) and writes nothing; only the first one after others have emptied the thread's own
+    /// stripe has taken a subtraction, and taken it back.
     ///
     /// ```
     /// let gate = headcount::StripedGate::new(1);
@@ -340,53 +341,37 @@ impl StripedGate {
     /// so that nothing else has to be set up for it.
     #[inline(always)]
     fn claim(&self) -> Result<(), TryAcquireError> {
-        let (home, known) = here::at(self, self.stripes.len());
-        if known.free() == 0 {
-            return self.claim_looking(home);
+        let (home, sure) = here::at(self, self.stripes.len());
+        if !sure {
+            return self.finish_claiming(home, None);
         }
-        match word::swap(self.stripe(home), known) {
+        match word::take(self.stripe(home)) {
             Ok(word) => {
-                here::note(word);
+                if word.free() == 0 {
+                    here::note(false);
+                }
                 Ok(())
             }
-            Err(now) => self.claim_anew(home, now),
+            Err(after) => self.finish_claiming(home, Some(after)),
         }
     }
 
+    /// Goes on where nothing is known of the own stripe, or nothing was there.
     #[cold]
     #[inline(never)]
-    fn claim_looking(&self, home: usize) -> Result<(), TryAcquireError> {
-        self.run(home, Claim::new(self.stripes.len(), home, None))
-    }
-
-    /// Goes on where the own stripe was found to be `now`. If that has places left, this thread shares
-    /// it with one that is as busy, and moves on to the next stripe: that is how threads whose numbers
-    /// collide find stripes of their own.
-    #[cold]
-    #[inline(never)]
-    fn claim_anew(&self, home: usize, now: Word) -> Result<(), TryAcquireError> {
-        let claimed = match Claim::new(self.stripes.len(), home, None).consider(now) {
-            Step::Next(state) => self.run(home, state),
-            Step::Done(_) => Err(TryAcquireError::Full),
+    fn finish_claiming(&self, home: usize, taken: Option<Word>) -> Result<(), TryAcquireError> {
+        let stripes = self.stripes.len();
+        let mut state = match taken {
+            None => Claim::new(stripes, home, false),
+            Some(after) => Claim::after_taking(stripes, home, after),
         };
-        if now.free() > 0 {
-            here::move_on();
-        }
-        claimed
-    }
-
-    fn run(&self, home: usize, start: Claim) -> Result<(), TryAcquireError> {
-        let mut state = start;
         loop {
             let at = state.at();
             match state.step(self.stripe(at)) {
                 Step::Next(next) => state = next,
-                Step::Done(None) => return Err(TryAcquireError::Full),
-                Step::Done(Some(word)) => {
-                    if at == home {
-                        here::note(word);
-                    }
-                    return Ok(());
+                Step::Done(claimed) => {
+                    here::note(at == home && claimed.is_some_and(|word| word.free() > 0));
+                    return claimed.map(|_| ()).ok_or(TryAcquireError::Full);
                 }
             }
         }
@@ -395,8 +380,17 @@ impl StripedGate {
     /// Gives one place back, to this thread's own stripe.
     #[inline(always)]
     fn give_back(&self) {
-        let word = word::give(self.stripe(self.home()));
-        here::note(word);
+        let (home, _) = here::at(self, self.stripes.len());
+        let stripe = self.stripe(home);
+        let word = loop {
+            if let Step::Done(word) = Give.step(stripe) {
+                break word;
+            }
+        };
+        here::note(true);
+        if word.given() % here::WATCH == 0 {
+            here::watch(word.given());
+        }
     }
 
     /// The index of this thread's own stripe.

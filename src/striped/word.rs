@@ -3,17 +3,29 @@
 //! # Invariant
 //!
 //! ```text
-//! bits 29..=63  how often a place was given back here, modulo 2^35
-//! bits  0..=28  the places that are free here
+//! bits 30..=63  how often a place was given back here, modulo 2^34
+//! bits  0..=29  the level: BASE and the places that are free here, or BASE less the debts
 //! ```
+//!
+//! | level        | means |
+//! |--------------|-------|
+//! | above `BASE` | that many places are free |
+//! | at `BASE`    | none is free |
+//! | below `BASE` | none is free; what is missing is *debts* |
+//!
+//! A debt is left by a caller who took a place without looking and found none. Nobody owns it, nobody can
+//! read it, anyone may remove it: the caller itself, if nothing has changed since, or whoever gives a
+//! place back next. There are never more debts than callers, for it takes a place to be sure of
+//! another.
 //!
 //! | change | free | given back | when |
 //! |--------|------|------------|------|
-//! | claim  | -1   |            | only where a place is free |
-//! | give   | +1   | +1         | in one step |
+//! | claim  | -1   |            | where a place is free |
+//! | give   | +1   | +1         | in one step, once it has met no debt |
+//! | debt, and its removal | | any | where no place is free |
 //!
-//! The free places of all stripes and the places held add up to the capacity at every instant, so
-//! there is nothing on the way from one stripe to another, and nothing to roll back.
+//! The free places of all stripes and the places held add up to the capacity at every instant: there is
+//! nothing on its way from one stripe to another.
 //!
 //! # How a caller knows about all stripes at once
 //!
@@ -23,7 +35,7 @@
 //! free places than at the first; if it has as many at the second, none was taken either. Numbers
 //! only grow, so it is enough to compare their sums. The last stripe was read at the instant itself.
 //!
-//! The numbers wrap. A round is wrongly confirmed only if, during it, a multiple of 2^35 places is
+//! The numbers wrap. A round is wrongly confirmed only if, during it, a multiple of 2^34 places is
 //! given back at the stripes that it reads: minutes of nothing else, at the speed of one cache line,
 //! while the caller sleeps within one call, ended at just that number.
 //!
@@ -37,30 +49,37 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
-const FREE_BITS: u32 = 29;
-const FREE: u64 = (1 << FREE_BITS) - 1;
+const LEVEL_BITS: u32 = 30;
+const LEVEL: u64 = (1 << LEVEL_BITS) - 1;
+
+/// The level of a stripe without a free place. Debts fit below it, the greatest capacity above.
+const BASE: u64 = 1 << 28;
 
 /// What giving back one place adds: a free place, and a count of the giving.
-const GIVEN: u64 = (1 << FREE_BITS) | 1;
+const GIVEN: u64 = (1 << LEVEL_BITS) | 1;
 
 /// One reading of a stripe.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Word(pub(crate) u64);
 
 impl Word {
-    /// A stripe at which nothing was ever given back.
-    pub(crate) const fn new(free: u32) -> Word {
-        Word(free as u64)
+    /// A stripe at which `given` places were given back, of which `free` are still there.
+    pub(crate) const fn new(given: u32, free: u32) -> Word {
+        Word(((given as u64) << LEVEL_BITS) + BASE + free as u64)
     }
 
     /// Places that nobody holds.
     pub(crate) fn free(self) -> u64 {
-        self.0 & FREE
+        (self.0 & LEVEL).saturating_sub(BASE)
     }
 
-    /// How often a place was given back, shifted; it wraps.
-    fn given(self) -> u64 {
-        self.0 & !FREE
+    fn has_debts(self) -> bool {
+        self.0 & LEVEL < BASE
+    }
+
+    /// How often a place was given back; it wraps.
+    pub(crate) fn given(self) -> u64 {
+        self.0 >> LEVEL_BITS
     }
 }
 
@@ -130,16 +149,30 @@ impl Walk {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Claim {
     walk: Walk,
-    /// The word to swap, as it was last seen; to be looked at first if there is none.
-    seen: Option<Word>,
+    next: Act,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Act {
+    Look,
+    /// Take one of the places that were seen.
+    Swap(Word),
+    /// Take a place that is believed to be there.
+    Take,
+    /// None was there; holds what the word became. What was taken is a debt.
+    DropDebt(Word),
 }
 
 impl Claim {
-    /// Starts at `home`. Whoever believes to know the word there, and a free place in it, may do
-    /// without the look.
-    #[inline(always)]
-    pub(crate) fn new(stripes: usize, home: usize, guess: Option<Word>) -> Claim {
-        Claim { walk: Walk::new(stripes, home), seen: guess.filter(|word| word.free() > 0) }
+    /// Starts at `home`, without a look if the caller is `sure` of a place there.
+    pub(crate) fn new(stripes: usize, home: usize, sure: bool) -> Claim {
+        let next = if sure { Act::Take } else { Act::Look };
+        Claim { walk: Walk::new(stripes, home), next }
+    }
+
+    /// As [`new`](Self::new), for a caller who was sure and whose [`take`] failed.
+    pub(crate) fn after_taking(stripes: usize, home: usize, after: Word) -> Claim {
+        Claim { walk: Walk::new(stripes, home), next: Act::DropDebt(after) }
     }
 
     /// The stripe whose word the next step needs.
@@ -149,44 +182,78 @@ impl Claim {
     }
 
     pub(crate) fn step(self, word: &AtomicU64) -> Step<Claim, Option<Word>> {
-        let Some(seen) = self.seen else {
-            // SeqCst: part of a round, see the module.
-            return self.consider(Word(word.load(Ordering::SeqCst)));
-        };
-        match swap(word, seen) {
-            Ok(claimed) => Done(Some(claimed)),
-            Err(now) => self.consider(now),
+        let walk = self.walk;
+        match self.next {
+            Act::Look => {
+                // SeqCst: part of a round, see the module.
+                self.consider(Word(word.load(Ordering::SeqCst)))
+            }
+            Act::Swap(seen) => {
+                let claimed = seen.0 - 1;
+                // SeqCst: pairs, as an acquire operation, with the `Give` of whoever held this place.
+                // On failure too: what was found is a reading like any other.
+                match word.compare_exchange(seen.0, claimed, Ordering::SeqCst, Ordering::SeqCst) {
+                    Ok(_) => Done(Some(Word(claimed))),
+                    Err(now) => self.consider(Word(now)),
+                }
+            }
+            Act::Take => match take(word) {
+                Ok(claimed) => Done(Some(claimed)),
+                Err(after) => Next(Claim { walk, next: Act::DropDebt(after) }),
+            },
+            Act::DropDebt(after) => {
+                let before = after.0 + 1;
+                // SeqCst: as all changes. On failure whoever gives a place back next pays for it.
+                let _ = word.compare_exchange(after.0, before, Ordering::SeqCst, Ordering::SeqCst);
+                // The stripe was empty when the place was taken: that was the reading.
+                self.consider(Word(before))
+            }
         }
     }
 
-    /// Goes on after a reading: of the stripe that is to be read next.
-    pub(crate) fn consider(self, word: Word) -> Step<Claim, Option<Word>> {
+    /// Goes on after a reading of the stripe that is to be read next.
+    #[inline(always)]
+    fn consider(self, word: Word) -> Step<Claim, Option<Word>> {
         if word.free() > 0 {
-            return Next(Claim { walk: self.walk, seen: Some(word) });
+            return Next(Claim { walk: self.walk, next: Act::Swap(word) });
         }
         match self.walk.record(word) {
-            Next(walk) => Next(Claim { walk, seen: None }),
+            Next(walk) => Next(Claim { walk, next: Act::Look }),
             Done(_) => Done(None),
         }
     }
 }
 
-/// Claims one of the places seen. Yields what the word became, or what it is instead.
+/// Takes a place that is believed to be there. Yields what the word became; an error if none was
+/// there, and a debt was left.
 #[inline(always)]
-pub(crate) fn swap(word: &AtomicU64, seen: Word) -> Result<Word, Word> {
-    let claimed = seen.0 - 1;
-    // SeqCst: pairs, as an acquire operation, with the `give` of whoever held this place. On failure
-    // too: what was found is a reading like any other.
-    word.compare_exchange(seen.0, claimed, Ordering::SeqCst, Ordering::SeqCst)
-        .map(|_| Word(claimed))
-        .map_err(Word)
+pub(crate) fn take(word: &AtomicU64) -> Result<Word, Word> {
+    // SeqCst: pairs, as an acquire operation, with the `Give` of whoever held this place.
+    let before = Word(word.fetch_sub(1, Ordering::SeqCst));
+    let after = Word(before.0 - 1);
+    if before.free() > 0 {
+        Ok(after)
+    } else {
+        Err(after)
+    }
 }
 
 /// Gives one place back. Yields what the word became.
-#[inline(always)]
-pub(crate) fn give(word: &AtomicU64) -> Word {
-    // SeqCst: pairs, as a release operation, with the swap of whoever claims this place next.
-    Word(word.fetch_add(GIVEN, Ordering::SeqCst).wrapping_add(GIVEN))
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Give;
+
+impl Give {
+    #[inline(always)]
+    pub(crate) fn step(self, word: &AtomicU64) -> Step<Give, Word> {
+        // SeqCst: pairs, as a release operation, with `take` and the swap of whoever claims this place
+        // next.
+        let before = Word(word.fetch_add(GIVEN, Ordering::SeqCst));
+        if before.has_debts() {
+            // That only paid for a debt.
+            return Next(Give);
+        }
+        Done(Word(before.0.wrapping_add(GIVEN)))
+    }
 }
 
 /// Finds out if at one instant no stripe had a place.

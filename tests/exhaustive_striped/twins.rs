@@ -2,7 +2,7 @@
 
 use crate::monitor::Answer;
 use crate::sync::{AtomicU64, Ordering};
-use crate::word::{give, Step, Word};
+use crate::word::{Give, Step, Word};
 use crate::{Call, STRIPES};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -44,7 +44,7 @@ impl Twin {
         }
     }
 
-    pub fn step(self, word: &AtomicU64, capacity: u64) -> Step<Call, (Answer, Option<Word>)> {
+    pub fn step(self, word: &AtomicU64, capacity: u64) -> Step<Call, Answer> {
         match self {
             Twin::Count { home, seen, free } => {
                 let free = free + Word(word.load(Ordering::SeqCst)).free();
@@ -52,11 +52,11 @@ impl Twin {
                     return Step::Next(Call::Twin(Twin::Count { home, seen: seen + 1, free }));
                 }
                 let held = capacity.saturating_sub(free) as u8;
-                Step::Done((Answer::Held(held), None))
+                Step::Done(Answer::Held(held))
             }
             Twin::Claim { fetched: true, .. } => {
-                give(word);
-                Step::Done((Answer::Claimed, None))
+                let Step::Done(_) = Give.step(word) else { unreachable!("no twin leaves debts") };
+                Step::Done(Answer::Claimed)
             }
             Twin::Claim { rounds, batch, home, seen, swap: Some(from), .. } => {
                 let n = if batch && from.free() > 1 { 2 } else { 1 };
@@ -70,7 +70,7 @@ impl Twin {
                         swap: None,
                         fetched: true,
                     })),
-                    Ok(_) => Step::Done((Answer::Claimed, None)),
+                    Ok(_) => Step::Done(Answer::Claimed),
                     Err(now) => self.consider(Word(now)),
                 }
             }
@@ -78,7 +78,7 @@ impl Twin {
         }
     }
 
-    fn consider(self, word: Word) -> Step<Call, (Answer, Option<Word>)> {
+    fn consider(self, word: Word) -> Step<Call, Answer> {
         let Twin::Claim { rounds, batch, home, seen, fetched, .. } = self else { unreachable!() };
         if word.free() > 0 {
             let swap = Some(word);
@@ -93,7 +93,7 @@ impl Twin {
         }
         let seen = seen + 1;
         if seen == rounds * STRIPES {
-            return Step::Done((Answer::Refused, None));
+            return Step::Done(Answer::Refused);
         }
         Step::Next(Call::Twin(Twin::Claim { rounds, batch, home, seen, swap: None, fetched }))
     }
