@@ -58,7 +58,9 @@ struct Options {
 /// Places enough for everybody.
 const PLACES: u32 = 1000;
 
-const WARM_UP: u32 = 2000;
+/// Acts between two looks at the clock, and how many times that to warm up.
+const BATCH: u64 = 256;
+const WARM_UP: u64 = 8;
 
 /// One sample: when to start and when to stop.
 struct Window {
@@ -74,22 +76,29 @@ struct Turn {
 }
 
 impl Window {
-    /// Repeats `act` from the start to the stop.
+    /// Repeats `act` from the start to the stop. There is one call of it, so that it is inlined: the
+    /// stores of a call between two locked operations would be measured with it.
     #[inline(always)]
     fn repeat(&self, mut act: impl FnMut()) -> Turn {
-        for _ in 0..WARM_UP {
-            act();
-        }
-        self.start.wait();
-        let started = Instant::now();
-        let mut acts = 0;
-        while !self.stop.load(Ordering::Relaxed) {
-            for _ in 0..256 {
+        let mut started = None;
+        let mut batches = 0;
+        loop {
+            for _ in 0..BATCH {
                 act();
             }
-            acts += 256;
+            batches += 1;
+            match started {
+                None if batches == WARM_UP => {
+                    self.start.wait();
+                    started = Some(Instant::now());
+                    batches = 0;
+                }
+                Some(started) if self.stop.load(Ordering::Relaxed) => {
+                    return Turn { started, ended: Instant::now(), acts: batches * BATCH };
+                }
+                _ => {}
+            }
         }
-        Turn { started, ended: Instant::now(), acts }
     }
 }
 
