@@ -2,7 +2,7 @@
 
 /// What a call asks for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Question {
+pub(crate) enum Question {
     Claim,
     Give,
     AskFull,
@@ -11,7 +11,7 @@ pub enum Question {
 
 /// What it was answered.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     Claimed,
     Refused,
     Given,
@@ -32,18 +32,18 @@ type Possibility = (u8, [Option<Pending>; 3]);
 
 /// All the possibilities, sorted.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Monitor {
+pub(crate) struct Monitor {
     capacity: u8,
     possible: Vec<Possibility>,
 }
 
 impl Monitor {
-    pub fn new(capacity: u8, held: u8) -> Monitor {
+    pub(crate) fn new(capacity: u8, held: u8) -> Monitor {
         Monitor { capacity, possible: vec![(held, [None; 3])] }
     }
 
     /// The call of `thread` begins.
-    pub fn begin(&mut self, thread: usize, question: Question) {
+    pub(crate) fn begin(&mut self, thread: usize, question: Question) {
         for (_, calls) in &mut self.possible {
             assert!(calls[thread].is_none(), "a thread makes one call at a time");
             calls[thread] = Some(Pending::Open(question));
@@ -52,7 +52,7 @@ impl Monitor {
     }
 
     /// The call of `thread` ends. False if that cannot be.
-    pub fn answer(&mut self, thread: usize, answer: Answer) -> bool {
+    pub(crate) fn answer(&mut self, thread: usize, answer: Answer) -> bool {
         self.possible.retain(|(_, calls)| calls[thread] == Some(Pending::Settled(answer)));
         for (_, calls) in &mut self.possible {
             calls[thread] = None;
@@ -62,7 +62,7 @@ impl Monitor {
     }
 
     /// Gives the threads other numbers: thread `order[n]` becomes thread `n`.
-    pub fn reorder(&mut self, order: &[usize]) {
+    pub(crate) fn reorder(&mut self, order: &[usize]) {
         for (_, calls) in &mut self.possible {
             let before = *calls;
             for (new, &old) in order.iter().enumerate() {

@@ -6,7 +6,7 @@ use crate::word::{Give, Step, Word};
 use crate::{Call, STRIPES};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Twin {
+pub(crate) enum Twin {
     /// Refuses after `rounds` rounds in which all stripes were empty, whatever was given back.
     Claim {
         rounds: usize,
@@ -22,20 +22,20 @@ pub enum Twin {
 }
 
 impl Twin {
-    pub fn claim(home: usize, rounds: usize) -> Twin {
+    pub(crate) fn claim(home: usize, rounds: usize) -> Twin {
         Twin::Claim { rounds, batch: false, home, seen: 0, swap: None, fetched: false }
     }
 
     /// Refuses rightly, but for what is on its way.
-    pub fn batch(home: usize) -> Twin {
+    pub(crate) fn batch(home: usize) -> Twin {
         Twin::Claim { rounds: 2, batch: true, home, seen: 0, swap: None, fetched: false }
     }
 
-    pub fn count(home: usize) -> Twin {
+    pub(crate) fn count(home: usize) -> Twin {
         Twin::Count { home, seen: 0, free: 0 }
     }
 
-    pub fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         match *self {
             Twin::Claim { home, fetched: true, .. } => home,
             Twin::Claim { home, seen, .. } | Twin::Count { home, seen, .. } => {
@@ -44,7 +44,7 @@ impl Twin {
         }
     }
 
-    pub fn step(self, word: &AtomicU64, capacity: u64) -> Step<Call, Answer> {
+    pub(crate) fn step(self, word: &AtomicU64, capacity: u64) -> Step<Call, Answer> {
         match self {
             Twin::Count { home, seen, free } => {
                 let free = free + Word(word.load(Ordering::SeqCst)).free();

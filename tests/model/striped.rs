@@ -7,7 +7,7 @@ use headcount::{OwnedStripedPermit, StripedGate};
 
 /// What is done to the gate next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     /// Takes a place, on this thread or on one that comes for it, and thus from another stripe.
     Take { elsewhere: bool },
     /// Gives back the permit at this index, modulo how many there are.
@@ -20,7 +20,7 @@ pub enum Op {
 
 impl Op {
     /// Any byte is an operation, so that bytes can be shrunk.
-    pub fn from_byte(byte: u8) -> Op {
+    pub(crate) fn from_byte(byte: u8) -> Op {
         let which = byte >> 4;
         match byte & 0b1111 {
             0..=4 => Op::Take { elsewhere: false },
@@ -34,7 +34,7 @@ impl Op {
 }
 
 /// Does what `ops` say, to a gate and to a number. Panics where they differ.
-pub fn run(capacity: u32, stripes: usize, ops: impl IntoIterator<Item = Op>) {
+pub(crate) fn run(capacity: u32, stripes: usize, ops: impl IntoIterator<Item = Op>) {
     let gate = Arc::new(StripedGate::with_stripes(capacity, stripes));
     let mut permits: Vec<OwnedStripedPermit> = Vec::new();
     let mut forgotten = 0;
