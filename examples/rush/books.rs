@@ -127,13 +127,13 @@ mod tests {
 
     #[test]
     fn each_flaw_is_found() {
-        let flaw = |spoil: fn(&mut Books)| {
+        type Spoil = fn(&mut Books);
+        let flaw = |spoil: Spoil| {
             let mut books = sound();
             spoil(&mut books);
             verdict(&["A".to_owned()], &[books], 5)
         };
         assert_eq!(flaw(|_| ()), Ok(()));
-        type Spoil = fn(&mut Books);
         let spoils: [(Spoil, &str); 5] = [
             (|books| books.asked += 1, "10 asked"),
             (|books| books.left -= 1, "3 left"),

@@ -41,28 +41,33 @@ pub(crate) fn draw(
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         root.fill(&WHITE)?;
         let (head, body) = root.split_vertically(HEAD);
-        heading(&head, capacity, drawn.len(), keys.len())?;
         let clock = Clock::new(&replay.moves);
-        for (&key, area) in drawn.iter().zip(body.split_evenly((rows, columns))) {
-            let refused = replay.books[key].refused;
-            let caption = format!("{}: {} refused", keys[key], grouped(refused));
-            let of_key = |made: &&Move| made.key == key;
-            let asked = staircase(replay.moves.iter().filter(of_key), &clock);
-            let inside =
-                staircase(replay.moves.iter().filter(of_key).filter(|made| made.admitted), &clock);
-            panel(&area, &caption, &clock, capacity, asked, inside)?;
+        let panels: Vec<Panel> =
+            drawn.iter().map(|&key| Panel::new(key, &keys[key], replay, &clock)).collect();
+        let top = top(&panels, capacity);
+        heading(&head, capacity, f64::from(capacity) <= top, (panels.len(), keys.len()))?;
+        for (panel, area) in panels.into_iter().zip(body.split_evenly((rows, columns))) {
+            panel.draw(&area, &clock, capacity, top)?;
         }
         root.present()?;
     }
     Ok(svg)
 }
 
+/// The top of all panels, so that they can be compared. A capacity far above everybody would flatten
+/// the picture and is left out.
+fn top(panels: &[Panel], capacity: u32) -> f64 {
+    let heads = panels.iter().flat_map(|panel| &panel.asked).map(|&(_, heads)| heads);
+    let (highest, limit) = (heads.fold(1.0, f64::max), f64::from(capacity));
+    1.08 * if limit <= 4.0 * highest { highest.max(limit) } else { highest }
+}
+
 /// The title and the legend.
 fn heading(
     area: &Area<'_>,
     capacity: u32,
-    drawn: usize,
-    keys: usize,
+    limit_is_drawn: bool,
+    (drawn, keys): (usize, usize),
 ) -> Result<(), Box<dyn Error>> {
     let which = if drawn < keys {
         format!("the {drawn} busiest of {} keys", grouped(keys as u64))
@@ -73,11 +78,12 @@ fn heading(
     area.draw(&Text::new(title, (24, 14), ("sans-serif", 24).into_font().color(&INK)))?;
 
     let label = ("sans-serif", 15).into_font().color(&INK);
+    let above = if limit_is_drawn { "" } else { " (far above the picture)" };
     let mut left = 24;
     let entries = [
         (INSIDE, "inside".to_owned(), 120),
         (ASKED, "would be inside without a limit".to_owned(), 290),
-        (LIMIT, format!("capacity {capacity}"), 0),
+        (LIMIT, format!("capacity {capacity}{above}"), 0),
     ];
     for (color, text, advance) in entries {
         let (top, bottom) = if color == LIMIT { (60, 63) } else { (55, 68) };
@@ -88,50 +94,63 @@ fn heading(
     Ok(())
 }
 
-/// One key.
-fn panel(
-    area: &Area<'_>,
-    caption: &str,
-    clock: &Clock,
-    capacity: u32,
+/// What is drawn of one key.
+struct Panel {
+    caption: String,
     asked: Points,
     inside: Points,
-) -> Result<(), Box<dyn Error>> {
-    let highest = asked.iter().map(|&(_, heads)| heads).fold(1.0, f64::max);
-    // A limit far above everybody would flatten the picture: it is drawn if it is anywhere near.
-    let limit = f64::from(capacity);
-    let top = if limit <= 4.0 * highest { highest.max(limit) } else { highest } * 1.08;
-    let span = clock.begin..clock.end;
+}
 
-    let mut chart = ChartBuilder::on(area)
-        .caption(caption, ("sans-serif", 18).into_font().color(&INK))
-        .margin(6)
-        .margin_right(24)
-        .x_label_area_size(40)
-        .y_label_area_size(52)
-        .build_cartesian_2d(span.clone(), 0.0..top)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(WHITE)
-        .bold_line_style(INK.mix(0.12))
-        .axis_style(INK)
-        .label_style(("sans-serif", 13).into_font().color(&INK))
-        .axis_desc_style(("sans-serif", 14).into_font().color(&INK))
-        .x_desc(clock.unit)
-        .y_desc("inside")
-        .x_labels(12)
-        .y_labels(6)
-        .x_label_formatter(&|at| plain(*at))
-        .y_label_formatter(&|heads| plain(*heads))
-        .draw()?;
-    chart.draw_series(AreaSeries::new(asked, 0.0, ASKED.mix(0.8)))?;
-    chart.draw_series(AreaSeries::new(inside, 0.0, INSIDE))?;
-    if limit <= top {
-        let ends = [(span.start, limit), (span.end, limit)];
-        chart.draw_series(LineSeries::new(ends, LIMIT.stroke_width(2)))?;
+impl Panel {
+    fn new(key: usize, name: &str, replay: &Replay, clock: &Clock) -> Panel {
+        let moves = || replay.moves.iter().filter(|made| made.key == key);
+        Panel {
+            caption: format!("{name}: {} refused", grouped(replay.books[key].refused)),
+            asked: staircase(moves(), clock),
+            inside: staircase(moves().filter(|made| made.admitted), clock),
+        }
     }
-    Ok(())
+
+    fn draw(
+        self,
+        area: &Area<'_>,
+        clock: &Clock,
+        capacity: u32,
+        top: f64,
+    ) -> Result<(), Box<dyn Error>> {
+        let mut chart = ChartBuilder::on(area)
+            .caption(self.caption, ("sans-serif", 18).into_font().color(&INK))
+            .margin(6)
+            .margin_right(24)
+            .x_label_area_size(40)
+            .y_label_area_size(52)
+            .build_cartesian_2d(clock.begin..clock.end, 0.0..top)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(WHITE)
+            .bold_line_style(INK.mix(0.12))
+            .axis_style(INK)
+            .label_style(("sans-serif", 13).into_font().color(&INK))
+            .axis_desc_style(("sans-serif", 14).into_font().color(&INK))
+            .x_desc(clock.unit)
+            .y_desc("inside")
+            .x_labels(12)
+            .y_labels(6)
+            .x_label_formatter(&|at| plain(*at))
+            .y_label_formatter(&|heads| plain(*heads))
+            .draw()?;
+        // The border shows what is too short to have a width.
+        for (points, color) in [(self.asked, ASKED), (self.inside, INSIDE)] {
+            chart.draw_series(AreaSeries::new(points, 0.0, color).border_style(color))?;
+        }
+        let limit = f64::from(capacity);
+        if limit <= top {
+            let ends = [(clock.begin, limit), (clock.end, limit)];
+            chart.draw_series(LineSeries::new(ends, LIMIT.stroke_width(2)))?;
+        }
+        Ok(())
+    }
 }
 
 /// The number without a fraction that is not there.
@@ -169,9 +188,9 @@ impl Clock {
         let first = moves.iter().map(|made| made.minute).min().unwrap_or(0);
         let last = moves.iter().map(|made| made.minute).max().unwrap_or(0).max(first + 1);
         let (unit, minutes) = match last - first {
-            0..=240 => ("minute", 1.0),
-            241..=4320 => ("hour", 60.0),
-            _ => ("day", 1440.0),
+            0..=240 => ("minutes", 1.0),
+            241..=4320 => ("hours", 60.0),
+            _ => ("days", 1440.0),
         };
         Clock { unit, minutes, begin: first as f64 / minutes, end: last as f64 / minutes }
     }
@@ -198,7 +217,7 @@ mod tests {
     fn the_staircase_steps_where_somebody_comes_or_goes() {
         let (_, replay) = replayed("10,join,1,A\n12,join,2,A\n15,leave,1,A\n20,join,3,B\n", 5);
         let clock = Clock::new(&replay.moves);
-        assert_eq!((clock.unit, clock.begin, clock.end), ("minute", 10.0, 20.0));
+        assert_eq!((clock.unit, clock.begin, clock.end), ("minutes", 10.0, 20.0));
         let of_a = replay.moves.iter().filter(|made| made.key == 0);
         let expected = [
             (10.0, 0.0),
@@ -218,7 +237,7 @@ mod tests {
         let (keys, replay) = replayed("1,join,1,LAX\n2,join,2,LAX\n3,join,3,SFO\n", 1);
         let svg = draw(&keys, &replay, 1).unwrap();
         let said =
-            ["<svg", "LAX: 1 refused", "SFO: 0 refused", "capacity 1", "minute", "every key"];
+            ["<svg", "LAX: 1 refused", "SFO: 0 refused", "capacity 1\n", "minutes", "every key"];
         for text in said {
             assert!(svg.contains(text), "{text} is missing");
         }
@@ -237,9 +256,10 @@ mod tests {
     fn a_limit_that_nobody_comes_near_does_not_flatten_the_picture() {
         let (keys, replay) = replayed("1,join,1,A\n2,join,2,A\n", 1_000);
         let svg = draw(&keys, &replay, 1_000).unwrap();
-        assert!(svg.contains("capacity 1000"));
-        assert!(!svg.contains(&format!("stroke=\"{}\"", "#C8242B")), "the line is not drawn");
+        let line = "stroke=\"#C8242B\"";
+        assert!(svg.contains("capacity 1000 (far above the picture)"));
+        assert!(!svg.contains(line), "the line is not drawn");
         let svg = draw(&keys, &replay, 8).unwrap();
-        assert!(svg.contains(&format!("stroke=\"{}\"", "#C8242B")), "the line is drawn");
+        assert!(svg.contains(line), "the line is drawn");
     }
 }
