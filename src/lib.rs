@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // allowed in lobby/state.rs alone
 
 extern crate alloc;
 
@@ -14,6 +14,10 @@ mod wait;
 
 #[cfg(target_has_atomic = "64")]
 mod course;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+mod lobby;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+mod seats;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod striped;
 #[cfg(target_has_atomic = "64")]
@@ -32,6 +36,11 @@ pub use wait::{Reserve, ReserveOwned};
 
 #[cfg(target_has_atomic = "64")]
 pub use course::{Counts, Course, OwnedReservation, Reservation};
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub use lobby::{
+    JoinError, JoinRefusal, Lobby, LobbyBuilder, LobbyFull, LobbyStats, OwnedSeat, RoomId,
+    RoomIdError, RoomInfo, Seat, TooFew,
+};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use striped::{OwnedStripedPermit, StripedGate, StripedPermit};
 #[cfg(target_has_atomic = "64")]

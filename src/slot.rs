@@ -139,16 +139,18 @@ use Step::{Done, Next};
 
 /// Runs a machine to its end.
 macro_rules! run {
-    ($start:expr, $word:expr) => {{
+    ($start:expr, $($word:expr),+) => {{
         let mut state = $start;
         loop {
-            match state.step($word) {
+            match state.step($($word),+) {
                 Next(next) => state = next,
                 Done(result) => break result,
             }
         }
     }};
 }
+
+pub(crate) use run;
 
 #[cfg(feature = "wait")]
 #[path = "slot/queue.rs"]

@@ -12,6 +12,47 @@ pub(crate) use core::sync::atomic::AtomicU64;
 #[cfg(headcount_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+#[cfg(headcount_loom)]
+pub(crate) use loom::cell::UnsafeCell;
+
+/// A cell with loom's interface.
+#[cfg(not(headcount_loom))]
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+#[cfg(not(headcount_loom))]
+impl<T> UnsafeCell<T> {
+    pub(crate) fn new(value: T) -> Self {
+        UnsafeCell(core::cell::UnsafeCell::new(value))
+    }
+
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    #[inline]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
+
+/// A sequentially consistent load.
+#[cfg(all(not(headcount_loom), target_has_atomic = "64"))]
+#[inline(always)]
+pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
+    // SeqCst: what it pairs with stands at each call.
+    atomic.load(Ordering::SeqCst)
+}
+
+/// A sequentially consistent load. Loom takes it for an acquire load, so a fence stands in for the
+/// rest: every caller has made a sequentially consistent change before it.
+#[cfg(headcount_loom)]
+pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
+    loom::sync::atomic::fence(Ordering::SeqCst);
+    atomic.load(Ordering::SeqCst)
+}
+
 /// Declares a value of each thread's own; loom's cannot be made in a constant either.
 #[cfg(all(not(headcount_loom), feature = "std"))]
 macro_rules! per_thread {

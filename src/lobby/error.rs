@@ -1,0 +1,167 @@
+//! The lobby's refusals.
+
+use core::error::Error;
+use core::fmt;
+
+use super::id::RoomId;
+
+/// All rooms are full, and as many are open as may be.
+///
+/// Trying again can succeed once someone has left.
+///
+/// ```
+/// let lobby = headcount::Lobby::builder(1).max_rooms(1).build();
+/// let _seat = lobby.join()?;
+/// let refused = lobby.join().unwrap_err();
+/// assert_eq!(refused.to_string(), "all rooms are full: try again when someone has left");
+/// # Ok::<(), headcount::LobbyFull>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct LobbyFull;
+
+impl fmt::Display for LobbyFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("all rooms are full: try again when someone has left")
+    }
+}
+
+impl Error for LobbyFull {}
+
+/// Why [`Lobby::join_room`](crate::Lobby::join_room) seated nobody, and where to go instead.
+///
+/// ```
+/// use headcount::{JoinRefusal, Lobby};
+///
+/// let lobby = Lobby::new(1);
+/// let seat = lobby.join()?;
+/// let refused = lobby.join_room(seat.room()).unwrap_err();
+/// assert_eq!(refused.reason, JoinRefusal::Full);
+///
+/// let next = refused.try_next.expect("this lobby may open any number of rooms");
+/// assert_eq!(refused.to_string(), format!("the room is full: try {next}"));
+/// assert!(lobby.join_room(next).is_ok());
+/// # Ok::<(), headcount::LobbyFull>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct JoinError {
+    /// Why not this room.
+    pub reason: JoinRefusal,
+    /// The filling room, or `None` if all rooms were full and no more may be opened.
+    pub try_next: Option<RoomId>,
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.try_next {
+            Some(id) => write!(f, "{}: try {id}", self.reason),
+            None => {
+                write!(f, "{}, and so are all others: try again when someone has left", self.reason)
+            }
+        }
+    }
+}
+
+impl Error for JoinError {}
+
+/// Why a room let somebody not in.
+///
+/// ```
+/// use headcount::JoinRefusal;
+/// assert_eq!(JoinRefusal::Locked.to_string(), "the room is locked");
+/// assert!(JoinRefusal::Locked.is_locked() && !JoinRefusal::Locked.is_full());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum JoinRefusal {
+    /// All its seats are taken. Trying again can succeed once someone has left.
+    Full,
+    /// It is locked. Trying again can succeed once it is unlocked.
+    Locked,
+    /// It has closed, or there never was one of that name. Trying again will not succeed.
+    Gone,
+}
+
+impl JoinRefusal {
+    /// True if this is [`Full`](Self::Full).
+    ///
+    /// ```
+    /// assert!(headcount::JoinRefusal::Full.is_full());
+    /// ```
+    pub fn is_full(&self) -> bool {
+        matches!(self, JoinRefusal::Full)
+    }
+
+    /// True if this is [`Locked`](Self::Locked).
+    ///
+    /// ```
+    /// assert!(headcount::JoinRefusal::Locked.is_locked());
+    /// ```
+    pub fn is_locked(&self) -> bool {
+        matches!(self, JoinRefusal::Locked)
+    }
+
+    /// True if this is [`Gone`](Self::Gone).
+    ///
+    /// ```
+    /// assert!(headcount::JoinRefusal::Gone.is_gone());
+    /// ```
+    pub fn is_gone(&self) -> bool {
+        matches!(self, JoinRefusal::Gone)
+    }
+}
+
+impl fmt::Display for JoinRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            JoinRefusal::Full => "the room is full",
+            JoinRefusal::Locked => "the room is locked",
+            JoinRefusal::Gone => "there is no such room any more",
+        })
+    }
+}
+
+/// Fewer are in the room than its quorum asks for.
+///
+/// ```
+/// let lobby = headcount::Lobby::builder(5).quorum(3).build();
+/// let seat = lobby.join()?;
+/// let too_few = seat.start().unwrap_err();
+/// assert_eq!((too_few.members, too_few.quorum), (1, 3));
+/// assert_eq!(too_few.to_string(), "1 of the 3 who are needed are here: wait for more");
+/// # Ok::<(), headcount::LobbyFull>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct TooFew {
+    /// How many were there.
+    pub members: u32,
+    /// How many are needed.
+    pub quorum: u32,
+}
+
+impl fmt::Display for TooFew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of the {} who are needed are here: wait for more", self.members, self.quorum)
+    }
+}
+
+impl Error for TooFew {}
+
+/// That is not the id of a room.
+///
+/// ```
+/// use headcount::RoomId;
+/// let no_id = "the jam session".parse::<RoomId>().unwrap_err();
+/// assert_eq!(no_id.to_string(), "not a room id: 16 hexadecimal digits that a lobby has printed");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RoomIdError;
+
+impl fmt::Display for RoomIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a room id: 16 hexadecimal digits that a lobby has printed")
+    }
+}
+
+impl Error for RoomIdError {}

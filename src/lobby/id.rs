@@ -1,0 +1,129 @@
+//! Room ids: where a room is, and which of its lives is meant.
+//!
+//! # Invariant
+//!
+//! ```text
+//! bits 52..=63   the lobby's mark
+//! bits 24..=51   the location: the room's index in its shard, above the number of the shard
+//! bits  0..=23   the generation, never 0
+//! ```
+//!
+//! A lobby hands out each id once: a location is a room's for good, and a generation never returns.
+
+use core::fmt;
+use core::num::NonZeroU64;
+use core::str::FromStr;
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+
+use super::error::RoomIdError;
+use super::life::GENERATION_BITS;
+
+/// The number of bits of a location.
+pub(super) const LOCATION_BITS: u32 = 28;
+const MARK_SHIFT: u32 = LOCATION_BITS + GENERATION_BITS;
+
+/// The name of one room from its opening to its close.
+///
+/// Small, `Copy`, and safe to hand to a browser: it prints as 16 hexadecimal digits and parses back,
+/// or goes through a `u64`. A lobby uses each id once. An id whose room has closed, or that was made
+/// up, or comes from another lobby, is refused.
+///
+/// An id is a name, not a secret: whoever knows the id of an open room can ask to join it. Lobbies
+/// tell each other's ids apart by a mark of 12 bits. The first 4,096 lobbies of one process have
+/// different marks; beyond that, and across processes, another lobby's id passes for one's own in
+/// one of 4,096 cases, if the location and the generation fit as well.
+///
+/// ```
+/// use headcount::{Lobby, RoomId};
+///
+/// let lobby = Lobby::new(7);
+/// let seat = lobby.join()?;
+/// let printed = seat.room().to_string();
+/// assert_eq!(printed.parse::<RoomId>(), Ok(seat.room()));
+/// assert_eq!(RoomId::try_from(u64::from(seat.room())), Ok(seat.room()));
+/// # Ok::<(), headcount::LobbyFull>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomId(NonZeroU64);
+
+impl RoomId {
+    #[inline]
+    pub(super) fn new(mark: u32, location: u32, generation: u32) -> RoomId {
+        let id = u64::from(mark) << MARK_SHIFT
+            | u64::from(location) << GENERATION_BITS
+            | u64::from(generation);
+        // A generation is never 0, so neither is the whole.
+        RoomId(NonZeroU64::new(id).unwrap_or(NonZeroU64::MIN))
+    }
+
+    #[inline]
+    pub(super) fn mark(self) -> u32 {
+        (self.0.get() >> MARK_SHIFT) as u32
+    }
+
+    #[inline]
+    pub(super) fn location(self) -> u32 {
+        (self.0.get() >> GENERATION_BITS) as u32 & ((1 << LOCATION_BITS) - 1)
+    }
+
+    #[inline]
+    pub(super) fn generation(self) -> u32 {
+        self.0.get() as u32 & ((1 << GENERATION_BITS) - 1)
+    }
+}
+
+impl From<RoomId> for u64 {
+    fn from(id: RoomId) -> u64 {
+        id.0.get()
+    }
+}
+
+impl TryFrom<u64> for RoomId {
+    type Error = RoomIdError;
+
+    /// Fails for numbers that are no lobby's id. One that passes may still name no room.
+    fn try_from(number: u64) -> Result<RoomId, RoomIdError> {
+        let id = RoomId(NonZeroU64::new(number).ok_or(RoomIdError)?);
+        if id.generation() == 0 {
+            return Err(RoomIdError);
+        }
+        Ok(id)
+    }
+}
+
+impl fmt::Display for RoomId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for RoomId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RoomId({self})")
+    }
+}
+
+impl FromStr for RoomId {
+    type Err = RoomIdError;
+
+    /// Accepts what `Display` prints, and nothing else: 16 hexadecimal digits in lower case.
+    fn from_str(printed: &str) -> Result<RoomId, RoomIdError> {
+        let digits = printed.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if printed.len() != 16 || !digits {
+            return Err(RoomIdError);
+        }
+        RoomId::try_from(u64::from_str_radix(printed, 16).map_err(|_| RoomIdError)?)
+    }
+}
+
+/// A mark for a new lobby: the next after those of this process, which begin anywhere.
+pub(super) fn next_mark() -> u32 {
+    static FIRST: OnceLock<u32> = OnceLock::new();
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let first = *FIRST.get_or_init(|| RandomState::new().hash_one(0) as u32);
+    // Relaxed: each value goes to one caller, and stands for itself.
+    let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+    first.wrapping_add(given) & ((1 << (64 - MARK_SHIFT)) - 1)
+}

@@ -1,0 +1,654 @@
+//! The lobby: rooms that are opened, filled and closed as people come and go.
+//!
+//! # Invariant
+//!
+//! An open room has a place in `limit`, if there is one, from before it opens until after it has
+//! closed. All else about a room stands in its own word (`life`); which room a newcomer is sent to is
+//! the business of the shards, and never decides who gets in.
+
+mod builder;
+mod error;
+mod hints;
+mod id;
+mod info;
+mod life;
+mod room;
+mod seat;
+mod shard;
+mod state;
+
+use alloc::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+
+pub use builder::LobbyBuilder;
+pub use error::{JoinError, JoinRefusal, LobbyFull, RoomIdError, TooFew};
+pub use id::RoomId;
+pub use info::{LobbyStats, RoomInfo};
+pub use seat::{OwnedSeat, Seat};
+
+use crate::slot::Slot;
+use life::{Life, Shut};
+use room::At;
+use seat::{Place, Seated};
+use shard::{Entered, Shard};
+use state::{Claimed, Inside};
+
+/// Any number of rooms with numbered seats, filled one after the other.
+///
+/// [`join`](Lobby::join) seats the caller in the *filling* room, the most populated one that still
+/// has a free seat, or opens a new one. A room whose last seat goes is closed. Every room may have a
+/// state of type `T`.
+///
+/// # Users are balanced over jams of at most seven
+///
+/// ```
+/// use headcount::Lobby;
+///
+/// let jams = Lobby::new(7);
+/// let filling = jams.filling(); // the page is loaded, and the client is told where to go
+///
+/// let seats: Vec<_> = (0..7).map(|_| jams.join()).collect::<Result<_, _>>()?;
+/// assert!(seats.iter().all(|seat| seat.room() == filling)); // others were faster
+///
+/// let seat = jams.join_or_next(filling)?; // its socket joins: that jam is full by now
+/// assert_ne!(seat.room(), filling);
+/// assert_eq!(seat.number(), 0); // the first in a new one, and thus its first loop
+/// # Ok::<(), headcount::LobbyFull>(())
+/// ```
+///
+/// # More than 2 but fewer than 6 people in a game
+///
+/// ```
+/// use headcount::Lobby;
+///
+/// let games = Lobby::builder(5).quorum(3).build();
+/// let mut players = vec![games.join()?, games.join()?];
+/// assert_eq!(players[0].start().unwrap_err().members, 2);
+///
+/// players.push(games.join()?);
+/// assert!(players[2].completed_quorum());
+/// assert_eq!(players[2].start(), Ok(3)); // the room is locked: nobody joins a running game
+/// assert_ne!(games.join()?.room(), players[0].room());
+/// # Ok::<(), headcount::LobbyFull>(())
+/// ```
+///
+/// # What is promised
+///
+/// - *never-over*: no room has more members than seats, and no more than `max_rooms` are open.
+/// - *seat-distinct*: two live seats of one room never bear one number.
+/// - *no-ghost*: the id of a room that has closed admits nobody, ever.
+/// - *no-lost-room*: once calls are quiet, `join` finds every open, unlocked room with a free seat.
+/// - *best-fit*: with one shard and one caller at a time, `join` takes the most populated room that
+///   has a free seat, and opens a new one only if there is none. With more shards each prefers its
+///   own rooms, then those of others, and opens a new room only when it finds no free seat anywhere.
+/// - *no-leak*: each seat gives back what it holds exactly once; when all are gone, no room is open
+///   and every state has been dropped.
+///
+/// # Memory ordering
+///
+/// Leaving is a release operation, joining an acquire operation: what a member wrote before it left
+/// is visible to whoever joins that room later, and to the destructor of the room's state. What was
+/// done when the room was opened is visible to all its members. A refusal synchronises with nothing.
+///
+/// # What is not promised
+///
+/// Fairness among callers who try at the same time; which of several equally populated rooms is
+/// chosen. Callers who find no free seat at the same time may each open a room. While somebody is
+/// in the middle of joining or leaving, others may overlook the room concerned: they go to
+/// another, or open one, or find a lobby at `max_rooms` full.
+///
+/// # Memory
+///
+/// 16 bytes a room and the size of its state, one bit for each seat, and an eighth of a byte more
+/// for each 64th of that; 8 bytes more for each 64 seats beyond the first 64. Memory grows in pages,
+/// with the most rooms that were open at once, up to twice their number, and is used again by later
+/// rooms; it is returned when the lobby is dropped. After 2^24 - 1 lives a room is retired and takes
+/// its memory with it, so that no id ever means two rooms.
+pub struct Lobby<T = ()> {
+    seats: u32,
+    quorum: u32,
+    mark: u32,
+    /// How many bits of a location are the number of the shard.
+    shard_bits: u32,
+    limit: Option<Slot>,
+    open: Box<dyn Fn(RoomId) -> T + Send + Sync>,
+    shards: Box<[CachePadded<Shard<T>>]>,
+}
+
+impl Lobby {
+    /// A lobby with any number of rooms of `seats` seats, with one shard, a quorum of one, and no
+    /// state.
+    ///
+    /// # Panics
+    ///
+    /// If `seats` is 0 or above [`MAX_SEATS`](Self::MAX_SEATS).
+    ///
+    /// ```
+    /// assert!(headcount::Lobby::new(7).join().is_ok());
+    /// ```
+    #[track_caller]
+    pub fn new(seats: u32) -> Lobby {
+        Lobby::builder(seats).build()
+    }
+
+    /// Settings for a lobby with rooms of `seats` seats.
+    ///
+    /// # Panics
+    ///
+    /// If `seats` is 0 or above [`MAX_SEATS`](Self::MAX_SEATS).
+    ///
+    /// ```
+    /// let games = headcount::Lobby::builder(5).quorum(3).build();
+    /// # drop(games);
+    /// ```
+    #[track_caller]
+    pub fn builder(seats: u32) -> LobbyBuilder {
+        LobbyBuilder::new(seats)
+    }
+}
+
+impl<T> Lobby<T> {
+    /// The most seats that a room can have.
+    ///
+    /// ```
+    /// assert_eq!(headcount::Lobby::<()>::MAX_SEATS, 4096);
+    /// ```
+    pub const MAX_SEATS: u32 = 4096;
+
+    /// Takes a seat in the filling room, or opens a room. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`LobbyFull`] if no free seat was found and `max_rooms` are open.
+    ///
+    /// # Panics
+    ///
+    /// If making the new room's state does. Nothing is lost then.
+    ///
+    /// # Cost
+    ///
+    /// Two compare-exchanges where the filling room is known; else also a walk down a tree of hints
+    /// of a depth of at most six, whatever the number of rooms. Each is repeated for as long as
+    /// others join or leave the same room in between. Opening a room may allocate.
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(2);
+    /// let seats = [lobby.join()?, lobby.join()?, lobby.join()?];
+    /// assert_eq!(seats[0].room(), seats[1].room());
+    /// assert_ne!(seats[0].room(), seats[2].room());
+    /// # Ok::<(), headcount::LobbyFull>(())
+    /// ```
+    #[inline]
+    pub fn join(&self) -> Result<Seat<'_, T>, LobbyFull> {
+        Ok(Seat(Place::new(self, self.seat_anywhere()?)))
+    }
+
+    /// Takes a seat in that room, if it admits. Never waits.
+    ///
+    /// The room need not be open yet if it is what [`filling`](Self::filling) named: then this opens
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`], which says whether the room was full, locked or gone, and which room to try
+    /// instead. Room and refusal belong together; the other room may change before it is tried.
+    /// [`join_or_next`](Self::join_or_next) goes there itself.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// # Cost
+    ///
+    /// Two compare-exchanges, and up to two more where the room is not the filling one. A refusal
+    /// only reads, unless its search for the other room comes upon hints that are out of date.
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(2);
+    /// let seat = lobby.join()?;
+    /// let friend = lobby.join_room(seat.room()).expect("there are two seats");
+    /// assert!(lobby.join_room(seat.room()).unwrap_err().reason.is_full());
+    /// # Ok::<(), headcount::LobbyFull>(())
+    /// ```
+    #[inline]
+    pub fn join_room(&self, id: RoomId) -> Result<Seat<'_, T>, JoinError> {
+        let seated = self.seat_in(id).map_err(|reason| self.refusal(reason))?;
+        Ok(Seat(Place::new(self, seated)))
+    }
+
+    /// Takes a seat in that room, or else as [`join`](Self::join) does. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(1);
+    /// let seat = lobby.join()?;
+    /// assert_ne!(lobby.join_or_next(seat.room())?.room(), seat.room());
+    /// # Ok::<(), headcount::LobbyFull>(())
+    /// ```
+    #[inline]
+    pub fn join_or_next(&self, id: RoomId) -> Result<Seat<'_, T>, LobbyFull> {
+        Ok(Seat(Place::new(self, self.seat_in_or_anywhere(id)?)))
+    }
+
+    /// As [`join`](Self::join), for a seat that is not tied to a borrow: it can move to another
+    /// thread or task and keeps the lobby alive.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join). The `Arc` is dropped then.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let lobby = Arc::new(headcount::Lobby::new(7));
+    /// let seat = Arc::clone(&lobby).join_owned()?;
+    /// drop(lobby);
+    /// assert_eq!(seat.members(), 1);
+    /// # Ok::<(), headcount::LobbyFull>(())
+    /// ```
+    pub fn join_owned(self: Arc<Self>) -> Result<OwnedSeat<T>, LobbyFull> {
+        let seated = self.seat_anywhere()?;
+        Ok(OwnedSeat(Place::new(self, seated)))
+    }
+
+    /// As [`join_room`](Self::join_room), for an owned seat.
+    ///
+    /// # Errors
+    ///
+    /// As [`join_room`](Self::join_room). The `Arc` is dropped then.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let lobby = Arc::new(headcount::Lobby::new(7));
+    /// let seat = lobby.clone().join_room_owned(lobby.filling()).expect("it is opened");
+    /// # drop(seat);
+    /// ```
+    pub fn join_room_owned(self: Arc<Self>, id: RoomId) -> Result<OwnedSeat<T>, JoinError> {
+        let seated = self.seat_in(id).map_err(|reason| self.refusal(reason))?;
+        Ok(OwnedSeat(Place::new(self, seated)))
+    }
+
+    /// As [`join_or_next`](Self::join_or_next), for an owned seat.
+    ///
+    /// # Errors
+    ///
+    /// As [`join_or_next`](Self::join_or_next). The `Arc` is dropped then.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let lobby = Arc::new(headcount::Lobby::new(7));
+    /// let seat = lobby.clone().join_or_next_owned(lobby.filling())?;
+    /// # drop(seat);
+    /// # Ok::<(), headcount::LobbyFull>(())
+    /// ```
+    pub fn join_or_next_owned(self: Arc<Self>, id: RoomId) -> Result<OwnedSeat<T>, LobbyFull> {
+        let seated = self.seat_in_or_anywhere(id)?;
+        Ok(OwnedSeat(Place::new(self, seated)))
+    }
+
+    /// The id of the room where [`join`](Self::join) would go now.
+    ///
+    /// If no room has a free seat, it is the id of a room that is not open yet;
+    /// [`join_room`](Self::join_room) opens it, as long as it is the next to be opened. At
+    /// `max_rooms` that is refused as full. May allocate, as opening a room does.
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(7);
+    /// let filling = lobby.filling();
+    /// assert!(lobby.room(filling).is_none()); // not open yet
+    /// assert_eq!(lobby.join()?.room(), filling);
+    /// # Ok::<(), headcount::LobbyFull>(())
+    /// ```
+    pub fn filling(&self) -> RoomId {
+        let vacant = || self.home().find_map(|shard| self.vacancy(shard));
+        // Without any: an id that admits nobody.
+        self.free_seat().or_else(vacant).unwrap_or_else(|| RoomId::new(self.mark, 0, 1))
+    }
+
+    /// Lets nobody new into that room; who is in it may stay or leave. False if it is not open.
+    ///
+    /// Locking a locked room is locking it once. A locked room closes as others do.
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(7);
+    /// let seat = lobby.join()?;
+    /// assert!(lobby.lock(seat.room()));
+    /// assert_ne!(lobby.join()?.room(), seat.room());
+    /// # Ok::<(), headcount::LobbyFull>(())
+    /// ```
+    pub fn lock(&self, id: RoomId) -> bool {
+        self.set_lock(id, true)
+    }
+
+    /// Lets people into that room again. False if it is not open.
+    ///
+    /// A release operation: who joins after it sees what was written before it.
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(7);
+    /// let seat = lobby.join()?;
+    /// lobby.lock(seat.room());
+    /// assert!(lobby.unlock(seat.room()));
+    /// assert_eq!(lobby.join()?.room(), seat.room());
+    /// # Ok::<(), headcount::LobbyFull>(())
+    /// ```
+    pub fn unlock(&self, id: RoomId) -> bool {
+        self.set_lock(id, false)
+    }
+
+    /// What there is to say about that room at an instant, or `None` if it is not open.
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(7);
+    /// let seat = lobby.join()?;
+    /// assert_eq!(lobby.room(seat.room()).map(|room| room.members), Some(1));
+    /// # Ok::<(), headcount::LobbyFull>(())
+    /// ```
+    pub fn room(&self, id: RoomId) -> Option<RoomInfo> {
+        let info = self.info(id.location(), self.locate(id)?)?;
+        (info.id == id).then_some(info)
+    }
+
+    /// All open rooms, in no particular order.
+    ///
+    /// # Consistency
+    ///
+    /// Every row is true for its room at an instant within the call of `next` that yields it. The
+    /// rows are not of one instant: a room that opens, closes or changes meanwhile may be seen
+    /// before or after. A room that is open for the whole iteration is seen exactly once.
+    ///
+    /// # Cost
+    ///
+    /// A load for each room that was ever open at once.
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(2);
+    /// let _seats = [lobby.join()?, lobby.join()?, lobby.join()?];
+    /// let members: Vec<_> = lobby.rooms().map(|room| room.members).collect();
+    /// assert_eq!(members, [2, 1]);
+    /// # Ok::<(), headcount::LobbyFull>(())
+    /// ```
+    pub fn rooms(&self) -> impl Iterator<Item = RoomInfo> + '_ {
+        (0..).zip(&*self.shards).flat_map(move |(number, shard)| {
+            shard.all().filter_map(move |at| self.info(self.location(number, at), at))
+        })
+    }
+
+    /// How many rooms and members there are.
+    ///
+    /// # Consistency
+    ///
+    /// The sums of one pass over [`rooms`](Self::rooms). Each is exact if nobody joins or leaves
+    /// meanwhile; otherwise it counts whoever stays throughout, and may or may not count those who
+    /// come or go. A member who changes rooms in that time may be counted twice, or not at all.
+    ///
+    /// # Cost
+    ///
+    /// As [`rooms`](Self::rooms).
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(2);
+    /// let _seats = [lobby.join()?, lobby.join()?, lobby.join()?];
+    /// assert_eq!((lobby.stats().rooms, lobby.stats().members), (2, 3));
+    /// # Ok::<(), headcount::LobbyFull>(())
+    /// ```
+    pub fn stats(&self) -> LobbyStats {
+        let mut stats = LobbyStats::default();
+        for room in self.rooms() {
+            stats.rooms += 1;
+            stats.members += room.members as usize;
+            stats.full += usize::from(room.is_full());
+            stats.locked += usize::from(room.locked);
+        }
+        stats
+    }
+
+    /// The number of seats of each room.
+    ///
+    /// ```
+    /// assert_eq!(headcount::Lobby::new(7).seats(), 7);
+    /// ```
+    pub fn seats(&self) -> u32 {
+        self.seats
+    }
+}
+
+/// What the methods above are made of.
+impl<T> Lobby<T> {
+    #[inline]
+    fn location(&self, shard: usize, at: At<'_, T>) -> u32 {
+        (at.index << self.shard_bits | shard) as u32
+    }
+
+    #[inline]
+    fn shard_of(&self, id: RoomId) -> Option<&Shard<T>> {
+        let number = id.location() & ((1 << self.shard_bits) - 1);
+        self.shards.get(number as usize).map(|shard| &**shard)
+    }
+
+    /// The room at the place that an id names, whatever its generation.
+    #[inline]
+    fn locate(&self, id: RoomId) -> Option<At<'_, T>> {
+        self.shard_of(id)?.at((id.location() >> self.shard_bits) as usize)
+    }
+
+    fn info(&self, location: u32, at: At<'_, T>) -> Option<RoomInfo> {
+        let life = at.state().read();
+        let members = life.held(self.seats);
+        (members > 0).then(|| RoomInfo {
+            id: RoomId::new(self.mark, location, life.generation()),
+            members,
+            seats: self.seats,
+            locked: life.is_locked(self.seats),
+        })
+    }
+
+    /// The numbers of all shards, beginning with the calling thread's.
+    #[inline]
+    fn home(&self) -> impl Iterator<Item = usize> {
+        let count = self.shards.len();
+        let own = if count == 1 { 0 } else { thread::number() % count };
+        (own..count).chain(0..own)
+    }
+
+    #[inline]
+    fn seat_anywhere(&self) -> Result<Seated, LobbyFull> {
+        for shard in self.home() {
+            if let Some(entered) = self.shards[shard].join() {
+                return Ok(self.sit(shard, entered));
+            }
+        }
+        self.open_any()
+    }
+
+    #[inline]
+    fn seat_in(&self, id: RoomId) -> Result<Seated, Shut> {
+        let at = self.locate(id).filter(|_| id.mark() == self.mark).ok_or(Shut::Gone)?;
+        let shard = self.shard_of(id).ok_or(Shut::Gone)?;
+        match shard.join_room(at, id.generation()) {
+            Ok((inside, life)) => Ok(self.sit_down(id, at, inside, life)),
+            Err(Shut::Vacant) if shard.opens_next(at) => self.open_room(shard, id, at),
+            Err(Shut::Vacant) => Err(Shut::Gone),
+            Err(shut) => Err(shut),
+        }
+    }
+
+    #[inline]
+    fn seat_in_or_anywhere(&self, id: RoomId) -> Result<Seated, LobbyFull> {
+        self.seat_in(id).or_else(|_| self.seat_anywhere())
+    }
+
+    #[inline]
+    fn sit(&self, shard: usize, entered: Entered<'_, T>) -> Seated {
+        let Entered { at, inside, life } = entered;
+        let id = RoomId::new(self.mark, self.location(shard, at), life.generation());
+        self.sit_down(id, at, inside, life)
+    }
+
+    #[inline]
+    fn sit_down(&self, id: RoomId, at: At<'_, T>, inside: Inside, life: Life) -> Seated {
+        let completed_quorum = life.held(self.seats) == self.quorum;
+        Seated { id, number: at.sit(), completed_quorum, inside }
+    }
+
+    /// Opens a room in the calling thread's shard, or where there is space for one.
+    #[cold]
+    fn open_any(&self) -> Result<Seated, LobbyFull> {
+        for number in self.home() {
+            while let Some(id) = self.vacancy(number) {
+                let at = self.locate(id).expect("the page of a vacancy");
+                match self.open_room(&self.shards[number], id, at) {
+                    Ok(seated) => return Ok(seated),
+                    Err(Shut::Full) => return Err(LobbyFull),
+                    Err(_) => {}
+                }
+            }
+        }
+        Err(LobbyFull)
+    }
+
+    /// Opens that vacant room: `Full` at `max_rooms`, `Gone` if somebody else was faster.
+    #[cold]
+    fn open_room(&self, shard: &Shard<T>, id: RoomId, at: At<'_, T>) -> Result<Seated, Shut> {
+        if let Some(limit) = &self.limit {
+            limit.enter().map_err(|_| Shut::Full)?;
+        }
+        let mut closed = Closed { lobby: self, shard, at, returns: true };
+        let claimed = at.state().claim(id.generation(), self.seats).ok_or(Shut::Gone)?;
+        shard.forget_vacancy(at);
+        let unopened = Unopened { at, claimed: Some(claimed) };
+        let state = (self.open)(id);
+        let claimed = unopened.into_claimed();
+        let number = at.sit();
+        let (inside, life) = at.state().open(claimed, state);
+        closed.returns = false;
+        drop(closed);
+        let completed_quorum = life.held(self.seats) == self.quorum;
+        Ok(Seated { id, number, completed_quorum, inside })
+    }
+
+    /// The inverse of joining.
+    #[inline]
+    fn leave(&self, id: RoomId, number: u32, inside: Inside) {
+        let (Some(shard), Some(at)) = (self.shard_of(id), self.locate(id)) else { return };
+        at.stand_up(number);
+        // If the state's destructor panics, the room has closed.
+        let mut closed = Closed { lobby: self, shard, at, returns: true };
+        closed.returns = at.state().leave(inside, self.seats).held(self.seats) == 0;
+    }
+
+    fn set_lock(&self, id: RoomId, locked: bool) -> bool {
+        let (Some(shard), Some(at)) = (self.shard_of(id), self.locate(id)) else { return false };
+        let generation = id.generation();
+        let known = id.mark() == self.mark
+            && at.state().set_lock(generation, locked, 0, self.seats).is_some();
+        if known && !locked {
+            shard.offer(at, at.state().read_after());
+        }
+        known
+    }
+
+    /// The most populated room that admits.
+    fn free_seat(&self) -> Option<RoomId> {
+        self.home().find_map(|number| {
+            let choice = self.shards[number].choose()?;
+            let location = self.location(number, choice.at);
+            Some(RoomId::new(self.mark, location, choice.seen.generation()))
+        })
+    }
+
+    /// The vacant room that a shard opens next.
+    fn vacancy(&self, shard: usize) -> Option<RoomId> {
+        let (at, generation) = self.shards[shard].vacancy()?;
+        Some(RoomId::new(self.mark, self.location(shard, at), generation))
+    }
+
+    #[cold]
+    fn refusal(&self, shut: Shut) -> JoinError {
+        let reason = match shut {
+            Shut::Full => JoinRefusal::Full,
+            Shut::Locked => JoinRefusal::Locked,
+            Shut::Vacant | Shut::Gone => JoinRefusal::Gone,
+        };
+        let may_open = || self.limit.as_ref().map_or(true, |limit| limit.read().free() > 0);
+        let vacant = || self.home().find_map(|shard| self.vacancy(shard));
+        let try_next = self.free_seat().or_else(|| may_open().then(vacant).flatten());
+        JoinError { reason, try_next }
+    }
+}
+
+/// Offers a room that has changed, and gives back its place in the limit if it has closed.
+struct Closed<'a, T> {
+    lobby: &'a Lobby<T>,
+    shard: &'a Shard<T>,
+    at: At<'a, T>,
+    returns: bool,
+}
+
+impl<T> Drop for Closed<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.shard.offer(self.at, self.at.state().read_after());
+        if let (true, Some(limit)) = (self.returns, &self.lobby.limit) {
+            limit.leave();
+        }
+    }
+}
+
+/// A claimed room that is vacant again unless it is opened.
+struct Unopened<'a, T> {
+    at: At<'a, T>,
+    claimed: Option<Claimed>,
+}
+
+impl<T> Unopened<'_, T> {
+    fn into_claimed(mut self) -> Claimed {
+        self.claimed.take().expect("a claim is taken once")
+    }
+}
+
+impl<T> Drop for Unopened<'_, T> {
+    fn drop(&mut self) {
+        if let Some(claimed) = self.claimed.take() {
+            self.at.state().abandon(claimed);
+        }
+    }
+}
+
+/// Deals threads out to shards.
+mod thread {
+    use core::cell::Cell;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    crate::sync::per_thread! {
+        static NUMBER: Cell<usize> = Cell::new(0);
+    }
+
+    /// The calling thread's number, counted from 0 in the order of first calls.
+    #[inline]
+    pub(super) fn number() -> usize {
+        match NUMBER.with(Cell::get) {
+            0 => first_call(),
+            number => number - 1,
+        }
+    }
+
+    #[cold]
+    fn first_call() -> usize {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        // Relaxed: each value goes to one thread, and stands for itself.
+        let number = THREADS.fetch_add(1, Ordering::Relaxed);
+        NUMBER.with(|own| own.set(number + 1));
+        number
+    }
+}

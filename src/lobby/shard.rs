@@ -1,0 +1,310 @@
+//! Choosing: which room a newcomer is sent to.
+//!
+//! # Invariant
+//!
+//! A room that admits is the shard's *filling* room or has a hint at its level, and a vacant room has
+//! a hint at level 0, once calls are quiet. Hints and filling room are never the truth: a room is
+//! entered, opened or refused by its own word alone.
+//!
+//! Two rules keep this so. Whoever changes a room's word so that it is to be found at another level
+//! *offers* it afterwards. Whoever clears a room's hint, or puts another room in the place of the
+//! filling one, reads that room's word afterwards, and offers it. An offer writes nothing where the
+//! right hint stands already or the room is filling. So of one who changes a room and finds it well
+//! hinted, and one who takes that hint away and finds the room not in need of it, one came second
+//! and saw what the other did: all these operations are SeqCst.
+//!
+//! Hints at levels that a room has left stay, and are cleared by the search that stumbles over them.
+//!
+//! The filling room is a register before the hints. Most who join go to the room that the last one
+//! went to, or to the one that somebody has just left: for these no hint is written at all.
+
+use std::sync::OnceLock;
+
+use crossbeam_utils::CachePadded;
+
+use super::hints::{lower, raise, Found};
+use super::life::{Life, Shut};
+use super::room::{At, Page};
+use super::state::Inside;
+use crate::sync::{load_seq_cst, AtomicU64, Ordering};
+
+/// No room is filling.
+const NONE: u64 = u64::MAX;
+
+/// Enough pages for every index, however small the first page is.
+const PAGES: usize = super::id::LOCATION_BITS as usize + 1;
+
+/// Rooms among which a newcomer chooses.
+pub(super) struct Shard<T> {
+    /// The index of the room to try first.
+    filling: CachePadded<AtomicU64>,
+    /// One bit for every level at which there may be a hint.
+    levels: Box<[AtomicU64]>,
+    /// For every level one bit for every page in which there may be a hint.
+    pages_at: Box<[AtomicU64]>,
+    pages: [OnceLock<Page<T>>; PAGES],
+    seats: u32,
+    /// The number of bits of an index within the first page, and of any index.
+    first_bits: u32,
+    index_bits: u32,
+}
+
+/// A head that has got in.
+pub(super) struct Entered<'a, T> {
+    pub(super) at: At<'a, T>,
+    pub(super) inside: Inside,
+    /// What the room became.
+    pub(super) life: Life,
+}
+
+/// Where a newcomer is sent.
+pub(super) struct Choice<'a, T> {
+    pub(super) at: At<'a, T>,
+    pub(super) seen: Life,
+    /// The level of the hint that led there; `None` if the room is filling.
+    level: Option<u32>,
+}
+
+fn zeros(n: usize) -> Box<[AtomicU64]> {
+    core::iter::repeat_with(|| AtomicU64::new(0)).take(n).collect()
+}
+
+impl<T> Shard<T> {
+    /// For rooms of so many seats, with `1 << first_bits` of them in the first page.
+    pub(super) fn new(seats: u32, first_bits: u32, index_bits: u32) -> Shard<T> {
+        Shard {
+            filling: CachePadded::new(AtomicU64::new(NONE)),
+            levels: zeros((seats as usize).div_ceil(64)),
+            pages_at: zeros(seats as usize),
+            pages: [const { OnceLock::new() }; PAGES],
+            seats,
+            first_bits,
+            index_bits,
+        }
+    }
+
+    /// The room of that index, if its page is there.
+    #[inline]
+    pub(super) fn at(&self, index: usize) -> Option<At<'_, T>> {
+        let number = usize::BITS - (index >> self.first_bits).leading_zeros();
+        let page = self.pages.get(number as usize)?.get()?;
+        let offset = match number {
+            0 => index,
+            later => index - (1 << (self.first_bits + later - 1)),
+        };
+        Some(At { index, page, number, offset })
+    }
+
+    /// All rooms that ever were.
+    pub(super) fn all(&self) -> impl Iterator<Item = At<'_, T>> {
+        self.pages.iter().map_while(OnceLock::get).zip(0..).flat_map(move |(page, number)| {
+            let before = if number == 0 { 0 } else { page.len() };
+            (0..page.len()).map(move |offset| At { index: before + offset, page, number, offset })
+        })
+    }
+
+    /// Enters the most populated room that admits. `None` if there is none.
+    #[inline]
+    pub(super) fn join(&self) -> Option<Entered<'_, T>> {
+        loop {
+            let Choice { at, seen, level } = self.choose()?;
+            let Ok((inside, life)) = at.enter_seen(seen) else { continue };
+            match level {
+                Some(level) => self.drop_hint(level, at),
+                None => self.offer(at, life),
+            }
+            return Some(Entered { at, inside, life });
+        }
+    }
+
+    /// Enters that room under that generation.
+    #[inline]
+    pub(super) fn join_room(&self, at: At<'_, T>, generation: u32) -> Result<(Inside, Life), Shut> {
+        let (inside, life) = at.state().enter(generation, self.seats)?;
+        self.offer(at, life);
+        Ok((inside, life))
+    }
+
+    /// The most populated room that admits.
+    #[inline]
+    pub(super) fn choose(&self) -> Option<Choice<'_, T>> {
+        // Relaxed: a hint.
+        let filling = self.filling.load(Ordering::Relaxed);
+        if let Some(at) = self.at(filling as usize) {
+            let seen = at.state().read();
+            if seen.admits() && seen.held(self.seats) >= self.top() {
+                return Some(Choice { at, seen, level: None });
+            }
+        }
+        self.search()
+    }
+
+    /// As `choose`, where the filling room is not the one, or may not be.
+    #[inline(never)]
+    fn search(&self) -> Option<Choice<'_, T>> {
+        loop {
+            // Relaxed: a hint.
+            let filling = self.at(self.filling.load(Ordering::Relaxed) as usize);
+            let filling =
+                filling.map(|at| (at, at.state().read())).filter(|(_, life)| life.admits());
+            let level = self.top();
+            if filling.is_some_and(|(_, life)| life.held(self.seats) >= level) || level == 0 {
+                return filling.map(|(at, seen)| Choice { at, seen, level: None });
+            }
+            let Some(at) = self.find(level) else {
+                let (word, bit) = self.level_bit(level);
+                lower(word, bit);
+                // SeqCst: as in `hints`: who puts a hint there now looks at that bit afterwards.
+                if load_seq_cst(&self.pages_at[level as usize]) != 0 {
+                    raise(word, bit);
+                }
+                continue;
+            };
+            let seen = at.state().read();
+            if at.level(seen) == Some(level) {
+                return Some(Choice { at, seen, level: Some(level) });
+            }
+            self.drop_hint(level, at);
+        }
+    }
+
+    /// A vacant room and its generation. Makes a page if there is none.
+    pub(super) fn vacancy(&self) -> Option<(At<'_, T>, u32)> {
+        loop {
+            match self.find(0) {
+                Some(at) => {
+                    let life = at.state().read();
+                    if life.is_vacant(self.seats) {
+                        return Some((at, life.generation()));
+                    }
+                    self.drop_hint(0, at);
+                }
+                None => self.grow()?,
+            }
+        }
+    }
+
+    /// True if that is the vacant room that would be opened now.
+    pub(super) fn opens_next(&self, at: At<'_, T>) -> bool {
+        self.vacancy().is_some_and(|(next, _)| next.index == at.index)
+    }
+
+    /// Clears the hint to a room that one has claimed, and will offer again.
+    pub(super) fn forget_vacancy(&self, at: At<'_, T>) {
+        at.page.hints.clear(0, at.offset);
+    }
+
+    #[cold]
+    fn grow(&self) -> Option<()> {
+        let number = self.pages.iter().take_while(|page| page.get().is_some()).count() as u32;
+        let bits = self.first_bits + number.saturating_sub(1);
+        if number > 0 && bits >= self.index_bits {
+            return None;
+        }
+        self.pages[number as usize].get_or_init(|| Page::new(1 << bits, self.seats));
+        self.surface(0, number);
+        Some(())
+    }
+
+    /// Sees to it that a room can be found, after a change to it that left it so.
+    #[inline]
+    pub(super) fn offer(&self, at: At<'_, T>, life: Life) {
+        let Some(level) = at.level(life) else { return };
+        // SeqCst: comes after the change; see the module.
+        let filling = load_seq_cst(&self.filling);
+        if filling != at.index as u64 || level == 0 {
+            self.hint(at, level, filling);
+        }
+    }
+
+    fn hint(&self, at: At<'_, T>, level: u32, filling: u64) {
+        let displaced = self.at(filling as usize);
+        let populated = displaced.and_then(|other| other.level(other.state().read()));
+        if level > populated.unwrap_or(0) {
+            // SeqCst: comes before the reading of the one displaced; see the module. Relaxed on
+            // failure: somebody else offered a room; this one gets a hint.
+            let swapped = self.filling.compare_exchange(
+                filling,
+                at.index as u64,
+                Ordering::SeqCst,
+                Ordering::Relaxed,
+            );
+            if swapped.is_ok() {
+                if let Some(displaced) = displaced {
+                    if let Some(level) = displaced.level(displaced.state().read_after()) {
+                        self.set_hint(level, displaced);
+                    }
+                }
+                return;
+            }
+        }
+        self.set_hint(level, at);
+    }
+
+    fn set_hint(&self, level: u32, at: At<'_, T>) {
+        if !at.page.hints.set(level, at.offset) {
+            self.surface(level, at.number);
+        }
+    }
+
+    /// Clears a hint, whether it was followed or is out of date.
+    pub(super) fn drop_hint(&self, level: u32, at: At<'_, T>) {
+        at.page.hints.clear(level, at.offset);
+        self.offer(at, at.state().read_after());
+    }
+
+    /// Sets the summaries above a page.
+    fn surface(&self, level: u32, page: u32) {
+        if !raise(&self.pages_at[level as usize], page) {
+            let (word, bit) = self.level_bit(level);
+            raise(word, bit);
+        }
+    }
+
+    fn level_bit(&self, level: u32) -> (&AtomicU64, u32) {
+        (&self.levels[level as usize / 64], level % 64)
+    }
+
+    /// The highest level at which there may be a hint, or 0.
+    #[inline]
+    fn top(&self) -> u32 {
+        // Relaxed: a hint.
+        let bits = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        let highest = |bits: u64| 63u32.wrapping_sub(bits.leading_zeros());
+        match &*self.levels {
+            [only] => highest(bits(only) | 1),
+            words => words.iter().rposition(|word| bits(word) != 0).map_or(0, |position| {
+                // Emptied since: found again by the next look.
+                position as u32 * 64 + highest(bits(&words[position]) | 1)
+            }),
+        }
+    }
+
+    /// A room with a hint at that level.
+    fn find(&self, level: u32) -> Option<At<'_, T>> {
+        let pages_at = &self.pages_at[level as usize];
+        loop {
+            // Acquire: pairs with `raise` in `surface`: a page that has a bit is there.
+            let pages = pages_at.load(Ordering::Acquire);
+            if pages == 0 {
+                return None;
+            }
+            let number = pages.trailing_zeros();
+            let page = self.pages[number as usize].get()?;
+            match page.hints.find(level) {
+                Found::Room(offset) => {
+                    let before = if number == 0 { 0 } else { page.len() };
+                    return Some(At { index: before + offset, page, number, offset });
+                }
+                Found::Nothing => {
+                    lower(pages_at, number);
+                    if page.hints.any(level) {
+                        self.surface(level, number);
+                    }
+                }
+                Found::Again => {}
+                Found::Surfaced => self.surface(level, number),
+            }
+        }
+    }
+}
