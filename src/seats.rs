@@ -11,55 +11,38 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// The seats of one room: the first 64, and the rest.
-#[derive(Clone, Copy)]
-pub(crate) struct Seats<'a> {
-    pub(crate) first: &'a AtomicU64,
-    pub(crate) rest: &'a [AtomicU64],
+/// The lowest clear bit of a word, or 64.
+#[inline]
+pub(crate) fn lowest_free(word: u64) -> u32 {
+    word.trailing_ones()
 }
 
-impl Seats<'_> {
-    /// Takes the lowest free seat. The caller is inside, and has no seat yet.
-    #[inline]
-    pub(crate) fn take(self) -> u32 {
-        match take_from(self.first) {
-            Some(number) => number,
-            None => self.take_from_rest(),
-        }
-    }
-
-    /// A head is owed a seat, but perhaps behind where it has looked already: each further round is
-    /// due to another head that came or went.
-    #[cold]
-    fn take_from_rest(self) -> u32 {
-        loop {
-            for (words, word) in (0..).zip(core::iter::once(self.first).chain(self.rest)) {
-                if let Some(number) = take_from(word) {
-                    return words * 64 + number;
-                }
+/// Takes the lowest free seat. The caller is inside, and has no seat yet.
+///
+/// A head is owed a seat, but perhaps behind where it has looked already: each further round is due
+/// to another head that came or went.
+pub(crate) fn take(words: &[AtomicU64]) -> u32 {
+    loop {
+        for (before, word) in (0..).step_by(64).zip(words) {
+            if let Some(number) = take_from(word) {
+                return before + number;
             }
         }
     }
+}
 
-    /// Frees a seat.
-    #[inline]
-    pub(crate) fn free(self, number: u32) {
-        let word = match (number / 64) as usize {
-            0 => self.first,
-            rest => &self.rest[rest - 1],
-        };
-        // Relaxed: see the module.
-        word.fetch_and(!(1 << (number % 64)), Ordering::Relaxed);
-    }
+/// Frees a seat.
+pub(crate) fn free(words: &[AtomicU64], number: u32) {
+    // Relaxed: see the module.
+    words[number as usize / 64].fetch_and(!(1 << (number % 64)), Ordering::Relaxed);
 }
 
 /// Sets the lowest clear bit of a word, if there is one.
-#[inline]
 fn take_from(word: &AtomicU64) -> Option<u32> {
     // Relaxed: see the module; the swap checks what was read.
     let mut seen = word.load(Ordering::Relaxed);
     loop {
-        let number = seen.trailing_ones();
+        let number = lowest_free(seen);
         if number == 64 {
             return None;
         }

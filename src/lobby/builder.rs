@@ -5,6 +5,7 @@ use core::fmt;
 use crossbeam_utils::CachePadded;
 
 use super::id::{next_mark, LOCATION_BITS};
+use super::life::Size;
 use super::shard::Shard;
 use super::{Lobby, RoomId};
 use crate::slot::{Slot, CEILING};
@@ -85,7 +86,7 @@ impl LobbyBuilder {
         self
     }
 
-    /// How many rooms may be open at once. Default: no limit but that of the ids, 2^28 rooms, shared
+    /// How many rooms may be open at once. Default: no limit but that of the ids, 2^27 rooms, shared
     /// out evenly among the shards.
     ///
     /// ```
@@ -133,9 +134,10 @@ impl LobbyBuilder {
         // room to tell late clients about.
         let rooms = self.max_rooms.unwrap_or(u32::MAX).min(CEILING - 1) + 1;
         let first_bits = rooms.next_power_of_two().trailing_zeros().clamp(1, FIRST_BITS);
-        let shard = || Shard::new(self.seats, first_bits, LOCATION_BITS - shard_bits);
+        let size = Size::new(self.seats);
+        let shard = || Shard::new(size, first_bits, LOCATION_BITS - shard_bits);
         Lobby {
-            seats: self.seats,
+            size,
             quorum: self.quorum,
             mark: next_mark(),
             shard_bits,
@@ -153,7 +155,7 @@ impl LobbyBuilder {
 impl<T> fmt::Debug for Lobby<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lobby")
-            .field("seats", &self.seats)
+            .field("seats", &self.seats())
             .field("quorum", &self.quorum)
             .field("stats", &self.stats())
             .finish_non_exhaustive()

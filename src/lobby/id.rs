@@ -3,9 +3,9 @@
 //! # Invariant
 //!
 //! ```text
-//! bits 52..=63   the lobby's mark
-//! bits 24..=51   the location: the room's index in its shard, above the number of the shard
-//! bits  0..=23   the generation, never 0
+//! bits 51..64   the lobby's mark
+//! bits 24..51   the location: the room's index in its shard, above the number of the shard
+//! bits  0..24   the generation, never 0
 //! ```
 //!
 //! A lobby hands out each id once: a location is a room's for good, and a generation never returns.
@@ -21,8 +21,9 @@ use super::error::RoomIdError;
 use super::life::GENERATION_BITS;
 
 /// The number of bits of a location.
-pub(super) const LOCATION_BITS: u32 = 28;
-const MARK_SHIFT: u32 = LOCATION_BITS + GENERATION_BITS;
+pub(super) const LOCATION_BITS: u32 = 27;
+/// Where an id's mark begins.
+pub(super) const MARK_SHIFT: u32 = LOCATION_BITS + GENERATION_BITS;
 
 /// The name of one room from its opening to its close.
 ///
@@ -31,9 +32,9 @@ const MARK_SHIFT: u32 = LOCATION_BITS + GENERATION_BITS;
 /// up, or comes from another lobby, is refused.
 ///
 /// An id is a name, not a secret: whoever knows the id of an open room can ask to join it. Lobbies
-/// tell each other's ids apart by a mark of 12 bits. The first 4,096 lobbies of one process have
+/// tell each other's ids apart by a mark of 13 bits. The first 8,192 lobbies of one process have
 /// different marks; beyond that, and across processes, another lobby's id passes for one's own in
-/// one of 4,096 cases, if the location and the generation fit as well.
+/// one of 8,192 cases, if the location and the generation fit as well.
 ///
 /// ```
 /// use headcount::{Lobby, RoomId};
@@ -56,6 +57,12 @@ impl RoomId {
             | u64::from(generation);
         // A generation is never 0, so neither is the whole.
         RoomId(NonZeroU64::new(id).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// The id with another mark.
+    #[inline]
+    pub(super) fn with_mark(self, mark: u32) -> RoomId {
+        RoomId::new(mark, self.location(), self.generation())
     }
 
     #[inline]

@@ -1,101 +1,149 @@
-//! A room's slot: the slot's word, and above it whose turn it is.
+//! A room's slot: how many are inside, on which seats, and in which of its lives the room is.
 //!
 //! # Invariant
 //!
+//! As in every slot, the count goes up to a fixed ceiling and the flags stand above it, so that one
+//! compare with a constant says whether there is a place. Where the count ends below depends on the
+//! size of the rooms; the ceiling is always the same bit.
+//!
 //! ```text
-//! bits 0..=31   a slot's word: the count, and CLOSED
-//! bits 32..=55  the generation: which of its successive lives the room is in, or goes to next
-//! bit 56        BUSY: somebody prepares or clears the room and owns all of it
+//! bit 63       CLOSED: nobody new gets in
+//! bit 62       BUSY: somebody prepares or clears the room and owns all of it
+//! bit 61       CEILING of the count
+//!     ..       the count, above 8 bits of nothing for rooms of more than 32 seats
+//! bits 24..56  the seats that are taken, for rooms of up to 32 seats
+//! bits  0..24  the generation: which of its lives the room is in, or goes to next
 //! ```
 //!
-//! | heads | CLOSED | BUSY | the room is                                                |
-//! |-------|--------|------|------------------------------------------------------------|
-//! | some  | clear  | -    | *open*                                                     |
-//! | some  | set    | -    | *locked*: those inside stay, nobody new gets in            |
-//! | none  | set    | set  | *busy*: its state is being made or dropped                 |
-//! | none  | set    | clear| *vacant*: to be opened under the generation that it bears  |
-//! | none  | set    | clear| *retired*, if the generation is 0: never opened again      |
+//! | heads | CLOSED | BUSY  | the room is                                                |
+//! |-------|--------|-------|------------------------------------------------------------|
+//! | some  | clear  | clear | *open*                                                     |
+//! | some  | set    | clear | *locked*: those inside stay, nobody new gets in            |
+//! | none  | set    | set   | *busy*: its state is being made or dropped                 |
+//! | none  | set    | clear | *vacant*: to be opened under the generation that it bears  |
+//! | none  | set    | clear | *retired*, if the generation is 0: never opened again      |
 //!
 //! There is no other word. The head that leaves last closes the room, and moves the generation on,
 //! in the step in which it leaves, so that an open room is never empty.
 //!
-//! A gate's slot is entered by an addition that is checked afterwards. Here that would let a caller
-//! with an old id be a head of the room's next life for a moment, which `members`, the quorum and
-//! those who find the room full could see. So places are claimed and given back by a
-//! compare-exchange that covers count, lock and generation: nothing is added that is not admitted,
-//! and there is no surplus. A caller repeats it only if others have come or gone in between.
+//! A gate is entered by an addition that is checked afterwards. Here that would let a caller with an
+//! old id be a head of the room's next life for a moment, which `members`, the quorum and those who
+//! find the room full could see. So places are claimed and given back by a compare-exchange that
+//! covers count, lock and generation: nothing is added that is not admitted, and there is no surplus.
+//! A caller repeats it only if others have come or gone in between. In rooms of up to 32 seats the
+//! same step takes and frees the numbered seat; larger ones have a bitmap beside the word.
 
+use crate::seats::lowest_free;
 use crate::slot::Step::{self, Done, Next};
-use crate::slot::{Word, CEILING, CLOSED};
 use crate::sync::{AtomicU64, Ordering};
 
-const BUSY: u64 = 1 << 56;
+const CLOSED: u64 = 1 << 63;
+const BUSY: u64 = 1 << 62;
+const CEILING: u64 = 1 << 61;
 
 /// The number of bits of a generation, and the last one.
 pub(crate) const GENERATION_BITS: u32 = 24;
 const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
+
+/// The most seats that fit into the word.
+const SMALL: u32 = 32;
+
+/// How many seats a room has, and where its count begins.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Size {
+    seats: u32,
+    shift: u32,
+}
+
+impl Size {
+    pub(crate) fn new(seats: u32) -> Size {
+        let shift = if seats <= SMALL { GENERATION_BITS + SMALL } else { 48 };
+        Size { seats, shift }
+    }
+
+    #[inline]
+    pub(crate) fn seats(self) -> u32 {
+        self.seats
+    }
+
+    /// Whether the word has the seats.
+    #[inline]
+    pub(crate) fn is_small(self) -> bool {
+        self.seats <= SMALL
+    }
+
+    /// The count of an empty room.
+    #[inline]
+    fn empty(self) -> u64 {
+        CEILING - (u64::from(self.seats) << self.shift)
+    }
+
+    /// One head in the count, with its seat if the word has the seats.
+    #[inline]
+    fn one(self, number: u32) -> u64 {
+        let seat = if self.is_small() { 1 << (GENERATION_BITS + number) } else { 0 };
+        (1 << self.shift) + seat
+    }
+}
 
 /// One reading of a room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Life(u64);
 
 impl Life {
-    pub(crate) fn vacant(generation: u32, seats: u32) -> Life {
-        Life(u64::from(generation) << 32 | u64::from(CLOSED | (CEILING - seats)))
+    fn vacant(generation: u32, size: Size) -> Life {
+        Life(CLOSED | size.empty() | u64::from(generation))
     }
 
-    fn slot(self) -> Word {
-        Word(self.0 as u32)
-    }
-
+    #[inline]
     pub(crate) fn generation(self) -> u32 {
-        (self.0 >> 32) as u32 & LAST_GENERATION
+        self.0 as u32 & LAST_GENERATION
     }
 
     /// Heads inside.
     #[inline]
-    pub(crate) fn held(self, seats: u32) -> u32 {
-        self.slot().held(seats)
+    pub(crate) fn held(self, size: Size) -> u32 {
+        (((self.0 & !(CLOSED | BUSY)) - size.empty()) >> size.shift) as u32
     }
 
     /// Open, with a free seat.
     #[inline]
     pub(crate) fn admits(self) -> bool {
-        self.slot().0 < CEILING
+        self.0 < CEILING
     }
 
-    pub(crate) fn is_locked(self, seats: u32) -> bool {
-        self.slot().is_closed() && self.held(seats) > 0
-    }
-
-    pub(crate) fn is_vacant(self, seats: u32) -> bool {
-        self.generation() != 0 && self == Life::vacant(self.generation(), seats)
-    }
-
-    /// Where the room is to be found: under the number of its heads if it admits, under 0 if it is
-    /// vacant, and else nowhere.
     #[inline]
-    pub(crate) fn level(self, seats: u32) -> Option<u32> {
-        if self.admits() {
-            Some(self.held(seats))
-        } else {
-            self.is_vacant(seats).then_some(0)
-        }
+    pub(crate) fn is_busy(self) -> bool {
+        self.0 & BUSY != 0
+    }
+
+    pub(crate) fn is_locked(self, size: Size) -> bool {
+        self.0 & CLOSED != 0 && self.held(size) > 0
+    }
+
+    pub(crate) fn is_vacant(self, size: Size) -> bool {
+        self.generation() != 0 && self == Life::vacant(self.generation(), size)
+    }
+
+    /// The lowest free seat, where the word has the seats.
+    #[inline]
+    fn next_seat(self) -> u32 {
+        lowest_free(self.0 >> GENERATION_BITS)
     }
 
     /// With one head fewer; without the last, the room is busy and in its next generation.
-    fn without_one(self, seats: u32) -> Life {
-        if self.held(seats) > 1 {
-            return Life(self.0 - 1);
+    #[inline]
+    fn without(self, number: u32, size: Size) -> Life {
+        if self.held(size) > 1 {
+            return Life(self.0 - size.one(number));
         }
         // After its last generation a room is retired: no id is ever used twice.
         let next = (self.generation() + 1) & LAST_GENERATION;
-        Life(Life::vacant(next, seats).0 | BUSY)
+        Life(Life::vacant(next, size).0 | BUSY)
     }
 
     fn with_lock(self, locked: bool) -> Life {
-        let closed = u64::from(CLOSED);
-        Life(if locked { self.0 | closed } else { self.0 & !closed })
+        Life(if locked { self.0 | CLOSED } else { self.0 & !CLOSED })
     }
 }
 
@@ -110,7 +158,7 @@ pub(crate) enum Shut {
     Gone,
 }
 
-/// Claims a place under a generation. Yields what the room became.
+/// Claims a place under a generation. Yields what the room became, and the seat if the word has it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Enter {
     Look { generation: u32 },
@@ -118,16 +166,16 @@ pub(crate) enum Enter {
 }
 
 impl Enter {
-    fn decide(generation: u32, seen: Life, seats: u32) -> Step<Enter, Result<Life, Shut>> {
+    fn decide(generation: u32, seen: Life, size: Size) -> Step<Enter, Result<(Life, u32), Shut>> {
         if seen.generation() != generation {
             Done(Err(Shut::Gone))
         } else if seen.admits() {
             Next(Enter::Swap { seen })
-        } else if seen.is_locked(seats) {
+        } else if seen.is_locked(size) {
             Done(Err(Shut::Locked))
-        } else if seen.held(seats) > 0 {
+        } else if seen.held(size) > 0 {
             Done(Err(Shut::Full))
-        } else if seen.is_vacant(seats) {
+        } else if seen.is_vacant(size) {
             Done(Err(Shut::Vacant))
         } else {
             Done(Err(Shut::Gone))
@@ -135,47 +183,54 @@ impl Enter {
     }
 
     #[inline(always)]
-    pub(crate) fn step(self, word: &AtomicU64, seats: u32) -> Step<Enter, Result<Life, Shut>> {
+    pub(crate) fn step(
+        self,
+        word: &AtomicU64,
+        size: Size,
+    ) -> Step<Enter, Result<(Life, u32), Shut>> {
         match self {
             Enter::Look { generation } => {
                 // Relaxed: the swap checks what was read.
-                Enter::decide(generation, Life(word.load(Ordering::Relaxed)), seats)
+                Enter::decide(generation, Life(word.load(Ordering::Relaxed)), size)
             }
             Enter::Swap { seen } => {
-                let entered = seen.0 + 1;
+                let number = if size.is_small() { seen.next_seat() } else { 0 };
+                let entered = seen.0 + size.one(number);
                 // SeqCst: its Acquire pairs with the Release of `Open` and of every `Leave` before
                 // it. All of it pairs with `Shard::offer`, see there.
                 // Relaxed on failure: decides only what to try next.
                 match word.compare_exchange(seen.0, entered, Ordering::SeqCst, Ordering::Relaxed) {
-                    Ok(_) => Done(Ok(Life(entered))),
-                    Err(now) => Enter::decide(seen.generation(), Life(now), seats),
+                    Ok(_) => Done(Ok((Life(entered), number))),
+                    Err(now) => Enter::decide(seen.generation(), Life(now), size),
                 }
             }
         }
     }
 }
 
-/// Gives one place back. Yields what the room became.
+/// Gives one place back, with its seat if the word has it. Yields what the room became.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Leave {
-    Look,
-    Swap { seen: Life },
+    Look { number: u32 },
+    Swap { number: u32, seen: Life },
 }
 
 impl Leave {
     #[inline(always)]
-    pub(crate) fn step(self, word: &AtomicU64, seats: u32) -> Step<Leave, Life> {
+    pub(crate) fn step(self, word: &AtomicU64, size: Size) -> Step<Leave, Life> {
         match self {
             // Relaxed: the swap checks what was read.
-            Leave::Look => Next(Leave::Swap { seen: Life(word.load(Ordering::Relaxed)) }),
-            Leave::Swap { seen } => {
-                let left = seen.without_one(seats);
+            Leave::Look { number } => {
+                Next(Leave::Swap { number, seen: Life(word.load(Ordering::Relaxed)) })
+            }
+            Leave::Swap { number, seen } => {
+                let left = seen.without(number, size);
                 // SeqCst: its Release pairs with the Acquire of `Enter` and of the last `Leave`: who
                 // takes this place next, or drops the state, comes after all that was done in here.
                 // All of it pairs with `Shard::offer`, see there. Relaxed on failure: as in `Enter`.
                 match word.compare_exchange(seen.0, left.0, Ordering::SeqCst, Ordering::Relaxed) {
                     Ok(_) => Done(left),
-                    Err(now) => Next(Leave::Swap { seen: Life(now) }),
+                    Err(now) => Next(Leave::Swap { number, seen: Life(now) }),
                 }
             }
         }
@@ -189,8 +244,8 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    pub(crate) fn step(self, word: &AtomicU64, seats: u32) -> Step<Claim, bool> {
-        let vacant = Life::vacant(self.generation, seats).0;
+    pub(crate) fn step(self, word: &AtomicU64, size: Size) -> Step<Claim, bool> {
+        let vacant = Life::vacant(self.generation, size).0;
         // Acquire: pairs with the Release of `Vacate`: the last life's state is gone.
         // Relaxed on failure: nothing was had.
         let claimed =
@@ -199,17 +254,17 @@ impl Claim {
     }
 }
 
-/// Opens a room that one has claimed, with oneself inside. Yields what the room became.
+/// Opens a room that one has claimed, with oneself inside, on seat 0. Yields what the room became.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Open;
 
 impl Open {
-    pub(crate) fn step(self, word: &AtomicU64) -> Step<Open, Life> {
-        let change = BUSY | u64::from(CLOSED);
+    pub(crate) fn step(self, word: &AtomicU64, size: Size) -> Step<Open, Life> {
+        let change = (CLOSED | BUSY) - size.one(0);
         // SeqCst: its Release pairs with the Acquire of `Enter`: who enters sees the state. All of it
         // pairs with `Shard::offer`, see there.
-        let before = word.fetch_sub(change - 1, Ordering::SeqCst);
-        Done(Life(before - (change - 1)))
+        let before = word.fetch_sub(change, Ordering::SeqCst);
+        Done(Life(before - change))
     }
 }
 
@@ -238,9 +293,9 @@ impl SetLock {
     fn decide(
         (locked, at_least): (bool, u32),
         seen: Life,
-        seats: u32,
+        size: Size,
     ) -> Step<SetLock, Option<Result<u32, u32>>> {
-        let held = seen.held(seats);
+        let held = seen.held(size);
         if held == 0 {
             Done(None)
         } else if held < at_least {
@@ -255,7 +310,7 @@ impl SetLock {
     pub(crate) fn step(
         self,
         word: &AtomicU64,
-        seats: u32,
+        size: Size,
     ) -> Step<SetLock, Option<Result<u32, u32>>> {
         match self {
             SetLock::Look { generation, locked, at_least } => {
@@ -264,16 +319,16 @@ impl SetLock {
                 if seen.generation() != generation {
                     return Done(None);
                 }
-                SetLock::decide((locked, at_least), seen, seats)
+                SetLock::decide((locked, at_least), seen, size)
             }
             SetLock::Swap { locked, at_least, seen } => {
                 let set = seen.with_lock(locked);
                 // SeqCst: as a reading, as in `Look`; an unlocking pairs with `Shard::offer`, see
                 // there. Acquire on failure: as in `Look`.
                 match word.compare_exchange(seen.0, set.0, Ordering::SeqCst, Ordering::Acquire) {
-                    Ok(_) => Done(Some(Ok(seen.held(seats)))),
+                    Ok(_) => Done(Some(Ok(seen.held(size)))),
                     Err(now) if Life(now).generation() != seen.generation() => Done(None),
-                    Err(now) => SetLock::decide((locked, at_least), Life(now), seats),
+                    Err(now) => SetLock::decide((locked, at_least), Life(now), size),
                 }
             }
         }
@@ -294,6 +349,6 @@ pub(crate) fn read_after(word: &AtomicU64) -> Life {
 }
 
 /// A room that is vacant in its first generation.
-pub(crate) fn first(seats: u32) -> AtomicU64 {
-    AtomicU64::new(Life::vacant(1, seats).0)
+pub(crate) fn first(size: Size) -> AtomicU64 {
+    AtomicU64::new(Life::vacant(1, size).0)
 }

@@ -28,11 +28,11 @@ pub use info::{LobbyStats, RoomInfo};
 pub use seat::{OwnedSeat, Seat};
 
 use crate::slot::Slot;
-use life::{Life, Shut};
-use room::At;
+use life::{Shut, Size};
+use room::{At, Entered};
 use seat::{Place, Seated};
-use shard::{Entered, Shard};
-use state::{Claimed, Inside};
+use shard::Shard;
+use state::{Busy, Inside, Left};
 
 /// Any number of rooms with numbered seats, filled one after the other.
 ///
@@ -106,7 +106,7 @@ use state::{Claimed, Inside};
 /// rooms; it is returned when the lobby is dropped. After 2^24 - 1 lives a room is retired and takes
 /// its memory with it, so that no id ever means two rooms.
 pub struct Lobby<T = ()> {
-    seats: u32,
+    size: Size,
     quorum: u32,
     mark: u32,
     /// How many bits of a location are the number of the shard.
@@ -419,7 +419,7 @@ impl<T> Lobby<T> {
     /// assert_eq!(headcount::Lobby::new(7).seats(), 7);
     /// ```
     pub fn seats(&self) -> u32 {
-        self.seats
+        self.size.seats()
     }
 }
 
@@ -444,28 +444,44 @@ impl<T> Lobby<T> {
 
     fn info(&self, location: u32, at: At<'_, T>) -> Option<RoomInfo> {
         let life = at.state().read();
-        let members = life.held(self.seats);
+        let members = life.held(self.size);
         (members > 0).then(|| RoomInfo {
             id: RoomId::new(self.mark, location, life.generation()),
             members,
-            seats: self.seats,
-            locked: life.is_locked(self.seats),
+            seats: self.seats(),
+            locked: life.is_locked(self.size),
         })
     }
 
-    /// The numbers of all shards, beginning with the calling thread's.
+    /// The number of the calling thread's shard.
     #[inline]
+    fn own(&self) -> usize {
+        match self.shards.len() {
+            1 => 0,
+            count => thread::number() % count,
+        }
+    }
+
+    /// The numbers of all shards, beginning with the calling thread's.
     fn home(&self) -> impl Iterator<Item = usize> {
-        let count = self.shards.len();
-        let own = if count == 1 { 0 } else { thread::number() % count };
-        (own..count).chain(0..own)
+        let own = self.own();
+        (own..self.shards.len()).chain(0..own)
     }
 
     #[inline]
     fn seat_anywhere(&self) -> Result<Seated, LobbyFull> {
-        for shard in self.home() {
-            if let Some(entered) = self.shards[shard].join() {
-                return Ok(self.sit(shard, entered));
+        let own = self.own();
+        match self.shards[own].join() {
+            Some((at, entered)) => Ok(self.seated(self.location(own, at), entered)),
+            None => self.seat_elsewhere(),
+        }
+    }
+
+    #[cold]
+    fn seat_elsewhere(&self) -> Result<Seated, LobbyFull> {
+        for shard in self.home().skip(1) {
+            if let Some((at, entered)) = self.shards[shard].join() {
+                return Ok(self.seated(self.location(shard, at), entered));
             }
         }
         self.open_any()
@@ -473,12 +489,13 @@ impl<T> Lobby<T> {
 
     #[inline]
     fn seat_in(&self, id: RoomId) -> Result<Seated, Shut> {
-        let at = self.locate(id).filter(|_| id.mark() == self.mark).ok_or(Shut::Gone)?;
-        let shard = self.shard_of(id).ok_or(Shut::Gone)?;
+        let (Some(shard), true) = (self.shard_of(id), id.mark() == self.mark) else {
+            return Err(Shut::Gone);
+        };
+        let at = shard.at((id.location() >> self.shard_bits) as usize).ok_or(Shut::Gone)?;
         match shard.join_room(at, id.generation()) {
-            Ok((inside, life)) => Ok(self.sit_down(id, at, inside, life)),
-            Err(Shut::Vacant) if shard.opens_next(at) => self.open_room(shard, id, at),
-            Err(Shut::Vacant) => Err(Shut::Gone),
+            Ok(entered) => Ok(self.seated(id.location(), entered)),
+            Err(Shut::Vacant) => self.open_told(shard, id, at),
             Err(shut) => Err(shut),
         }
     }
@@ -489,16 +506,19 @@ impl<T> Lobby<T> {
     }
 
     #[inline]
-    fn sit(&self, shard: usize, entered: Entered<'_, T>) -> Seated {
-        let Entered { at, inside, life } = entered;
-        let id = RoomId::new(self.mark, self.location(shard, at), life.generation());
-        self.sit_down(id, at, inside, life)
+    fn seated(&self, location: u32, entered: Entered) -> Seated {
+        let completed_quorum = entered.life.held(self.size) == self.quorum;
+        Seated::new(location, entered, completed_quorum)
     }
 
-    #[inline]
-    fn sit_down(&self, id: RoomId, at: At<'_, T>, inside: Inside, life: Life) -> Seated {
-        let completed_quorum = life.held(self.seats) == self.quorum;
-        Seated { id, number: at.sit(), completed_quorum, inside }
+    /// Opens a vacant room that the caller was told of, if it is still the next to be opened.
+    #[cold]
+    fn open_told(&self, shard: &Shard<T>, id: RoomId, at: At<'_, T>) -> Result<Seated, Shut> {
+        if shard.opens_next(at) {
+            self.open_room(shard, id, at)
+        } else {
+            Err(Shut::Gone)
+        }
     }
 
     /// Opens a room in the calling thread's shard, or where there is space for one.
@@ -523,37 +543,40 @@ impl<T> Lobby<T> {
         if let Some(limit) = &self.limit {
             limit.enter().map_err(|_| Shut::Full)?;
         }
-        let mut closed = Closed { lobby: self, shard, at, returns: true };
-        let claimed = at.state().claim(id.generation(), self.seats).ok_or(Shut::Gone)?;
+        let mut closing = Closing { lobby: self, shard, at, returns: true };
+        let claimed = at.state().claim(id.generation(), self.size).ok_or(Shut::Gone)?;
         shard.forget_vacancy(at);
         let unopened = Unopened { at, claimed: Some(claimed) };
         let state = (self.open)(id);
-        let claimed = unopened.into_claimed();
-        let number = at.sit();
-        let (inside, life) = at.state().open(claimed, state);
-        closed.returns = false;
-        drop(closed);
-        let completed_quorum = life.held(self.seats) == self.quorum;
-        Ok(Seated { id, number, completed_quorum, inside })
+        let entered = at.open(unopened.into_claimed(), state);
+        closing.returns = false;
+        drop(closing);
+        Ok(self.seated(id.location(), entered))
     }
 
     /// The inverse of joining.
     #[inline]
     fn leave(&self, id: RoomId, number: u32, inside: Inside) {
         let (Some(shard), Some(at)) = (self.shard_of(id), self.locate(id)) else { return };
-        at.stand_up(number);
-        // If the state's destructor panics, the room has closed.
-        let mut closed = Closed { lobby: self, shard, at, returns: true };
-        closed.returns = at.state().leave(inside, self.seats).held(self.seats) == 0;
+        match at.leave(inside, number) {
+            Left::Open(life) => shard.offer(at, life),
+            Left::Empty(busy) => self.close(shard, at, busy),
+        }
+    }
+
+    #[inline(never)]
+    fn close(&self, shard: &Shard<T>, at: At<'_, T>, busy: Busy) {
+        let _closing = Closing { lobby: self, shard, at, returns: true };
+        at.state().clear(busy);
     }
 
     fn set_lock(&self, id: RoomId, locked: bool) -> bool {
         let (Some(shard), Some(at)) = (self.shard_of(id), self.locate(id)) else { return false };
         let generation = id.generation();
         let known = id.mark() == self.mark
-            && at.state().set_lock(generation, locked, 0, self.seats).is_some();
+            && at.state().set_lock(generation, locked, 0, self.size).is_some();
         if known && !locked {
-            shard.offer(at, at.state().read_after());
+            shard.offer_again(at);
         }
         known
     }
@@ -587,18 +610,18 @@ impl<T> Lobby<T> {
     }
 }
 
-/// Offers a room that has changed, and gives back its place in the limit if it has closed.
-struct Closed<'a, T> {
+/// Offers a room that was opened or closed, and gives back the place of a closed one in the limit,
+/// also if making or dropping the state has panicked.
+struct Closing<'a, T> {
     lobby: &'a Lobby<T>,
     shard: &'a Shard<T>,
     at: At<'a, T>,
     returns: bool,
 }
 
-impl<T> Drop for Closed<'_, T> {
-    #[inline]
+impl<T> Drop for Closing<'_, T> {
     fn drop(&mut self) {
-        self.shard.offer(self.at, self.at.state().read_after());
+        self.shard.offer_again(self.at);
         if let (true, Some(limit)) = (self.returns, &self.lobby.limit) {
             limit.leave();
         }
@@ -608,11 +631,11 @@ impl<T> Drop for Closed<'_, T> {
 /// A claimed room that is vacant again unless it is opened.
 struct Unopened<'a, T> {
     at: At<'a, T>,
-    claimed: Option<Claimed>,
+    claimed: Option<Busy>,
 }
 
 impl<T> Unopened<'_, T> {
-    fn into_claimed(mut self) -> Claimed {
+    fn into_claimed(mut self) -> Busy {
         self.claimed.take().expect("a claim is taken once")
     }
 }
@@ -620,7 +643,7 @@ impl<T> Unopened<'_, T> {
 impl<T> Drop for Unopened<'_, T> {
     fn drop(&mut self) {
         if let Some(claimed) = self.claimed.take() {
-            self.at.state().abandon(claimed);
+            self.at.state().vacate(claimed);
         }
     }
 }

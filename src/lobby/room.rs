@@ -6,43 +6,41 @@
 //! Page 0 has a power of two of rooms, page 1 as many again, and each later one twice as many as the
 //! one before: an index says by its leading zeros which page it is in.
 
-use super::hints::Hints;
-use super::life::{Life, Shut};
-use super::state::{Inside, State};
-use crate::seats::Seats;
-use crate::sync::AtomicU64;
+use core::mem::needs_drop;
 
-/// What belongs to one room, together in one place of memory: 16 bytes and the state.
-pub(super) struct Room<T> {
-    pub(super) state: State<T>,
-    seats: AtomicU64,
-}
+use super::hints::Hints;
+use super::life::{Life, Shut, Size};
+use super::state::{Inside, Left, State};
+use crate::seats;
+use crate::sync::AtomicU64;
 
 /// Some rooms, and the hints to them.
 pub(super) struct Page<T> {
-    rooms: Box<[Room<T>]>,
-    /// The bitmaps of rooms with more than 64 seats, beyond the first words.
-    more_seats: Box<[AtomicU64]>,
+    rooms: Box<[State<T>]>,
+    /// The bitmaps of rooms whose words have no seats.
+    seats: Box<[AtomicU64]>,
     pub(super) hints: Hints,
-    seats: u32,
+    size: Size,
 }
 
-/// The number of words that a room's seats take beyond the first.
-fn more_words(seats: u32) -> usize {
-    (seats as usize - 1) / 64
+/// The number of words that a room's seats take beside its own.
+fn words(size: Size) -> usize {
+    if size.is_small() {
+        0
+    } else {
+        (size.seats() as usize).div_ceil(64)
+    }
 }
 
 impl<T> Page<T> {
-    /// `rooms` vacant rooms of so many seats.
-    pub(super) fn new(rooms: usize, seats: u32) -> Page<T> {
-        let vacant = || Room { state: State::vacant(seats), seats: AtomicU64::new(0) };
+    /// `rooms` vacant rooms of that size.
+    pub(super) fn new(rooms: usize, size: Size) -> Page<T> {
+        let free = core::iter::repeat_with(|| AtomicU64::new(0));
         Page {
-            rooms: core::iter::repeat_with(vacant).take(rooms).collect(),
-            more_seats: core::iter::repeat_with(|| AtomicU64::new(0))
-                .take(rooms * more_words(seats))
-                .collect(),
-            hints: Hints::new(rooms, seats),
-            seats,
+            rooms: core::iter::repeat_with(|| State::vacant(size)).take(rooms).collect(),
+            seats: free.take(rooms * words(size)).collect(),
+            hints: Hints::new(rooms, size.seats()),
+            size,
         }
     }
 
@@ -53,18 +51,18 @@ impl<T> Page<T> {
 
 impl<T> Drop for Page<T> {
     fn drop(&mut self) {
-        for room in &mut self.rooms {
-            room.state.clear(self.seats);
+        if needs_drop::<T>() {
+            for room in &mut self.rooms {
+                room.abandon(self.size);
+            }
         }
     }
 }
 
 /// One room, found.
 pub(super) struct At<'a, T> {
-    pub(super) index: usize,
     pub(super) page: &'a Page<T>,
-    /// The number of the page.
-    pub(super) number: u32,
+    pub(super) index: usize,
     /// The index within the page.
     pub(super) offset: usize,
 }
@@ -77,42 +75,61 @@ impl<T> Clone for At<'_, T> {
 
 impl<T> Copy for At<'_, T> {}
 
+/// A head that has got in and has a seat.
+pub(super) struct Entered {
+    pub(super) inside: Inside,
+    pub(super) number: u32,
+    /// What the room became.
+    pub(super) life: Life,
+}
+
 impl<'a, T> At<'a, T> {
     #[inline]
     pub(super) fn state(self) -> &'a State<T> {
-        &self.page.rooms[self.offset].state
+        &self.page.rooms[self.offset]
     }
 
-    #[inline]
-    fn seats(self) -> Seats<'a> {
-        let rest = match more_words(self.page.seats) {
-            0 => &[][..],
-            words => &self.page.more_seats[self.offset * words..][..words],
-        };
-        Seats { first: &self.page.rooms[self.offset].seats, rest }
+    fn seats(self) -> &'a [AtomicU64] {
+        let words = words(self.page.size);
+        &self.page.seats[self.offset * words..][..words]
     }
 
-    /// Takes the lowest free seat, for one who is inside or about to open the room.
+    /// Takes the lowest free seat where the word has not done so.
     #[inline]
-    pub(super) fn sit(self) -> u32 {
-        self.seats().take()
+    fn sit(self, (inside, (life, number)): (Inside, (Life, u32))) -> Entered {
+        let small = self.page.size.is_small();
+        let number = if small { number } else { seats::take(self.seats()) };
+        Entered { inside, number, life }
     }
 
-    /// Frees a seat, for one who is about to leave.
+    /// Enters under a generation.
     #[inline]
-    pub(super) fn stand_up(self, number: u32) {
-        self.seats().free(number);
+    pub(super) fn enter(self, generation: u32) -> Result<Entered, Shut> {
+        Ok(self.sit(self.state().enter(generation, self.page.size)?))
     }
 
     /// Enters a room that has just been seen to admit.
     #[inline]
-    pub(super) fn enter_seen(self, seen: Life) -> Result<(Inside, Life), Shut> {
-        self.state().enter_seen(seen, self.page.seats)
+    pub(super) fn enter_seen(self, seen: Life) -> Result<Entered, Shut> {
+        Ok(self.sit(self.state().enter_seen(seen, self.page.size)?))
     }
 
-    /// Where the room is to be found, for one who has just seen it so.
+    /// Leaves, and frees the seat of that number before.
     #[inline]
-    pub(super) fn level(self, life: Life) -> Option<u32> {
-        life.level(self.page.seats)
+    pub(super) fn leave(self, inside: Inside, number: u32) -> Left {
+        if !self.page.size.is_small() {
+            seats::free(self.seats(), number);
+        }
+        self.state().leave(inside, number, self.page.size)
+    }
+
+    /// Opens a room that one has claimed.
+    pub(super) fn open(self, busy: super::state::Busy, value: T) -> Entered {
+        if !self.page.size.is_small() {
+            // Seat 0: nobody else is inside.
+            seats::take(self.seats());
+        }
+        let (inside, life) = self.state().open(busy, value, self.page.size);
+        Entered { inside, number: 0, life }
     }
 }

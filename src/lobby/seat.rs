@@ -9,53 +9,80 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Deref;
 
-use super::room::At;
+use super::id::MARK_SHIFT;
+use super::room::{At, Entered};
 use super::state::Inside;
 use super::{Lobby, RoomId, TooFew};
 
 /// What [`Seat`] and [`OwnedSeat`] share.
 pub(super) struct Place<T, L: Deref<Target = Lobby<T>>> {
     lobby: L,
-    id: RoomId,
-    number: u32,
-    completed_quorum: bool,
     /// `None` once the head has left.
-    inside: Option<Inside>,
+    seated: Option<Seated>,
 }
+
+const NUMBER_BITS: u32 = 12;
+const _: () = assert!(Lobby::<()>::MAX_SEATS <= 1 << NUMBER_BITS);
+const _: () = assert!(NUMBER_BITS < u64::BITS - MARK_SHIFT);
 
 /// A head that has got in and sat down.
 pub(super) struct Seated {
-    pub(super) id: RoomId,
-    pub(super) number: u32,
-    pub(super) completed_quorum: bool,
-    pub(super) inside: Inside,
+    /// The room's id, with the seat in place of the mark: its number, and above that whether it
+    /// completed the quorum.
+    packed: RoomId,
+    inside: Inside,
+}
+
+impl Seated {
+    #[inline]
+    pub(super) fn new(location: u32, entered: Entered, completed_quorum: bool) -> Seated {
+        let Entered { inside, number, life } = entered;
+        let seat = u32::from(completed_quorum) << NUMBER_BITS | number;
+        Seated { packed: RoomId::new(seat, location, life.generation()), inside }
+    }
+
+    #[inline]
+    fn number(&self) -> u32 {
+        self.packed.mark() & ((1 << NUMBER_BITS) - 1)
+    }
 }
 
 impl<T, L: Deref<Target = Lobby<T>>> Place<T, L> {
     #[inline]
     pub(super) fn new(lobby: L, seated: Seated) -> Self {
-        let Seated { id, number, completed_quorum, inside } = seated;
-        Place { lobby, id, number, completed_quorum, inside: Some(inside) }
+        Place { lobby, seated: Some(seated) }
+    }
+
+    #[inline]
+    fn seated(&self) -> &Seated {
+        self.seated.as_ref().expect("a head that has not left")
+    }
+
+    fn id(&self) -> RoomId {
+        self.seated().packed.with_mark(self.lobby.mark)
+    }
+
+    fn completed_quorum(&self) -> bool {
+        self.seated().packed.mark() >> NUMBER_BITS != 0
     }
 
     #[inline]
     fn at(&self) -> At<'_, T> {
-        self.lobby.locate(self.id).expect("the page of a room with a head inside")
+        self.lobby.locate(self.seated().packed).expect("the page of a room with a head inside")
     }
 
     fn members(&self) -> u32 {
-        self.at().state().read().held(self.lobby.seats)
+        self.at().state().read().held(self.lobby.size)
     }
 
     fn state(&self) -> &T {
-        let inside = self.inside.as_ref().expect("a head that has not left");
-        self.at().state().get(inside)
+        self.at().state().get(&self.seated().inside)
     }
 
     fn start(&self) -> Result<u32, TooFew> {
         let quorum = self.lobby.quorum;
         let state = self.at().state();
-        match state.set_lock(self.id.generation(), true, quorum, self.lobby.seats) {
+        match state.set_lock(self.seated().packed.generation(), true, quorum, self.lobby.size) {
             Some(Ok(members)) => Ok(members),
             Some(Err(members)) => Err(TooFew { members, quorum }),
             None => unreachable!("the room of a head that has not left is open"),
@@ -66,8 +93,8 @@ impl<T, L: Deref<Target = Lobby<T>>> Place<T, L> {
 impl<T, L: Deref<Target = Lobby<T>>> Drop for Place<T, L> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(inside) = self.inside.take() {
-            self.lobby.leave(self.id, self.number, inside);
+        if let Some(seated) = self.seated.take() {
+            self.lobby.leave(seated.packed, seated.number(), seated.inside);
         }
     }
 }
@@ -86,7 +113,7 @@ macro_rules! seat {
             /// # Ok::<(), headcount::LobbyFull>(())
             /// ```
             pub fn room(&self) -> RoomId {
-                self.0.id
+                self.0.id()
             }
 
             /// This seat's number in its room, from 0. No other seat of the room has it meanwhile;
@@ -100,7 +127,7 @@ macro_rules! seat {
             /// # Ok::<(), headcount::LobbyFull>(())
             /// ```
             pub fn number(&self) -> u32 {
-                self.0.number
+                self.0.seated().number()
             }
 
             /// How many are in the room, this seat's holder included.
@@ -143,7 +170,7 @@ macro_rules! seat {
             /// # Ok::<(), headcount::LobbyFull>(())
             /// ```
             pub fn completed_quorum(&self) -> bool {
-                self.0.completed_quorum
+                self.0.completed_quorum()
             }
 
             /// Locks the room if and only if at least as many as its quorum are in it at that
@@ -178,8 +205,8 @@ macro_rules! seat {
         impl<$($generics)*> fmt::Debug for $seat {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct($name)
-                    .field("room", &self.0.id)
-                    .field("number", &self.0.number)
+                    .field("room", &self.0.id())
+                    .field("number", &self.0.seated().number())
                     .finish_non_exhaustive()
             }
         }

@@ -23,9 +23,8 @@ use std::sync::OnceLock;
 use crossbeam_utils::CachePadded;
 
 use super::hints::{lower, raise, Found};
-use super::life::{Life, Shut};
-use super::room::{At, Page};
-use super::state::Inside;
+use super::life::{Life, Shut, Size};
+use super::room::{At, Entered, Page};
 use crate::sync::{load_seq_cst, AtomicU64, Ordering};
 
 /// No room is filling.
@@ -43,18 +42,10 @@ pub(super) struct Shard<T> {
     /// For every level one bit for every page in which there may be a hint.
     pages_at: Box<[AtomicU64]>,
     pages: [OnceLock<Page<T>>; PAGES],
-    seats: u32,
+    size: Size,
     /// The number of bits of an index within the first page, and of any index.
     first_bits: u32,
     index_bits: u32,
-}
-
-/// A head that has got in.
-pub(super) struct Entered<'a, T> {
-    pub(super) at: At<'a, T>,
-    pub(super) inside: Inside,
-    /// What the room became.
-    pub(super) life: Life,
 }
 
 /// Where a newcomer is sent.
@@ -71,13 +62,14 @@ fn zeros(n: usize) -> Box<[AtomicU64]> {
 
 impl<T> Shard<T> {
     /// For rooms of so many seats, with `1 << first_bits` of them in the first page.
-    pub(super) fn new(seats: u32, first_bits: u32, index_bits: u32) -> Shard<T> {
+    pub(super) fn new(size: Size, first_bits: u32, index_bits: u32) -> Shard<T> {
+        let levels = size.seats() as usize;
         Shard {
             filling: CachePadded::new(AtomicU64::new(NONE)),
-            levels: zeros((seats as usize).div_ceil(64)),
-            pages_at: zeros(seats as usize),
+            levels: zeros(levels.div_ceil(64)),
+            pages_at: zeros(levels),
             pages: [const { OnceLock::new() }; PAGES],
-            seats,
+            size,
             first_bits,
             index_bits,
         }
@@ -92,37 +84,42 @@ impl<T> Shard<T> {
             0 => index,
             later => index - (1 << (self.first_bits + later - 1)),
         };
-        Some(At { index, page, number, offset })
+        Some(At { page, index, offset })
+    }
+
+    /// The number of the page that a room is in.
+    fn page_of(&self, at: At<'_, T>) -> u32 {
+        usize::BITS - (at.index >> self.first_bits).leading_zeros()
     }
 
     /// All rooms that ever were.
     pub(super) fn all(&self) -> impl Iterator<Item = At<'_, T>> {
         self.pages.iter().map_while(OnceLock::get).zip(0..).flat_map(move |(page, number)| {
             let before = if number == 0 { 0 } else { page.len() };
-            (0..page.len()).map(move |offset| At { index: before + offset, page, number, offset })
+            (0..page.len()).map(move |offset| At { page, index: before + offset, offset })
         })
     }
 
     /// Enters the most populated room that admits. `None` if there is none.
     #[inline]
-    pub(super) fn join(&self) -> Option<Entered<'_, T>> {
+    pub(super) fn join(&self) -> Option<(At<'_, T>, Entered)> {
         loop {
             let Choice { at, seen, level } = self.choose()?;
-            let Ok((inside, life)) = at.enter_seen(seen) else { continue };
+            let Ok(entered) = at.enter_seen(seen) else { continue };
             match level {
                 Some(level) => self.drop_hint(level, at),
-                None => self.offer(at, life),
+                None => self.offer(at, entered.life),
             }
-            return Some(Entered { at, inside, life });
+            return Some((at, entered));
         }
     }
 
     /// Enters that room under that generation.
     #[inline]
-    pub(super) fn join_room(&self, at: At<'_, T>, generation: u32) -> Result<(Inside, Life), Shut> {
-        let (inside, life) = at.state().enter(generation, self.seats)?;
-        self.offer(at, life);
-        Ok((inside, life))
+    pub(super) fn join_room(&self, at: At<'_, T>, generation: u32) -> Result<Entered, Shut> {
+        let entered = at.enter(generation)?;
+        self.offer(at, entered.life);
+        Ok(entered)
     }
 
     /// The most populated room that admits.
@@ -132,7 +129,7 @@ impl<T> Shard<T> {
         let filling = self.filling.load(Ordering::Relaxed);
         if let Some(at) = self.at(filling as usize) {
             let seen = at.state().read();
-            if seen.admits() && seen.held(self.seats) >= self.top() {
+            if seen.admits() && seen.held(self.size) >= self.top() {
                 return Some(Choice { at, seen, level: None });
             }
         }
@@ -148,7 +145,7 @@ impl<T> Shard<T> {
             let filling =
                 filling.map(|at| (at, at.state().read())).filter(|(_, life)| life.admits());
             let level = self.top();
-            if filling.is_some_and(|(_, life)| life.held(self.seats) >= level) || level == 0 {
+            if filling.is_some_and(|(_, life)| life.held(self.size) >= level) || level == 0 {
                 return filling.map(|(at, seen)| Choice { at, seen, level: None });
             }
             let Some(at) = self.find(level) else {
@@ -161,7 +158,7 @@ impl<T> Shard<T> {
                 continue;
             };
             let seen = at.state().read();
-            if at.level(seen) == Some(level) {
+            if seen.admits() && seen.held(self.size) == level {
                 return Some(Choice { at, seen, level: Some(level) });
             }
             self.drop_hint(level, at);
@@ -174,7 +171,7 @@ impl<T> Shard<T> {
             match self.find(0) {
                 Some(at) => {
                     let life = at.state().read();
-                    if life.is_vacant(self.seats) {
+                    if life.is_vacant(self.size) {
                         return Some((at, life.generation()));
                     }
                     self.drop_hint(0, at);
@@ -201,56 +198,71 @@ impl<T> Shard<T> {
         if number > 0 && bits >= self.index_bits {
             return None;
         }
-        self.pages[number as usize].get_or_init(|| Page::new(1 << bits, self.seats));
+        self.pages[number as usize].get_or_init(|| Page::new(1 << bits, self.size));
         self.surface(0, number);
         Some(())
     }
 
-    /// Sees to it that a room can be found, after a change to it that left it so.
+    /// Sees to it that a room that admits can be found, after a change to it that left it so.
     #[inline]
     pub(super) fn offer(&self, at: At<'_, T>, life: Life) {
-        let Some(level) = at.level(life) else { return };
-        // SeqCst: comes after the change; see the module.
-        let filling = load_seq_cst(&self.filling);
-        if filling != at.index as u64 || level == 0 {
-            self.hint(at, level, filling);
+        if life.admits() {
+            // SeqCst: comes after the change; see the module.
+            let filling = load_seq_cst(&self.filling);
+            if filling != at.index as u64 {
+                self.offer_beside(filling, at, life);
+            }
         }
     }
 
-    fn hint(&self, at: At<'_, T>, level: u32, filling: u64) {
-        let displaced = self.at(filling as usize);
-        let populated = displaced.and_then(|other| other.level(other.state().read()));
-        if level > populated.unwrap_or(0) {
-            // SeqCst: comes before the reading of the one displaced; see the module. Relaxed on
+    /// Puts a room in the place of the filling one if it has more members, and else hints at it.
+    #[inline]
+    fn offer_beside(&self, filling: u64, at: At<'_, T>, life: Life) {
+        let other = self.at(filling as usize);
+        let seen = other.map(|other| other.state().read()).filter(|life| life.admits());
+        if seen.map_or(true, |seen| seen.held(self.size) < life.held(self.size)) {
+            // SeqCst: comes before the second reading of the other; see the module. Relaxed on
             // failure: somebody else offered a room; this one gets a hint.
-            let swapped = self.filling.compare_exchange(
+            let replaced = self.filling.compare_exchange(
                 filling,
                 at.index as u64,
                 Ordering::SeqCst,
                 Ordering::Relaxed,
             );
-            if swapped.is_ok() {
-                if let Some(displaced) = displaced {
-                    if let Some(level) = displaced.level(displaced.state().read_after()) {
-                        self.set_hint(level, displaced);
+            if replaced.is_ok() {
+                if let Some(other) = other {
+                    let life = other.state().read_after();
+                    if life.admits() {
+                        self.set_hint(life.held(self.size), other);
                     }
                 }
                 return;
             }
         }
-        self.set_hint(level, at);
+        self.set_hint(life.held(self.size), at);
     }
 
+    /// As `offer`, for a room that may be vacant, and after a change to a hint.
+    pub(super) fn offer_again(&self, at: At<'_, T>) {
+        let life = at.state().read_after();
+        if life.is_vacant(self.size) {
+            self.set_hint(0, at);
+        } else {
+            self.offer(at, life);
+        }
+    }
+
+    #[cold]
     fn set_hint(&self, level: u32, at: At<'_, T>) {
         if !at.page.hints.set(level, at.offset) {
-            self.surface(level, at.number);
+            self.surface(level, self.page_of(at));
         }
     }
 
     /// Clears a hint, whether it was followed or is out of date.
     pub(super) fn drop_hint(&self, level: u32, at: At<'_, T>) {
         at.page.hints.clear(level, at.offset);
-        self.offer(at, at.state().read_after());
+        self.offer_again(at);
     }
 
     /// Sets the summaries above a page.
@@ -294,7 +306,7 @@ impl<T> Shard<T> {
             match page.hints.find(level) {
                 Found::Room(offset) => {
                     let before = if number == 0 { 0 } else { page.len() };
-                    return Some(At { index: before + offset, page, number, offset });
+                    return Some(At { page, index: before + offset, offset });
                 }
                 Found::Nothing => {
                     lower(pages_at, number);

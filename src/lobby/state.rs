@@ -3,30 +3,33 @@
 //! # Invariant
 //!
 //! The state is there exactly while heads are inside, and whoever is inside holds an [`Inside`]. While
-//! the room is busy, the state belongs to whoever made it so. All else follows from the table in
-//! [`life`](super::life). This is the only file with `unsafe`, and what its claims rest on is private
-//! to it: the word, the cell, and how an `Inside` comes about and goes.
+//! the room is busy, the state belongs to the holder of its [`Busy`]. All else follows from the table
+//! in [`life`](super::life).
+//!
+//! This is the only file with `unsafe`. What its claims rest on is private to it: the word, the cell,
+//! and how the two tokens come about and go. What it asks of others is that a token goes back to the
+//! room that gave it; a seat keeps the room's location beside the token, and debug builds check it.
 #![allow(unsafe_code)]
 
-use core::mem::{needs_drop, MaybeUninit};
+use core::mem::MaybeUninit;
 
-use super::life::{self, Claim, Enter, Leave, Life, Open, SetLock, Shut, Vacate};
-use crate::slot::{
-    run,
-    Step::{Done, Next},
-};
+use super::life::{self, Claim, Enter, Leave, Life, Open, SetLock, Shut, Size, Vacate};
+use crate::slot::run;
+use crate::slot::Step::{Done, Next};
 use crate::sync::{AtomicU64, UnsafeCell};
 
-/// Proof that one head is inside the room at this address. It neither copies nor clones.
-///
-/// Whoever keeps one keeps the room where it is, as a seat does that borrows or shares the lobby.
-pub(super) struct Inside {
-    room: usize,
-}
+/// Proof that one head is inside a room. It neither copies nor clones.
+pub(super) struct Inside(Origin);
 
-/// Proof that the room at this address was vacant and is the holder's to open.
-pub(super) struct Claimed {
-    room: usize,
+/// Proof that a room is busy, and the holder's. It neither copies nor clones.
+pub(super) struct Busy(Origin);
+
+/// What became of a room that somebody left.
+pub(super) enum Left {
+    /// Others are inside still.
+    Open(Life),
+    /// Nobody is: the state is to be cleared.
+    Empty(Busy),
 }
 
 /// One room: its word, and its state.
@@ -40,12 +43,8 @@ pub(super) struct State<T> {
 unsafe impl<T: Send + Sync> Sync for State<T> {}
 
 impl<T> State<T> {
-    pub(super) fn vacant(seats: u32) -> Self {
-        State { word: life::first(seats), value: UnsafeCell::new(MaybeUninit::uninit()) }
-    }
-
-    fn address(&self) -> usize {
-        core::ptr::from_ref(self) as usize
+    pub(super) fn vacant(size: Size) -> Self {
+        State { word: life::first(size), value: UnsafeCell::new(MaybeUninit::uninit()) }
     }
 
     #[inline]
@@ -58,70 +57,83 @@ impl<T> State<T> {
         life::read_after(&self.word)
     }
 
-    /// Enters under a generation.
+    /// Enters under a generation. Yields what the room became, and the seat if the word has it.
     #[inline]
-    pub(super) fn enter(&self, generation: u32, seats: u32) -> Result<(Inside, Life), Shut> {
-        self.run_enter(Enter::Look { generation }, seats)
+    pub(super) fn enter(&self, generation: u32, size: Size) -> Result<(Inside, (Life, u32)), Shut> {
+        let entered = run!(Enter::Look { generation }, &self.word, size)?;
+        Ok((Inside(Origin::of(self)), entered))
     }
 
     /// As [`enter`](Self::enter), for a caller who has just seen that it may.
     #[inline]
-    pub(super) fn enter_seen(&self, seen: Life, seats: u32) -> Result<(Inside, Life), Shut> {
-        self.run_enter(Enter::Swap { seen }, seats)
-    }
-
-    #[inline]
-    fn run_enter(&self, start: Enter, seats: u32) -> Result<(Inside, Life), Shut> {
-        let entered = run!(start, &self.word, seats)?;
-        Ok((Inside { room: self.address() }, entered))
+    pub(super) fn enter_seen(&self, seen: Life, size: Size) -> Result<(Inside, (Life, u32)), Shut> {
+        let entered = run!(Enter::Swap { seen }, &self.word, size)?;
+        Ok((Inside(Origin::of(self)), entered))
     }
 
     /// The state.
     #[inline]
     pub(super) fn get<'a>(&'a self, inside: &'a Inside) -> &'a T {
-        assert_eq!(inside.room, self.address(), "inside another room");
+        inside.0.check(self);
         // SAFETY: a head is inside, so the state was written before this head entered (`Open` →
         // `Enter`) and is dropped after it leaves (`Leave` → the last `Leave`). It leaves by value,
         // so not while this borrow lives. Nobody writes in between.
         self.value.with(|value| unsafe { (*value).assume_init_ref() })
     }
 
-    /// Leaves; who leaves last drops the state. Yields what the room became.
+    /// Leaves, with the seat of that number if the word has it.
     #[inline]
-    pub(super) fn leave(&self, inside: Inside, seats: u32) -> Life {
-        assert_eq!(inside.room, self.address(), "inside another room");
-        let left = run!(Leave::Look, &self.word, seats);
-        if left.held(seats) == 0 {
-            // Also if the state's destructor panics.
-            let _vacate = Vacates(&self.word);
-            // SAFETY: this was the last head, so the state is there, and the room is busy now: it is
-            // this caller's alone, after everything that other heads did (`Leave` → `Leave`).
-            self.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
+    pub(super) fn leave(&self, inside: Inside, number: u32, size: Size) -> Left {
+        inside.0.check(self);
+        let left = run!(Leave::Look { number }, &self.word, size);
+        if left.is_busy() {
+            Left::Empty(Busy(inside.0))
+        } else {
+            Left::Open(left)
         }
-        left
     }
 
-    /// Takes a vacant room for oneself.
-    pub(super) fn claim(&self, generation: u32, seats: u32) -> Option<Claimed> {
-        let claimed = run!(Claim { generation }, &self.word, seats);
-        claimed.then(|| Claimed { room: self.address() })
+    /// Drops the state of a room that everybody has left, and makes the room vacant, or retires it,
+    /// also if the destructor panics.
+    pub(super) fn clear(&self, busy: Busy) {
+        struct Vacates<'a, T>(&'a State<T>, Option<Busy>);
+
+        impl<T> Drop for Vacates<'_, T> {
+            fn drop(&mut self) {
+                if let Some(busy) = self.1.take() {
+                    self.0.vacate(busy);
+                }
+            }
+        }
+
+        busy.0.check(self);
+        let _vacates = Vacates(self, Some(busy));
+        // SAFETY: the last head has just left, so the state is there, and it is this caller's alone,
+        // after everything that other heads did (`Leave` → the last `Leave`).
+        self.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
     }
 
-    /// Opens a claimed room with this state, and with oneself inside.
-    pub(super) fn open(&self, claimed: Claimed, value: T) -> (Inside, Life) {
-        assert_eq!(claimed.room, self.address(), "a claim to another room");
+    /// Takes a vacant room for oneself, to open it under that generation.
+    pub(super) fn claim(&self, generation: u32, size: Size) -> Option<Busy> {
+        let claimed = run!(Claim { generation }, &self.word, size);
+        claimed.then(|| Busy(Origin::of(self)))
+    }
+
+    /// Opens a claimed room with this state, and with oneself inside, on seat 0.
+    pub(super) fn open(&self, busy: Busy, value: T, size: Size) -> (Inside, Life) {
+        busy.0.check(self);
         // SAFETY: the room is busy and this caller's alone, after the last state was dropped
         // (`Vacate` → `Claim`).
         self.value.with_mut(|cell| unsafe {
             (*cell).write(value);
         });
-        let opened = run!(Open, &self.word);
-        (Inside { room: self.address() }, opened)
+        let opened = run!(Open, &self.word, size);
+        (Inside(busy.0), opened)
     }
 
-    /// Gives a claimed room up again.
-    pub(super) fn abandon(&self, claimed: Claimed) {
-        assert_eq!(claimed.room, self.address(), "a claim to another room");
+    /// Gives up a room that has no state.
+    pub(super) fn vacate(&self, busy: Busy) {
+        busy.0.check(self);
         run!(Vacate, &self.word);
     }
 
@@ -131,15 +143,15 @@ impl<T> State<T> {
         generation: u32,
         locked: bool,
         at_least: u32,
-        seats: u32,
+        size: Size,
     ) -> Option<Result<u32, u32>> {
-        run!(SetLock::Look { generation, locked, at_least }, &self.word, seats)
+        run!(SetLock::Look { generation, locked, at_least }, &self.word, size)
     }
 
     /// Drops the state of a room that is open still, with the lobby.
-    pub(super) fn clear(&mut self, seats: u32) {
-        if needs_drop::<T>() && self.read().held(seats) > 0 {
-            self.word = life::first(seats);
+    pub(super) fn abandon(&mut self, size: Size) {
+        if self.read().held(size) > 0 {
+            self.word = life::first(size);
             // SAFETY: heads were inside, so the state is there; their seats were forgotten, for
             // nobody else has the room any more. It was made vacant, so this happens once.
             self.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
@@ -147,11 +159,24 @@ impl<T> State<T> {
     }
 }
 
-/// Makes a room vacant, or retires it, when it goes.
-struct Vacates<'a>(&'a AtomicU64);
+/// Where a token comes from: checked in debug builds, nothing in others.
+struct Origin {
+    #[cfg(debug_assertions)]
+    room: usize,
+}
 
-impl Drop for Vacates<'_> {
-    fn drop(&mut self) {
-        run!(Vacate, self.0);
+impl Origin {
+    #[inline(always)]
+    fn of<T>(_room: &State<T>) -> Origin {
+        Origin {
+            #[cfg(debug_assertions)]
+            room: core::ptr::from_ref(_room) as usize,
+        }
+    }
+
+    #[inline(always)]
+    fn check<T>(&self, _room: &State<T>) {
+        #[cfg(debug_assertions)]
+        assert_eq!(self.room, core::ptr::from_ref(_room) as usize, "a token of another room");
     }
 }
