@@ -6,7 +6,7 @@ use crossbeam_utils::CachePadded;
 
 use super::id::{next_mark, LOCATION_BITS};
 use super::life::Size;
-use super::shard::Shard;
+use super::shard::{Shard, PAGE_BITS};
 use super::{Lobby, RoomId};
 use crate::slot::{Slot, CEILING};
 
@@ -86,7 +86,7 @@ impl LobbyBuilder {
         self
     }
 
-    /// How many rooms may be open at once. Default: no limit but that of the ids, 2^27 rooms, shared
+    /// How many rooms may be open at once. Default: no limit but that of the ids, about 2^26, shared
     /// out evenly among the shards.
     ///
     /// ```
@@ -135,7 +135,7 @@ impl LobbyBuilder {
         let rooms = self.max_rooms.unwrap_or(u32::MAX).min(CEILING - 1) + 1;
         let first_bits = rooms.next_power_of_two().trailing_zeros().clamp(1, FIRST_BITS);
         let size = Size::new(self.seats);
-        let shard = || Shard::new(size, first_bits, LOCATION_BITS - shard_bits);
+        let shard = || Shard::new(size, first_bits, LOCATION_BITS - PAGE_BITS - shard_bits);
         Lobby {
             size,
             quorum: self.quorum,

@@ -3,15 +3,13 @@
 //! # Invariant
 //!
 //! As in every slot, the count goes up to a fixed ceiling and the flags stand above it, so that one
-//! compare with a constant says whether there is a place. Where the count ends below depends on the
-//! size of the rooms; the ceiling is always the same bit.
+//! compare with a constant says whether there is a place.
 //!
 //! ```text
 //! bit 63       CLOSED: nobody new gets in
 //! bit 62       BUSY: somebody prepares or clears the room and owns all of it
-//! bit 61       CEILING of the count
-//!     ..       the count, above 8 bits of nothing for rooms of more than 32 seats
-//! bits 24..56  the seats that are taken, for rooms of up to 32 seats
+//! bits 48..62  the count, with the CEILING at its top
+//! bits 24..48  the seats that are taken, for rooms of up to 24 seats
 //! bits  0..24  the generation: which of its lives the room is in, or goes to next
 //! ```
 //!
@@ -30,7 +28,7 @@
 //! old id be a head of the room's next life for a moment, which `members`, the quorum and those who
 //! find the room full could see. So places are claimed and given back by a compare-exchange that
 //! covers count, lock and generation: nothing is added that is not admitted, and there is no surplus.
-//! A caller repeats it only if others have come or gone in between. In rooms of up to 32 seats the
+//! A caller repeats it only if others have come or gone in between. In rooms of up to 24 seats the
 //! same step takes and frees the numbered seat; larger ones have a bitmap beside the word.
 
 use crate::seats::lowest_free;
@@ -45,20 +43,23 @@ const CEILING: u64 = 1 << 61;
 pub(crate) const GENERATION_BITS: u32 = 24;
 const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
 
-/// The most seats that fit into the word.
-const SMALL: u32 = 32;
+/// Where the count begins.
+const COUNT_SHIFT: u32 = 48;
 
-/// How many seats a room has, and where its count begins.
+/// The most seats that fit into the word.
+const SMALL: u32 = COUNT_SHIFT - GENERATION_BITS;
+
+/// How many seats a room has.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Size {
     seats: u32,
-    shift: u32,
+    /// The count of an empty room.
+    empty: u64,
 }
 
 impl Size {
     pub(crate) fn new(seats: u32) -> Size {
-        let shift = if seats <= SMALL { GENERATION_BITS + SMALL } else { 48 };
-        Size { seats, shift }
+        Size { seats, empty: CEILING - (u64::from(seats) << COUNT_SHIFT) }
     }
 
     #[inline]
@@ -72,17 +73,11 @@ impl Size {
         self.seats <= SMALL
     }
 
-    /// The count of an empty room.
-    #[inline]
-    fn empty(self) -> u64 {
-        CEILING - (u64::from(self.seats) << self.shift)
-    }
-
     /// One head in the count, with its seat if the word has the seats.
     #[inline]
     fn one(self, number: u32) -> u64 {
         let seat = if self.is_small() { 1 << (GENERATION_BITS + number) } else { 0 };
-        (1 << self.shift) + seat
+        (1 << COUNT_SHIFT) + seat
     }
 }
 
@@ -92,7 +87,7 @@ pub(crate) struct Life(u64);
 
 impl Life {
     fn vacant(generation: u32, size: Size) -> Life {
-        Life(CLOSED | size.empty() | u64::from(generation))
+        Life(CLOSED | size.empty | u64::from(generation))
     }
 
     #[inline]
@@ -103,7 +98,7 @@ impl Life {
     /// Heads inside.
     #[inline]
     pub(crate) fn held(self, size: Size) -> u32 {
-        (((self.0 & !(CLOSED | BUSY)) - size.empty()) >> size.shift) as u32
+        (((self.0 & !(CLOSED | BUSY)) - size.empty) >> COUNT_SHIFT) as u32
     }
 
     /// Open, with a free seat.

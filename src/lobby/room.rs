@@ -2,9 +2,8 @@
 //!
 //! # Invariant
 //!
-//! A page never moves and never goes before its lobby does, so an index finds its room for good.
-//! Page 0 has a power of two of rooms, page 1 as many again, and each later one twice as many as the
-//! one before: an index says by its leading zeros which page it is in.
+//! A page never moves and never goes before its lobby does, so an index, which is the number of the
+//! page and the offset in it, finds its room for good.
 
 use core::mem::needs_drop;
 

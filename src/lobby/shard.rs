@@ -30,8 +30,10 @@ use crate::sync::{load_seq_cst, AtomicU64, Ordering};
 /// No room is filling.
 const NONE: u64 = u64::MAX;
 
-/// Enough pages for every index, however small the first page is.
-const PAGES: usize = super::id::LOCATION_BITS as usize + 1;
+/// How many bits of an index say which page it is in.
+pub(super) const PAGE_BITS: u32 = 5;
+
+const PAGES: usize = 1 << PAGE_BITS;
 
 /// Rooms among which a newcomer chooses.
 pub(super) struct Shard<T> {
@@ -43,9 +45,9 @@ pub(super) struct Shard<T> {
     pages_at: Box<[AtomicU64]>,
     pages: [OnceLock<Page<T>>; PAGES],
     size: Size,
-    /// The number of bits of an index within the first page, and of any index.
+    /// The number of bits of an offset in the first page, and in the largest.
     first_bits: u32,
-    index_bits: u32,
+    offset_bits: u32,
 }
 
 /// Where a newcomer is sent.
@@ -61,8 +63,9 @@ fn zeros(n: usize) -> Box<[AtomicU64]> {
 }
 
 impl<T> Shard<T> {
-    /// For rooms of so many seats, with `1 << first_bits` of them in the first page.
-    pub(super) fn new(size: Size, first_bits: u32, index_bits: u32) -> Shard<T> {
+    /// For rooms of so many seats, with `1 << first_bits` of them in the first page, and at most
+    /// `1 << offset_bits` in any.
+    pub(super) fn new(size: Size, first_bits: u32, offset_bits: u32) -> Shard<T> {
         let levels = size.seats() as usize;
         Shard {
             filling: CachePadded::new(AtomicU64::new(NONE)),
@@ -71,32 +74,30 @@ impl<T> Shard<T> {
             pages: [const { OnceLock::new() }; PAGES],
             size,
             first_bits,
-            index_bits,
+            offset_bits,
         }
     }
 
     /// The room of that index, if its page is there.
     #[inline]
     pub(super) fn at(&self, index: usize) -> Option<At<'_, T>> {
-        let number = usize::BITS - (index >> self.first_bits).leading_zeros();
-        let page = self.pages.get(number as usize)?.get()?;
-        let offset = match number {
-            0 => index,
-            later => index - (1 << (self.first_bits + later - 1)),
-        };
-        Some(At { page, index, offset })
+        let page = self.pages.get(index >> self.offset_bits)?.get()?;
+        Some(At { page, index, offset: index & ((1 << self.offset_bits) - 1) })
     }
 
-    /// The number of the page that a room is in.
-    fn page_of(&self, at: At<'_, T>) -> u32 {
-        usize::BITS - (at.index >> self.first_bits).leading_zeros()
+    /// The index of a room.
+    fn index(&self, page: u32, offset: usize) -> usize {
+        (page as usize) << self.offset_bits | offset
     }
 
     /// All rooms that ever were.
     pub(super) fn all(&self) -> impl Iterator<Item = At<'_, T>> {
         self.pages.iter().map_while(OnceLock::get).zip(0..).flat_map(move |(page, number)| {
-            let before = if number == 0 { 0 } else { page.len() };
-            (0..page.len()).map(move |offset| At { page, index: before + offset, offset })
+            (0..page.len()).map(move |offset| At {
+                page,
+                index: self.index(number, offset),
+                offset,
+            })
         })
     }
 
@@ -194,11 +195,9 @@ impl<T> Shard<T> {
     #[cold]
     fn grow(&self) -> Option<()> {
         let number = self.pages.iter().take_while(|page| page.get().is_some()).count() as u32;
-        let bits = self.first_bits + number.saturating_sub(1);
-        if number > 0 && bits >= self.index_bits {
-            return None;
-        }
-        self.pages[number as usize].get_or_init(|| Page::new(1 << bits, self.size));
+        let bits = (self.first_bits + number.saturating_sub(1)).min(self.offset_bits);
+        let page = self.pages.get(number as usize)?;
+        page.get_or_init(|| Page::new(1 << bits, self.size));
         self.surface(0, number);
         Some(())
     }
@@ -215,12 +214,14 @@ impl<T> Shard<T> {
         }
     }
 
-    /// Puts a room in the place of the filling one if it has more members, and else hints at it.
+    /// Puts a room in the place of the filling one if that does not admit or has fewer members, and
+    /// else hints at it.
     #[inline]
     fn offer_beside(&self, filling: u64, at: At<'_, T>, life: Life) {
         let other = self.at(filling as usize);
-        let seen = other.map(|other| other.state().read()).filter(|life| life.admits());
-        if seen.map_or(true, |seen| seen.held(self.size) < life.held(self.size)) {
+        let seen = other.map(|other| other.state().read());
+        let fewer = |seen: Life| !seen.admits() || seen.held(self.size) < life.held(self.size);
+        if seen.map_or(true, fewer) {
             // SeqCst: comes before the second reading of the other; see the module. Relaxed on
             // failure: somebody else offered a room; this one gets a hint.
             let replaced = self.filling.compare_exchange(
@@ -255,7 +256,7 @@ impl<T> Shard<T> {
     #[cold]
     fn set_hint(&self, level: u32, at: At<'_, T>) {
         if !at.page.hints.set(level, at.offset) {
-            self.surface(level, self.page_of(at));
+            self.surface(level, (at.index >> self.offset_bits) as u32);
         }
     }
 
@@ -305,8 +306,7 @@ impl<T> Shard<T> {
             let page = self.pages[number as usize].get()?;
             match page.hints.find(level) {
                 Found::Room(offset) => {
-                    let before = if number == 0 { 0 } else { page.len() };
-                    return Some(At { page, index: before + offset, offset });
+                    return Some(At { page, index: self.index(number, offset), offset });
                 }
                 Found::Nothing => {
                     lower(pages_at, number);
