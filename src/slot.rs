@@ -150,6 +150,7 @@ macro_rules! run {
     }};
 }
 
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub(crate) use run;
 
 #[cfg(feature = "wait")]

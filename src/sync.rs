@@ -12,15 +12,15 @@ pub(crate) use core::sync::atomic::AtomicU64;
 #[cfg(headcount_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-#[cfg(headcount_loom)]
+#[cfg(all(headcount_loom, feature = "std"))]
 pub(crate) use loom::cell::UnsafeCell;
 
 /// A cell with loom's interface.
-#[cfg(not(headcount_loom))]
+#[cfg(all(not(headcount_loom), feature = "std", target_has_atomic = "64"))]
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
 
-#[cfg(not(headcount_loom))]
+#[cfg(all(not(headcount_loom), feature = "std", target_has_atomic = "64"))]
 impl<T> UnsafeCell<T> {
     pub(crate) fn new(value: T) -> Self {
         UnsafeCell(core::cell::UnsafeCell::new(value))
@@ -38,7 +38,7 @@ impl<T> UnsafeCell<T> {
 }
 
 /// A sequentially consistent load.
-#[cfg(all(not(headcount_loom), target_has_atomic = "64"))]
+#[cfg(all(not(headcount_loom), feature = "std", target_has_atomic = "64"))]
 #[inline(always)]
 pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
     // SeqCst: what it pairs with stands at each call.
@@ -47,7 +47,7 @@ pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
 
 /// A sequentially consistent load. Loom takes it for an acquire load, so a fence stands in for the
 /// rest: every caller has made a sequentially consistent change before it.
-#[cfg(headcount_loom)]
+#[cfg(all(headcount_loom, feature = "std"))]
 pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
     loom::sync::atomic::fence(Ordering::SeqCst);
     atomic.load(Ordering::SeqCst)

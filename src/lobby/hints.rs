@@ -78,7 +78,7 @@ impl Hints {
             (0..bits.div_ceil(64)).map(move |word| u64::MAX >> (64 - (bits - word * 64).min(64)))
         });
         let per_level = starts[bits.len()] as usize;
-        let none = core::iter::repeat_n(0, per_level * (levels as usize - 1));
+        let none = core::iter::repeat(0).take(per_level * (levels as usize - 1));
         Hints {
             words: vacant.chain(none).map(AtomicU64::new).collect(),
             starts,
