@@ -78,11 +78,12 @@ impl<T> Shard<T> {
         }
     }
 
-    /// The room of that index, if its page is there.
+    /// The room of that index, if there is one.
     #[inline]
     pub(super) fn at(&self, index: usize) -> Option<At<'_, T>> {
         let page = self.pages.get(index >> self.offset_bits)?.get()?;
-        Some(At { page, index, offset: index & ((1 << self.offset_bits) - 1) })
+        let offset = index & ((1 << self.offset_bits) - 1);
+        (offset < page.len()).then_some(At { page, index, offset })
     }
 
     /// The index of a room.
