@@ -100,11 +100,11 @@ use shard::Shard;
 ///
 /// # Memory
 ///
-/// 16 bytes a room and the size of its state, one bit for each seat, and an eighth of a byte more
-/// for each 64th of that; 8 bytes more for each 64 seats beyond the first 64. Memory grows in pages,
-/// with the most rooms that were open at once, up to twice their number, and is used again by later
-/// rooms; it is returned when the lobby is dropped. After 2^24 - 1 lives a room is retired and takes
-/// its memory with it, so that no id ever means two rooms.
+/// 8 bytes a room and the size of its state, with 1 bit and a little more for each seat; rooms of more
+/// than 24 seats take another 8 bytes for each 64 seats. Memory grows in pages, with the most rooms
+/// that were open at once, up to twice their number, and is used again by later rooms; it is returned
+/// when the lobby is dropped. After 2^24 - 1 lives a room is retired and takes its memory with it, so
+/// that no id ever means two rooms.
 pub struct Lobby<T = ()> {
     size: Size,
     quorum: u32,
@@ -168,8 +168,9 @@ impl<T> Lobby<T> {
     ///
     /// # Cost
     ///
-    /// Two compare-exchanges where the filling room is known; else also a walk down a tree of hints
-    /// of a depth of at most six, whatever the number of rooms. Each is repeated for as long as
+    /// One compare-exchange where the filling room is known; else also a walk down a tree of hints, of
+    /// a depth of at most six whatever the number of rooms, and the clearing of a hint. Rooms of more
+    /// than 24 seats take a second compare-exchange for the seat. They are repeated for as long as
     /// others join or leave the same room in between. Opening a room may allocate.
     ///
     /// ```
@@ -201,7 +202,8 @@ impl<T> Lobby<T> {
     ///
     /// # Cost
     ///
-    /// Two compare-exchanges, and up to two more where the room is not the filling one. A refusal
+    /// As [`join`](Self::join) into the filling room, with one or two more atomic operations where the
+    /// room is not filling and has a free seat left. A refusal
     /// only reads, unless its search for the other room comes upon hints that are out of date.
     ///
     /// ```
