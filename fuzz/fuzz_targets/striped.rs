@@ -1,0 +1,16 @@
+//! A striped gate against the plain number that it shares with `tests/striped_properties.rs`.
+
+#![no_main]
+
+#[path = "../../tests/model/striped.rs"]
+mod striped;
+
+use libfuzzer_sys::fuzz_target;
+use striped::Op;
+
+fuzz_target!(|data: &[u8]| {
+    if let [capacity, stripes, ops @ ..] = data {
+        let stripes = usize::from(stripes % 8) + 1;
+        striped::run((capacity % 9).into(), stripes, ops.iter().map(|&byte| Op::from_byte(byte)));
+    }
+});
