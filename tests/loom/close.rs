@@ -21,7 +21,7 @@ fn close_against_two_late_enters() {
 fn close_against_a_late_party() {
     let crowd = Crowd {
         capacity: 2,
-        threads: &[&[Close, Enter], &[Many(2), Leave], &[Enter]],
+        threads: &[&[Close, Many(2)], &[Many(2), Leave], &[Enter]],
         bound: Some(3),
         ..CLOSING
     };

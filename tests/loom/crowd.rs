@@ -215,10 +215,16 @@ impl Crowd {
     fn once<D: Door>(&self, door: Arc<D>, order: &[usize], seen: &Seen) {
         let acts = self.threads.iter().chain([&self.before]).flat_map(|own| own.iter());
         let sizes: Vec<u32> = acts
+            .clone()
             .filter_map(|act| if let Resize(capacity) = act { Some(*capacity) } else { None })
             .collect();
-        // Only with one place does being inside mean being alone.
-        let alone = self.capacity == 1 && sizes.is_empty();
+        // Being inside means being alone where whoever enters takes more than half of the places.
+        let least = acts.clone().filter_map(|act| match act {
+            Enter => Some(1),
+            Many(n) => Some(*n),
+            _ => None,
+        });
+        let alone = least.min().is_some_and(|n| 2 * n > self.capacity) && sizes.is_empty();
         let witness = alone.then(|| UnsafeCell::new(()));
         let witness = Arc::new(witness);
 

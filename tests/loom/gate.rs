@@ -187,3 +187,14 @@ fn happens_before_many() {
         Crowd { threads: &[&[Many(1), Leave, Enter, Leave], &[Many(1), Leave]], ..NEXT_IN_LINE };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
+
+/// As [`NEXT_IN_LINE`], for parties that take all places.
+#[test]
+fn happens_before_parties() {
+    let crowd = Crowd {
+        capacity: 2,
+        threads: &[&[Many(2), Leave, Many(2), Leave], &[Many(2), Leave]],
+        ..NEXT_IN_LINE
+    };
+    assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
+}

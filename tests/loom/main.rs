@@ -9,8 +9,8 @@
 //! - what the callers were told must be explained by *some* order of the calls that keeps each
 //!   thread's own order and obeys the plain rules of a door (*never-over*, *exact*);
 //! - at the end the books must balance, and the door must work again as a new one (*no-leak*);
-//! - with one place, whoever is inside writes to a cell that nobody else may touch at the same time
-//!   (*never-over*, *happens-before*).
+//! - where all who enter take more than half of the places, whoever is inside writes to a cell that
+//!   nobody else may touch at the same time (*never-over*, *happens-before*).
 //!
 //! A crowd counts what it has seen over all executions, so that a model can insist that there were
 //! admissions *and* refusals.
@@ -32,6 +32,7 @@ mod close;
 mod course;
 mod crowd;
 mod gate;
+mod happens_before;
 mod must_fail;
 mod permit;
 mod resize;
