@@ -13,6 +13,7 @@ mod slot;
 #[allow(dead_code, unused_imports, unused_macros)]
 #[path = "../../src/sync.rs"]
 mod sync;
+mod words;
 
 use std::sync::atomic::AtomicU32;
 

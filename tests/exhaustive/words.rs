@@ -1,0 +1,100 @@
+//! What single steps make of single words, down to the bits that no order of steps shows: surplus
+//! that stays and a WAITING flag that nobody needs cost time only.
+
+use std::sync::atomic::AtomicU32;
+
+use crate::slot::{Enter, Refused, Slot, Step, Word, CLOSED, WAITING};
+
+const FULL: Word = Word(crate::slot::CEILING);
+
+/// Who added to a word that lets nobody in takes exactly that back.
+#[test]
+fn a_refused_addition_leaves_nothing() {
+    let full = [0, CLOSED, WAITING, CLOSED | WAITING]
+        .into_iter()
+        .flat_map(|flags| (0..3).map(move |excess| flags | (FULL.0 + excess)));
+    let closed = [CLOSED, CLOSED | WAITING].map(|flags| flags | (FULL.0 - 1));
+    for before in full.chain(closed) {
+        let word = AtomicU32::new(before);
+        let Step::Next(roll_back) = Enter::Add.step(&word) else {
+            panic!("the addition alone decided {before:#x}")
+        };
+        let why = if before & CLOSED == 0 { Refused::Full } else { Refused::Closed };
+        assert_eq!(roll_back.step(&word), Step::Done(Err(why)), "{before:#x}");
+        assert_eq!(word.into_inner(), before);
+    }
+}
+
+/// A WAITING flag that is about to be cleared keeps nobody out.
+#[test]
+fn a_flag_without_a_debt_admits() {
+    let word = AtomicU32::new(WAITING | (FULL.0 - 1));
+    assert_eq!(Enter::Look.step(&word), Step::Next(Enter::Add));
+    assert_eq!(Enter::Add.step(&word), Step::Done(Ok(FULL.0)));
+}
+
+#[test]
+fn entering_yields_the_level_that_includes_the_head() {
+    let slot = Slot::new(3, 0);
+    assert_eq!(slot.enter(), Ok(FULL.0 - 2));
+    assert_eq!(slot.enter_unseen(), Ok(FULL.0 - 1));
+    assert_eq!(slot.take(1), Ok(FULL.0));
+    assert_eq!(slot.read(), FULL, "a full slot owes nothing");
+    assert_eq!(slot.look(), Err(Refused::Full));
+}
+
+/// WAITING, the places owed, those free and those held of one place.
+fn reading(slot: &Slot) -> (bool, u32, u32, u32) {
+    let word = slot.read();
+    (word.is_waiting(), word.owed(), word.free(), word.held(1))
+}
+
+#[test]
+fn the_flag_goes_with_the_last_debt() {
+    let slot = Slot::new(3, 3);
+    slot.withdraw(2);
+    assert_eq!(reading(&slot), (true, 2, 0, 3));
+    slot.settle(slot.leave().expect("places are owed"));
+    assert_eq!(reading(&slot), (true, 1, 0, 2));
+    slot.settle(slot.leave().expect("a place is owed"));
+    assert_eq!(reading(&slot), (false, 0, 0, 1));
+    assert_eq!(slot.read(), FULL);
+    assert_eq!(slot.leave(), None);
+    assert_eq!(reading(&slot), (false, 0, 1, 0));
+}
+
+/// The same for several at once, and what settles late changes nothing.
+#[test]
+fn the_flag_goes_with_several_at_once() {
+    let slot = Slot::new(4, 4);
+    slot.withdraw(3);
+    let early = slot.give(2).expect("a place is owed");
+    assert_eq!(reading(&slot), (true, 1, 0, 2));
+    let after = slot.give(2).expect("the flag stands");
+    assert_eq!(reading(&slot), (true, 0, 1, 0));
+    slot.settle(early);
+    assert_eq!(reading(&slot), (true, 0, 1, 0));
+    slot.settle(after);
+    assert_eq!(slot.read(), Word(FULL.0 - 1));
+    assert_eq!(slot.give(0), None);
+}
+
+#[test]
+fn settling_keeps_a_slot_closed() {
+    let slot = Slot::new(2, 2);
+    slot.withdraw(1);
+    assert!(slot.close());
+    slot.settle(slot.leave().expect("a place is owed"));
+    assert_eq!(slot.read(), Word(FULL.0 | CLOSED));
+}
+
+#[test]
+fn closing_says_whether_the_slot_was_open() {
+    let slot = Slot::new(2, 1);
+    assert!(slot.close());
+    assert!(!slot.close());
+    assert_eq!(slot.look(), Err(Refused::Closed));
+    slot.reopen();
+    assert_eq!(slot.read(), Slot::new(2, 1).read());
+    assert!(slot.close());
+}
