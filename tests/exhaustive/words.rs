@@ -25,6 +25,50 @@ fn a_refused_addition_leaves_nothing() {
     }
 }
 
+/// Who backs out looks at what the word has become: only an open slot that owes nothing admits.
+#[test]
+fn backing_out_admits_where_it_can() {
+    let seen = Word(CLOSED | FULL.0);
+    for (now, admits) in [
+        (FULL.0, true),
+        (FULL.0 - 1, true),
+        (WAITING | FULL.0, true),
+        (WAITING | (FULL.0 + 1), false),
+        (CLOSED | (FULL.0 - 1), false),
+        (CLOSED | WAITING | (FULL.0 + 1), false),
+    ] {
+        let word = AtomicU32::new(now);
+        let next = match admits {
+            true => Step::Done(Ok(Word(now).level())),
+            false => Step::Next(Enter::BackOut(Word(now))),
+        };
+        assert_eq!(Enter::BackOut(seen).step(&word), next, "{now:#x}");
+        assert_eq!(word.into_inner(), now);
+    }
+}
+
+/// More inside than places without WAITING: the excess is nobody's, and goes with whoever leaves.
+#[test]
+fn surplus_is_paid_and_never_owed() {
+    let of_two = |excess: u32| Slot::new(2, 2 + excess);
+    let empty = of_two(0).read().0 - 2;
+    for excess in 0..3 {
+        let slot = of_two(excess);
+        assert_eq!(slot.leave(), None);
+        assert_eq!(slot.leave(), None);
+        assert_eq!(slot.read(), Word(empty));
+
+        let slot = of_two(excess);
+        assert_eq!(slot.take(1), Err(Refused::Full));
+        assert_eq!(slot.give(2), None);
+        assert_eq!(slot.read(), Word(empty));
+
+        let slot = of_two(excess);
+        slot.withdraw(1);
+        assert_eq!(reading(&slot), (true, 1, 0, 2));
+    }
+}
+
 /// A WAITING flag that is about to be cleared keeps nobody out.
 #[test]
 fn a_flag_without_a_debt_admits() {
