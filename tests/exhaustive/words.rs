@@ -19,6 +19,11 @@ fn a_refused_addition_leaves_nothing() {
         let Step::Next(roll_back) = Enter::Add.step(&word) else {
             panic!("the addition alone decided {before:#x}")
         };
+        // Surplus may be left to the leavers; what counts must be taken back, whatever comes between.
+        let counts = before & WAITING != 0 || before & !CLOSED < FULL.0;
+        let after = Word(before + 1);
+        let sure = if counts { Enter::BackOut(after) } else { Enter::DropSurplus(after) };
+        assert_eq!(roll_back, sure, "{before:#x}");
         let why = if before & CLOSED == 0 { Refused::Full } else { Refused::Closed };
         assert_eq!(roll_back.step(&word), Step::Done(Err(why)), "{before:#x}");
         assert_eq!(word.into_inner(), before);
