@@ -14,6 +14,8 @@ mod wait;
 
 #[cfg(target_has_atomic = "64")]
 mod course;
+#[cfg(all(feature = "keyed", target_has_atomic = "64"))]
+mod keyed;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod lobby;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
@@ -45,3 +47,6 @@ pub use lobby::{
 pub use striped::{OwnedStripedPermit, StripedGate, StripedPermit};
 #[cfg(target_has_atomic = "64")]
 pub use tally::Tally;
+
+#[cfg(all(feature = "keyed", target_has_atomic = "64"))]
+pub use keyed::{HeldPermit, KeyHandle, KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit};

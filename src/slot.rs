@@ -92,6 +92,11 @@ impl Word {
         (self.0 & WAITING) | self.level()
     }
 
+    /// Would a head less only pay for a surplus head?
+    fn is_surplus(self) -> bool {
+        self.level() < self.count()
+    }
+
     /// The same flags over another level. Sets WAITING where places become owed.
     fn with_level(self, level: u32) -> Word {
         let owes = if level > CEILING { WAITING } else { 0 };
@@ -118,6 +123,48 @@ impl Word {
         } else {
             Refused::Full
         }
+    }
+}
+
+/// Where a word stands: in an atomic of its own, or in one half of a greater one.
+pub(crate) trait Cell {
+    fn load(&self, order: Ordering) -> u32;
+    fn fetch_add(&self, n: u32, order: Ordering) -> u32;
+    fn fetch_sub(&self, n: u32, order: Ordering) -> u32;
+    fn compare_exchange(
+        &self,
+        from: u32,
+        to: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32>;
+}
+
+impl Cell for AtomicU32 {
+    #[inline(always)]
+    fn load(&self, order: Ordering) -> u32 {
+        self.load(order)
+    }
+
+    #[inline(always)]
+    fn fetch_add(&self, n: u32, order: Ordering) -> u32 {
+        self.fetch_add(n, order)
+    }
+
+    #[inline(always)]
+    fn fetch_sub(&self, n: u32, order: Ordering) -> u32 {
+        self.fetch_sub(n, order)
+    }
+
+    #[inline(always)]
+    fn compare_exchange(
+        &self,
+        from: u32,
+        to: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        self.compare_exchange(from, to, success, failure)
     }
 }
 
@@ -150,6 +197,9 @@ macro_rules! run {
     }};
 }
 
+#[cfg(all(feature = "keyed", target_has_atomic = "64"))]
+#[path = "slot/life.rs"]
+pub(crate) mod life;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub(crate) use run;
 
@@ -175,7 +225,7 @@ pub(crate) enum Enter {
 impl Enter {
     /// The addition itself. Yields what was there before.
     #[inline(always)]
-    fn add(word: &AtomicU32) -> Word {
+    fn add(word: &impl Cell) -> Word {
         // Acquire: pairs with the Release of every `Leave` and `Give` before it.
         Word(word.fetch_add(1, Ordering::Acquire))
     }
@@ -205,7 +255,7 @@ impl Enter {
     }
 
     #[inline(always)]
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<Enter, Result<u32, Refused>> {
+    pub(crate) fn step(self, word: &impl Cell) -> Step<Enter, Result<u32, Refused>> {
         match self {
             Enter::Look => {
                 // Relaxed: decides only whether to try; `Add` synchronises.
@@ -250,7 +300,7 @@ pub(crate) struct Leave;
 
 impl Leave {
     #[inline(always)]
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<Leave, Option<Word>> {
+    pub(crate) fn step(self, word: &impl Cell) -> Step<Leave, Option<Word>> {
         // Release: pairs with the Acquire of `Enter::Add` and `Take`: who takes this place next
         // sees what its holder wrote.
         let before = Word(word.fetch_sub(1, Ordering::Release));
@@ -265,7 +315,7 @@ impl Leave {
     #[cold]
     #[inline(never)]
     fn check(before: Word) -> Step<Leave, Option<Word>> {
-        if before.level() < before.count() {
+        if before.is_surplus() {
             // That only paid for a surplus head.
             return Next(Leave);
         }
@@ -315,7 +365,7 @@ pub(crate) enum Give {
 }
 
 impl Give {
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<Give, Option<Word>> {
+    pub(crate) fn step(self, word: &impl Cell) -> Step<Give, Option<Word>> {
         match self {
             // Relaxed: the swap checks what was read.
             Give::Look(n) => Next(Give::Swap(n, Word(word.load(Ordering::Relaxed)))),
@@ -339,7 +389,7 @@ pub(crate) enum Withdraw {
 }
 
 impl Withdraw {
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<Withdraw, ()> {
+    pub(crate) fn step(self, word: &impl Cell) -> Step<Withdraw, ()> {
         match self {
             // Relaxed: the swap checks what was read.
             Withdraw::Look(n) => Next(Withdraw::Swap(n, Word(word.load(Ordering::Relaxed)))),
@@ -365,7 +415,7 @@ pub(crate) struct Settle(pub(crate) Word);
 
 #[cfg_attr(feature = "wait", allow(dead_code))]
 impl Settle {
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<Settle, ()> {
+    pub(crate) fn step(self, word: &impl Cell) -> Step<Settle, ()> {
         let Settle(seen) = self;
         if seen.owed() == 0 {
             // Relaxed: changes no count. On failure somebody else has moved the word and looks.

@@ -111,12 +111,12 @@ pub(crate) use const_fn;
 mod waiting {
     #[cfg(headcount_loom)]
     pub(crate) use loom::{
-        sync::{atomic::AtomicUsize, Mutex, MutexGuard},
+        sync::{atomic::AtomicUsize, MutexGuard},
         thread::{current, park, Thread},
     };
     #[cfg(not(headcount_loom))]
     pub(crate) use std::{
-        sync::{atomic::AtomicUsize, Mutex, MutexGuard},
+        sync::{atomic::AtomicUsize, MutexGuard},
         thread::{current, park, park_timeout, Thread},
     };
 
@@ -165,5 +165,11 @@ mod waiting {
     }
 }
 
+/// The lock of a line of those who wait, and of those who change a key's capacity or move an entry
+/// to its seat.
+#[cfg(all(any(feature = "keyed", feature = "wait"), headcount_loom))]
+pub(crate) use loom::sync::Mutex;
+#[cfg(all(any(feature = "keyed", feature = "wait"), not(headcount_loom)))]
+pub(crate) use std::sync::Mutex;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::*;

@@ -1,0 +1,160 @@
+//! The map from keys to entries.
+//!
+//! # Invariant
+//!
+//! A key has at most one entry, and an entry goes only when it is named: nobody can remove another
+//! entry that has taken its key since.
+//!
+//! The map is one from hashes to chains, and a chain is replaced as a whole. The map underneath
+//! grows until the keys of one hash are few, so keys that share all their bits would make it grow
+//! for ever, and keys that share the lower bits would make it grow in vain: those are chained, and
+//! these are mixed.
+//!
+//! `map_model.rs` is the same over loom's lock, for the models.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::hash::{BuildHasherDefault, Hasher};
+
+use papaya::Operation;
+
+use super::entry::Named;
+
+/// Passes a hash through that was computed before.
+#[derive(Default)]
+pub(crate) struct Given(u64);
+
+impl Hasher for Given {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only hashes are hashed")
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// Spreads the differences of two hashes over all bits. Different hashes stay different.
+#[inline]
+pub(crate) fn mix(hash: u64) -> u64 {
+    // The finalizer of MurmurHash3.
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
+/// The entries of one hash: nearly always one.
+struct Chain<K> {
+    first: Arc<Named<K>>,
+    rest: Box<[Arc<Named<K>>]>,
+}
+
+impl<K> Chain<K> {
+    fn new(first: Arc<Named<K>>) -> Self {
+        Chain { first, rest: Box::default() }
+    }
+
+    fn links(&self) -> impl Iterator<Item = &Arc<Named<K>>> {
+        core::iter::once(&self.first).chain(&*self.rest)
+    }
+
+    fn find(&self, key: &K) -> Option<&Arc<Named<K>>>
+    where
+        K: Eq,
+    {
+        self.links().find(|named| named.key == *key)
+    }
+
+    fn with(&self, named: &Arc<Named<K>>) -> Self {
+        let rest = self.rest.iter().chain([named]).cloned().collect();
+        Chain { first: self.first.clone(), rest }
+    }
+
+    /// What is left without that entry, if anything.
+    fn without(&self, named: &Arc<Named<K>>) -> Option<Self> {
+        let mut links = self.links().filter(|link| !Arc::ptr_eq(link, named)).cloned();
+        let first = links.next()?;
+        Some(Chain { first, rest: links.collect() })
+    }
+}
+
+pub(crate) struct Map<K>(papaya::HashMap<u64, Chain<K>, BuildHasherDefault<Given>>);
+
+impl<K: Eq> Map<K> {
+    pub(crate) fn new() -> Self {
+        Map(papaya::HashMap::default())
+    }
+
+    /// Shows `f` the entry of a key, if there is one. It may have been removed meanwhile.
+    #[inline]
+    pub(crate) fn with<R>(
+        &self,
+        key: &K,
+        hash: u64,
+        f: impl FnOnce(&Arc<Named<K>>) -> R,
+    ) -> Option<R> {
+        let guard = self.0.guard();
+        let chain = self.0.get(&hash, &guard)?;
+        if chain.first.key == *key {
+            Some(f(&chain.first))
+        } else {
+            chain.find(key).map(f)
+        }
+    }
+
+    /// Adds an entry, unless its key has one.
+    pub(crate) fn insert(&self, named: Arc<Named<K>>) -> bool {
+        let guard = self.0.guard();
+        let hash = named.hash;
+        let named = match self.0.try_insert(hash, Chain::new(named), &guard) {
+            Ok(_) => return true,
+            Err(other) => other.not_inserted.first,
+        };
+        let computed = self.0.compute(
+            hash,
+            |found| match found {
+                None => Operation::Insert(Chain::new(named.clone())),
+                Some((_, chain)) if chain.find(&named.key).is_some() => Operation::Abort(()),
+                Some((_, chain)) => Operation::Insert(chain.with(&named)),
+            },
+            &guard,
+        );
+        !matches!(computed, papaya::Compute::Aborted(()))
+    }
+
+    /// Removes that very entry, if it is still there.
+    pub(crate) fn remove(&self, named: &Arc<Named<K>>) {
+        let guard = self.0.guard();
+        let only =
+            |_: &u64, chain: &Chain<K>| chain.rest.is_empty() && Arc::ptr_eq(&chain.first, named);
+        if self.0.remove_if(&named.hash, only, &guard).is_ok() {
+            return;
+        }
+        self.0.compute(
+            named.hash,
+            |found| match found {
+                Some((_, chain)) if chain.links().any(|link| Arc::ptr_eq(link, named)) => {
+                    match chain.without(named) {
+                        Some(less) => Operation::Insert(less),
+                        None => Operation::Remove,
+                    }
+                }
+                _ => Operation::Abort(()),
+            },
+            &guard,
+        );
+    }
+
+    /// Shows `f` all entries that are there throughout, and perhaps others, until it says no more.
+    pub(crate) fn visit(&self, mut f: impl FnMut(&Named<K>) -> bool) {
+        for (_, chain) in self.0.iter(&self.0.guard()) {
+            if !chain.links().all(|named| f(named)) {
+                return;
+            }
+        }
+    }
+}

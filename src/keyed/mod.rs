@@ -1,0 +1,346 @@
+//! Gates by key: one gate per course, tenant, address or chat room, made when it is needed.
+//!
+//! # Invariant
+//!
+//! A key lives while somebody holds a place or a handle of it, and is gone when the last one has
+//! left. The life of a key is a word in `slot/life.rs`; `registry.rs` keeps the map in step with it.
+
+mod entry;
+mod handle;
+#[cfg_attr(headcount_loom, path = "map_model.rs")]
+mod map;
+mod permit;
+mod registry;
+mod seats;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::hash::{BuildHasher, Hash};
+use std::collections::hash_map::RandomState;
+
+use crate::error::TryAcquireError;
+use crate::gate::Gate;
+use handle::Stake;
+use map::mix;
+use permit::Place;
+use registry::Registry;
+
+pub use handle::{HeldPermit, KeyHandle, OwnedKeyHandle};
+pub use permit::{KeyedPermit, OwnedKeyedPermit};
+
+/// One limit per key, for as many keys as there are people who ask.
+///
+/// Each key has a gate of its own, with a capacity that a closure says. A key lives while somebody
+/// holds a [place](KeyedPermit) or a [handle](KeyHandle) of it; with the last one it is gone: there
+/// is no timer and no sweep, and nothing to grow under a flood of distinct keys.
+///
+/// # At most two downloads per address, ten for those who pay
+///
+/// ```
+/// use headcount::KeyedGate;
+///
+/// let downloads = KeyedGate::new(|user: &&str| if user.starts_with("paying") { 10 } else { 2 });
+/// let first = downloads.try_acquire("ann")?;
+/// let second = downloads.try_acquire("ann")?;
+/// assert!(downloads.try_acquire("ann").unwrap_err().is_full());
+/// assert!(downloads.try_acquire("bob").is_ok()); // each key for itself
+///
+/// drop(first);
+/// assert!(downloads.try_acquire("ann").is_ok());
+/// drop(second);
+/// assert_eq!(downloads.len(), 0);
+/// # Ok::<(), headcount::TryAcquireError>(())
+/// ```
+///
+/// # What is promised
+///
+/// For each key as for a [`Gate`]:
+///
+/// - *never-over*: the places held never exceed the capacity.
+/// - *exact*: a refusal means that all places of the key were held at an instant within the call. A
+///   caller who meets the removal of a key is served, never refused for it.
+/// - *no-leak*: each permit and handle gives back what it holds exactly once.
+/// - *happens-before*: what a holder wrote before it left is visible to whoever next takes a place
+///   of that key, also where the key was gone in between.
+///
+/// # The capacity
+///
+/// The closure is asked whenever a key comes to life, perhaps more than once by callers who do so
+/// at the same time. It may answer differently in the next life. A capacity of 0 refuses everybody,
+/// and leaves nothing behind. If the closure panics, so does the call, and nothing has changed. The
+/// closure may use this very `KeyedGate`, if it does not ask for the key that it is asked about.
+///
+/// # Cost
+///
+/// To come by a key is a look into a concurrent map whose readers take no lock, and a
+/// compare-exchange; to leave, the same again. Neither waits for anybody, but both may be repeated
+/// for as long as others come and go (lock-free, not wait-free). A refusal writes nothing to the key.
+/// A key that comes to life is inserted into the map and removed at its end, unless it comes back
+/// often: the entries of up to 1024 keys that are gone rest in the map, each until its seat is
+/// wanted by another, so that their next life need not be inserted. What rests is not counted by
+/// [`len`](Self::len) or shown by [`snapshot`](Self::snapshot), but its key is dropped later. For a
+/// path that cannot afford the look, [`hold`](Self::hold) the key.
+///
+/// # What is not promised
+///
+/// Anything about keys whose `Hash` or `Eq` contradict themselves or change while a key lives: its
+/// places may then never come back.
+pub struct KeyedGate<K, S = RandomState> {
+    hasher: S,
+    capacity_of: Box<dyn Fn(&K) -> u32 + Send + Sync>,
+    registry: Arc<Registry<K>>,
+}
+
+impl<K: Hash + Eq + Clone> KeyedGate<K> {
+    /// A gate for each key, with the capacity that `capacity_of` says.
+    ///
+    /// A capacity above [`Gate::MAX_CAPACITY`] panics where the key would come to life.
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
+    /// assert!(rooms.try_acquire(7).is_ok());
+    /// ```
+    pub fn new(capacity_of: impl Fn(&K) -> u32 + Send + Sync + 'static) -> Self {
+        KeyedGate::with_hasher(capacity_of, RandomState::new())
+    }
+}
+
+impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
+    /// As [`new`](KeyedGate::new), with a hasher of your own.
+    ///
+    /// Each call hashes its key once. A hasher that attackers can predict lets them choose keys that
+    /// collide, which makes each look as slow as there are such keys.
+    ///
+    /// ```
+    /// use std::hash::{BuildHasherDefault, DefaultHasher};
+    /// use headcount::KeyedGate;
+    ///
+    /// let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    /// let rooms = KeyedGate::with_hasher(|_room: &u64| 50, hasher);
+    /// assert!(rooms.try_acquire(7).is_ok());
+    /// ```
+    pub fn with_hasher(
+        capacity_of: impl Fn(&K) -> u32 + Send + Sync + 'static,
+        hasher: S,
+    ) -> KeyedGate<K, S> {
+        KeyedGate {
+            hasher,
+            capacity_of: Box::new(capacity_of),
+            registry: Arc::new(Registry::new()),
+        }
+    }
+
+    /// Takes a place of this key, or says why not. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](TryAcquireError::Full) if all places of the key were held.
+    ///
+    /// # Panics
+    ///
+    /// If the capacity closure does, or says more than [`Gate::MAX_CAPACITY`].
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::new(|_room: &u64| 1);
+    /// let permit = rooms.try_acquire(7)?;
+    /// assert!(rooms.try_acquire(7).unwrap_err().is_full());
+    /// drop(permit);
+    /// assert!(rooms.try_acquire(7).is_ok());
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    #[inline]
+    pub fn try_acquire(&self, key: K) -> Result<KeyedPermit<'_, K>, TryAcquireError> {
+        let hash = self.hash(&key);
+        let seen = self.registry.join(&key, hash, || self.capacity_of(&key))?;
+        Ok(KeyedPermit(Place { registry: &*self.registry, key, hash, seen }))
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), for a permit that is not tied to a borrow.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire`](Self::try_acquire). The `Arc` is dropped then.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let rooms = Arc::new(headcount::KeyedGate::new(|_room: &u64| 1));
+    /// let permit = Arc::clone(&rooms).try_acquire_owned(7)?;
+    /// std::thread::spawn(move || drop(permit)).join().unwrap();
+    /// assert!(rooms.is_empty());
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_acquire_owned(
+        self: Arc<Self>,
+        key: K,
+    ) -> Result<OwnedKeyedPermit<K>, TryAcquireError> {
+        let hash = self.hash(&key);
+        let seen = self.registry.join(&key, hash, || self.capacity_of(&key))?;
+        Ok(OwnedKeyedPermit(Place { registry: self.registry.clone(), key, hash, seen }))
+    }
+
+    /// Holds a key, so that its places can be had without a look into the map.
+    ///
+    /// The handle keeps the key alive without holding a place, and with it the capacity that it
+    /// has now, or that [`set_capacity`](Self::set_capacity) gives it.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_acquire`](Self::try_acquire), and if a key has more than 2^30 - 1 handles.
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::new(|_room: &u64| 1);
+    /// let room = rooms.hold(7);
+    /// let permit = room.try_acquire()?;
+    /// assert!(rooms.try_acquire(7).is_err()); // it is the same gate
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn hold(&self, key: K) -> KeyHandle<'_, K> {
+        let hash = self.hash(&key);
+        let named = self.registry.hold(&key, hash, || self.capacity_of(&key));
+        KeyHandle(Stake { registry: &*self.registry, named })
+    }
+
+    /// As [`hold`](Self::hold), for a handle that is not tied to a borrow.
+    ///
+    /// # Panics
+    ///
+    /// As [`hold`](Self::hold).
+    ///
+    /// ```
+    /// let rooms = std::sync::Arc::new(headcount::KeyedGate::new(|_room: &u64| 1));
+    /// let room = rooms.clone().hold_owned(7);
+    /// std::thread::spawn(move || assert!(room.try_acquire().is_ok())).join().unwrap();
+    /// assert!(rooms.is_empty());
+    /// ```
+    pub fn hold_owned(self: Arc<Self>, key: K) -> OwnedKeyHandle<K> {
+        let hash = self.hash(&key);
+        let named = self.registry.hold(&key, hash, || self.capacity_of(&key));
+        OwnedKeyHandle(Stake { registry: self.registry.clone(), named })
+    }
+
+    /// Changes the number of places of a key that lives, for as long as it lives.
+    ///
+    /// Otherwise as [`Gate::set_capacity`]: nobody is thrown out, and once a lowering has returned,
+    /// nobody is admitted beyond the new capacity. False, and nothing has changed, if the key does
+    /// not live. [Hold](Self::hold) the key if the capacity shall outlast the holders of its places.
+    ///
+    /// Callers who change the capacity of one key at the same time wait for each other; nobody else
+    /// does.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is above [`Gate::MAX_CAPACITY`]. Nothing has changed then.
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::new(|_room: &u64| 1);
+    /// let _ann = rooms.try_acquire(7)?;
+    /// assert!(rooms.set_capacity(&7, 2));
+    /// assert!(rooms.try_acquire(7).is_ok());
+    /// assert!(!rooms.set_capacity(&8, 2)); // nobody is there
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    #[track_caller]
+    pub fn set_capacity(&self, key: &K, capacity: u32) -> bool {
+        assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
+        let changed = self
+            .registry
+            .with(key, self.hash(key), |named| self.registry.set_capacity(named, capacity));
+        changed.unwrap_or(false)
+    }
+
+    /// The number of places of this key that are held; 0 if it does not live.
+    ///
+    /// As exact as [`Gate::occupied`].
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
+    /// let _permit = rooms.try_acquire(7)?;
+    /// assert_eq!((rooms.occupied(&7), rooms.occupied(&8)), (1, 0));
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn occupied(&self, key: &K) -> u32 {
+        let counts = self.registry.with(key, self.hash(key), |named| named.counts()).flatten();
+        counts.map_or(0, |(held, _)| held)
+    }
+
+    /// The number of keys that live.
+    ///
+    /// Counts them one by one: keys that come or go meanwhile may be counted or not.
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
+    /// let permit = rooms.try_acquire(7)?;
+    /// assert_eq!(rooms.len(), 1);
+    /// drop(permit);
+    /// assert_eq!(rooms.len(), 0);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn len(&self) -> usize {
+        let mut living = 0;
+        self.registry.visit(|named| {
+            living += usize::from(named.counts().is_some());
+            true
+        });
+        living
+    }
+
+    /// True if no key lives. Ends at the first that does; otherwise as [`len`](Self::len).
+    ///
+    /// ```
+    /// assert!(headcount::KeyedGate::new(|_room: &u64| 50).is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        let mut empty = true;
+        self.registry.visit(|named| {
+            empty = named.counts().is_none();
+            empty
+        });
+        empty
+    }
+
+    /// Each key that lives, with its places held and its capacity, in no order.
+    ///
+    /// Each key's counts are a reading of their own: the whole is not of one instant. Keys that come
+    /// or go meanwhile may be there or not.
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
+    /// let _permit = rooms.try_acquire(7)?;
+    /// assert_eq!(rooms.snapshot(), [(7, 1, 50)]);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn snapshot(&self) -> Vec<(K, u32, u32)> {
+        let mut shown = Vec::new();
+        self.registry.visit(|named| {
+            if let Some((held, capacity)) = named.counts() {
+                shown.push((named.key.clone(), held, capacity));
+            }
+            true
+        });
+        shown
+    }
+
+    #[inline]
+    fn hash(&self, key: &K) -> u64 {
+        mix(self.hasher.hash_one(key))
+    }
+
+    fn capacity_of(&self, key: &K) -> u32 {
+        let capacity = (self.capacity_of)(key);
+        assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
+        capacity
+    }
+}
+
+impl<K, S> fmt::Debug for KeyedGate<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyedGate").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,373 @@
+//! What gates by key do, one behaviour a test.
+#![cfg(all(feature = "keyed", not(headcount_loom)))]
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use headcount::{Gate, KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit, TryAcquireError};
+
+/// A hasher under which all keys collide.
+#[derive(Clone, Default)]
+struct Same;
+
+impl BuildHasher for Same {
+    type Hasher = Same;
+
+    fn build_hasher(&self) -> Same {
+        Same
+    }
+}
+
+impl Hasher for Same {
+    fn finish(&self) -> u64 {
+        42
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+}
+
+fn rooms(capacity: u32) -> KeyedGate<u64> {
+    KeyedGate::new(move |_| capacity)
+}
+
+#[test]
+fn each_key_has_a_limit_of_its_own() {
+    let gates = KeyedGate::new(|key: &u32| *key);
+    let mut permits = Vec::new();
+    for key in 0..20 {
+        for _ in 0..key {
+            permits.push(gates.try_acquire(key).expect("a place is free"));
+        }
+        assert_eq!(gates.try_acquire(key).unwrap_err(), TryAcquireError::Full);
+        assert_eq!(gates.occupied(&key), key);
+    }
+    assert_eq!(gates.len(), 19); // 0 has no place, and nobody in it
+    drop(permits);
+    assert_eq!(gates.len(), 0);
+}
+
+#[test]
+fn the_last_leaver_takes_the_key_along() {
+    let gates = rooms(3);
+    for _ in 0..100 {
+        let first = gates.try_acquire(1).unwrap();
+        let second = gates.try_acquire(1).unwrap();
+        drop(first);
+        assert_eq!((gates.len(), gates.is_empty()), (1, false));
+        drop(second);
+        assert_eq!((gates.len(), gates.is_empty()), (0, true));
+        assert_eq!(gates.snapshot(), []);
+        assert_eq!(gates.occupied(&1), 0);
+    }
+}
+
+#[test]
+fn capacity_zero_refuses_and_leaves_nothing_behind() {
+    let gates = rooms(0);
+    for key in 0..100 {
+        assert_eq!(gates.try_acquire(key).unwrap_err(), TryAcquireError::Full);
+    }
+    assert!(gates.is_empty());
+
+    let handle = gates.hold(7);
+    assert!(handle.try_acquire().unwrap_err().is_full());
+    assert!(gates.try_acquire(7).unwrap_err().is_full());
+    handle.set_capacity(1);
+    assert!(gates.try_acquire(7).is_ok());
+    drop(handle);
+    assert!(gates.is_empty());
+}
+
+#[test]
+fn each_life_asks_for_its_capacity() {
+    let limit = Arc::new(AtomicU32::new(1));
+    let gates = KeyedGate::new({
+        let limit = limit.clone();
+        move |_: &u32| limit.load(Ordering::Relaxed)
+    });
+    for capacity in [1, 1, 1, 2, 2, 0, 0, 3, 1] {
+        limit.store(capacity, Ordering::Relaxed);
+        let permits: Vec<_> = (0..5).filter_map(|_| gates.try_acquire(9).ok()).collect();
+        assert_eq!(permits.len(), capacity as usize);
+        limit.store(100, Ordering::Relaxed); // does not concern the life that goes on
+        if capacity > 0 {
+            assert!(gates.try_acquire(9).is_err());
+        }
+    }
+    assert!(gates.is_empty());
+}
+
+#[test]
+fn a_panicking_capacity_changes_nothing() {
+    let fail = Arc::new(AtomicU32::new(1));
+    let gates = KeyedGate::new({
+        let fail = fail.clone();
+        move |_: &u32| {
+            assert_eq!(fail.load(Ordering::Relaxed), 0, "no capacity today");
+            1
+        }
+    });
+    for round in 0..20 {
+        fail.store(1, Ordering::Relaxed);
+        assert!(catch_unwind(AssertUnwindSafe(|| gates.try_acquire(1).is_ok())).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(gates.hold(1)))).is_err());
+        assert_eq!(gates.len(), 0, "round {round}");
+        fail.store(0, Ordering::Relaxed);
+        let permit = gates.try_acquire(1).unwrap();
+        assert!(gates.try_acquire(1).unwrap_err().is_full());
+        drop(permit);
+        assert_eq!(gates.len(), 0);
+    }
+}
+
+#[test]
+fn a_capacity_above_the_greatest_panics() {
+    let gates = rooms(Gate::MAX_CAPACITY + 1);
+    assert!(catch_unwind(AssertUnwindSafe(|| gates.try_acquire(1).is_ok())).is_err());
+    assert!(gates.is_empty());
+
+    let gates = rooms(Gate::MAX_CAPACITY);
+    let permit = gates.try_acquire(1).unwrap();
+    let raised = AssertUnwindSafe(|| gates.set_capacity(&1, Gate::MAX_CAPACITY + 1));
+    assert!(catch_unwind(raised).is_err());
+    assert_eq!(gates.snapshot(), [(1, 1, Gate::MAX_CAPACITY)]);
+    drop(permit);
+    assert!(gates.is_empty());
+}
+
+#[test]
+fn keys_that_collide_are_told_apart() {
+    let gates = KeyedGate::with_hasher(|key: &usize| 1 + (*key % 2) as u32, Same);
+    for _ in 0..20 {
+        let permits: Vec<_> = (0..64).map(|key| gates.try_acquire(key).unwrap()).collect();
+        for key in 0..64 {
+            assert_eq!(gates.try_acquire(key).is_ok(), key % 2 == 1);
+        }
+        assert_eq!(gates.len(), 64);
+        drop(permits);
+        assert_eq!(gates.len(), 0);
+    }
+}
+
+#[test]
+fn permits_may_be_dropped_elsewhere_and_while_panicking() {
+    let gates = Arc::new(rooms(8));
+    let borrowed = gates.try_acquire(1).unwrap();
+    let owned = gates.clone().try_acquire_owned(1).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || drop(borrowed));
+    });
+    assert_eq!(gates.occupied(&1), 1);
+    let panicked = std::thread::spawn(move || {
+        let _owned = owned;
+        panic!("with a permit in hand");
+    });
+    assert!(panicked.join().is_err());
+    assert!(gates.is_empty());
+}
+
+#[test]
+fn owned_permits_and_handles_outlive_the_gate() {
+    let gates = Arc::new(rooms(1));
+    let permit = gates.clone().try_acquire_owned(1).unwrap();
+    let handle = gates.clone().hold_owned(1);
+    drop(gates);
+    assert!(handle.try_acquire().unwrap_err().is_full());
+    drop(permit);
+    assert!(handle.try_acquire().is_ok());
+}
+
+#[test]
+fn a_handle_keeps_the_key_alive_and_holds_no_place() {
+    let gates = rooms(2);
+    let handle = gates.hold(5);
+    let again = gates.hold(5);
+    assert_eq!(gates.snapshot(), [(5, 0, 2)]);
+    let through = handle.try_acquire().unwrap();
+    let by_key = gates.try_acquire(5).unwrap();
+    assert!(again.try_acquire().unwrap_err().is_full());
+    drop(through);
+    drop(handle);
+    assert_eq!(gates.snapshot(), [(5, 1, 2)]);
+    drop(by_key);
+    assert_eq!(gates.snapshot(), [(5, 0, 2)]);
+    assert_eq!((again.occupied(), again.capacity(), *again.key()), (0, 2, 5));
+    drop(again);
+    assert!(gates.is_empty());
+}
+
+#[test]
+fn the_holder_of_a_place_outlives_the_handle() {
+    let gates = rooms(2);
+    for _ in 0..30 {
+        let handle = gates.hold(5);
+        let permit = gates.try_acquire(5).unwrap();
+        drop(handle);
+        assert_eq!(gates.snapshot(), [(5, 1, 2)]);
+        drop(permit);
+        assert!(gates.is_empty());
+    }
+}
+
+#[test]
+fn a_capacity_can_be_changed_while_the_key_lives() {
+    let gates = rooms(2);
+    assert!(!gates.set_capacity(&5, 9));
+    for _ in 0..20 {
+        let first = gates.try_acquire(5).unwrap();
+        let second = gates.try_acquire(5).unwrap();
+        assert!(gates.set_capacity(&5, 3));
+        let third = gates.try_acquire(5).unwrap();
+        assert!(gates.try_acquire(5).unwrap_err().is_full());
+
+        assert!(gates.set_capacity(&5, 1));
+        assert_eq!(gates.snapshot(), [(5, 3, 1)]); // nobody is thrown out
+        drop((first, second));
+        assert_eq!(gates.snapshot(), [(5, 1, 1)]);
+        assert!(gates.try_acquire(5).unwrap_err().is_full());
+
+        // Raised until the word reads as if nobody were there.
+        assert!(gates.set_capacity(&5, 2));
+        assert!(gates.set_capacity(&5, 3));
+        assert_eq!(gates.occupied(&5), 1);
+        drop(third);
+        assert!(gates.is_empty());
+        assert!(!gates.set_capacity(&5, 9));
+        // The next life begins with the capacity that the closure says.
+        let fresh = gates.try_acquire(5).unwrap();
+        assert_eq!(gates.snapshot(), [(5, 1, 2)]);
+        drop(fresh);
+    }
+}
+
+#[test]
+fn a_capacity_of_zero_while_the_key_lives() {
+    let gates = rooms(1);
+    let permit = gates.try_acquire(5).unwrap();
+    assert!(gates.set_capacity(&5, 0));
+    assert_eq!(gates.snapshot(), [(5, 1, 0)]);
+    drop(permit);
+    assert!(gates.is_empty());
+    assert!(gates.try_acquire(5).is_ok());
+}
+
+#[test]
+fn a_handle_keeps_a_changed_capacity() {
+    let gates = rooms(1);
+    let handle = gates.hold(5);
+    assert!(gates.set_capacity(&5, 2));
+    drop((gates.try_acquire(5).unwrap(), gates.try_acquire(5).unwrap()));
+    assert_eq!(gates.snapshot(), [(5, 0, 2)]);
+    handle.set_capacity(0);
+    assert!(gates.try_acquire(5).is_err());
+    drop(handle);
+    assert!(gates.is_empty());
+}
+
+#[test]
+fn the_closure_may_use_the_gate() {
+    let inner: Arc<KeyedGate<u32>> = Arc::new(KeyedGate::new(|_| 4));
+    let gates = KeyedGate::new({
+        let inner = inner.clone();
+        move |key: &u32| inner.occupied(key) + 1
+    });
+    let _inside = inner.try_acquire(1).unwrap();
+    let _first = gates.try_acquire(1).unwrap();
+    assert_eq!(gates.snapshot(), [(1, 1, 2)]);
+}
+
+#[test]
+fn snapshot_shows_every_key_once() {
+    let gates = rooms(4);
+    let permits: Vec<_> = (0..2000).map(|i| gates.try_acquire(i % 1000).unwrap()).collect();
+    let shown = gates.snapshot();
+    let keys: BTreeSet<u64> = shown.iter().map(|(key, ..)| *key).collect();
+    assert_eq!((shown.len(), keys.len(), gates.len()), (1000, 1000, 1000));
+    assert!(shown.iter().all(|&(_, held, capacity)| (held, capacity) == (2, 4)));
+    drop(permits);
+    assert!(gates.is_empty());
+}
+
+/// Each clone of a key counts.
+#[derive(PartialEq, Eq, Hash)]
+struct Counted(u64, Shared);
+
+#[derive(Clone)]
+struct Shared(Arc<AtomicUsize>);
+
+impl PartialEq for Shared {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Shared {}
+
+impl std::hash::Hash for Shared {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl Counted {
+    fn new(key: u64, alive: &Shared) -> Counted {
+        alive.0.fetch_add(1, Ordering::Relaxed);
+        Counted(key, alive.clone())
+    }
+}
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        Counted::new(self.0, &self.1)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1 .0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_flood_of_keys_leaves_few_behind() {
+    let alive = Shared(Arc::new(AtomicUsize::new(0)));
+    let gates = KeyedGate::new(|_: &Counted| 1);
+    let mut most = 0;
+    for key in 0..200_000 {
+        drop(gates.try_acquire(Counted::new(key, &alive)).unwrap());
+        most = most.max(alive.0.load(Ordering::Relaxed));
+    }
+    assert_eq!(gates.len(), 0);
+    // Two for each of the 1024 that rest, and what the map has not freed yet.
+    assert!(most < 4096, "{most} keys were kept");
+    drop(gates);
+    assert_eq!(alive.0.load(Ordering::Relaxed), 0, "keys were leaked");
+}
+
+#[test]
+fn debug_says_something() {
+    let gates = Arc::new(rooms(2));
+    let permit = gates.try_acquire(7).unwrap();
+    let owned = gates.clone().try_acquire_owned(7).unwrap();
+    let handle = gates.hold(7);
+    let owned_handle = gates.clone().hold_owned(7);
+    assert_eq!(format!("{gates:?}"), "KeyedGate { .. }");
+    assert_eq!(format!("{permit:?}"), "KeyedPermit { key: 7, .. }");
+    assert_eq!(format!("{owned:?}"), "OwnedKeyedPermit { key: 7, .. }");
+    assert_eq!(format!("{handle:?}"), "KeyHandle { key: 7, capacity: 2, occupied: 2 }");
+    assert_eq!(format!("{owned_handle:?}"), "OwnedKeyHandle { key: 7, capacity: 2, occupied: 2 }");
+    drop((permit, owned));
+    assert_eq!(format!("{:?}", handle.try_acquire().unwrap()), "HeldPermit { .. }");
+}
+
+#[test]
+fn all_may_cross_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<KeyedGate<String>>();
+    check::<KeyedPermit<'_, String>>();
+    check::<OwnedKeyedPermit<String>>();
+    check::<headcount::KeyHandle<'_, String>>();
+    check::<headcount::HeldPermit<'_>>();
+    check::<OwnedKeyHandle<String>>();
+}
