@@ -131,7 +131,7 @@ impl Join {
     pub(crate) fn step(self, word: &AtomicU64) -> Step<Join, Result<Reading, NoPlace>> {
         match self {
             // Acquire: pairs with the Release of `Part`: who finds the life over, and begins
-            // another, sees what its holders wrote.
+            // another, sees what its holders wrote, whatever the map orders.
             Join::Look => Join::decide(Reading(word.load(Ordering::Acquire))),
             Join::Swap(seen) => {
                 let joined = seen.0 + 1;
