@@ -20,7 +20,7 @@ use std::hint::black_box;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion};
+use criterion::{BenchmarkId, Criterion};
 use dashmap::DashMap;
 use headcount::{Gate, KeyedGate};
 use tokio::sync::Semaphore;
@@ -148,5 +148,9 @@ fn busy(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, by_key, busy);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    by_key(&mut criterion);
+    busy(&mut criterion);
+    criterion.final_summary();
+}

@@ -339,7 +339,7 @@ fn a_flood_of_keys_leaves_few_behind() {
         most = most.max(alive.0.load(Ordering::Relaxed));
     }
     assert_eq!(gates.len(), 0);
-    // Two for each of the 1024 that rest, and what the map has not freed yet.
+    // The 1024 that rest, and what the map has not freed yet.
     assert!(most < 4096, "{most} keys were kept");
     drop(gates);
     assert_eq!(alive.0.load(Ordering::Relaxed), 0, "keys were leaked");

@@ -9,6 +9,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::cell::Cell;
+use std::sync::OnceLock;
 
 use super::entry::Named;
 use crate::sync::Mutex;
@@ -26,11 +27,14 @@ crate::sync::per_thread! {
     static KNOCKS: Cell<u32> = Cell::new(0);
 }
 
-pub(crate) struct Seats<K>(Box<[Mutex<Option<Arc<Named<K>>>>]>);
+type Seat<K> = Mutex<Option<Arc<Named<K>>>>;
+
+/// Made when the first one sits down.
+pub(crate) struct Seats<K>(OnceLock<Box<[Seat<K>]>>);
 
 impl<K> Seats<K> {
     pub(crate) fn new() -> Self {
-        Seats((0..1 << BITS).map(|_| Mutex::new(None)).collect())
+        Seats(OnceLock::new())
     }
 
     /// Should a new entry try for a seat?
@@ -46,7 +50,8 @@ impl<K> Seats<K> {
     /// all if somebody else is at the seat just now.
     pub(crate) fn seat(&self, newcomer: Arc<Named<K>>) -> Option<Option<Arc<Named<K>>>> {
         let seat = (newcomer.hash >> 1 >> (63 - BITS)) as usize;
-        let mut sitter = self.0[seat].try_lock().ok()?;
+        let seats = self.0.get_or_init(|| (0..1 << BITS).map(|_| Mutex::new(None)).collect());
+        let mut sitter = seats[seat].try_lock().ok()?;
         // Under the lock: who drives this entry out must find it kept.
         newcomer.life.keep();
         Some(sitter.replace(newcomer))
