@@ -10,6 +10,20 @@
 //! for ever, and keys that share the lower bits would make it grow in vain: those are chained, and
 //! these are mixed.
 //!
+//! # Why this map
+//!
+//! Nanoseconds on one thread, 1000 keys: two looks with an addition each, and an insertion with a
+//! removal. The last of them locks its readers, and is here to show what the others cost.
+//!
+//! | map                  | looks | insertion, removal | besides                              |
+//! |----------------------|-------|--------------------|--------------------------------------|
+//! | papaya 0.2           | 78    | 450                | needs a hash and equality only       |
+//! | `scc::HashIndex` 3.8 | 90    | 871                | needs a newer compiler than we do    |
+//! | flurry 0.5           | 141   | 389                | needs an order of the keys as well   |
+//! | dashmap 6            | 95    | 110                | locks                                |
+//!
+//! What papaya is slow at, seats make rare for the keys that come back often.
+//!
 //! `map_model.rs` is the same over loom's lock, for the models.
 
 use alloc::boxed::Box;

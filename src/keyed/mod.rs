@@ -75,11 +75,15 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// # Cost
 ///
 /// To come by a key is a look into a concurrent map whose readers take no lock, and a
-/// compare-exchange; to leave, the same again. Neither waits for anybody, but both may be repeated
-/// for as long as others come and go (lock-free, not wait-free). A refusal writes nothing to the key.
+/// compare-exchange; to leave, the same again. Both may be repeated for as long as others come and
+/// go (lock-free, not wait-free). A refusal writes nothing to the key. Nobody waits for anybody,
+/// but for the allocation of a greater table where a key that comes to life finds the map too small.
+///
 /// A key that comes to life is inserted into the map and removed at its end, unless it comes back
 /// often: the entries of up to 1024 keys that are gone rest in the map, each until its seat is
-/// wanted by another, so that their next life need not be inserted. What rests is not counted by
+/// wanted by another, so that their next life need not be inserted. Insertion and removal cost
+/// several times what the rest does: many more keys than that, each held by one at a time, are
+/// where a map under locks is faster. What rests is not counted by
 /// [`len`](Self::len) or shown by [`snapshot`](Self::snapshot), but its key is dropped later. For a
 /// path that cannot afford the look, [`hold`](Self::hold) the key.
 ///
