@@ -142,6 +142,18 @@ fn the_last_leaver_against_a_joiner() {
     });
 }
 
+/// The same where there may be a second room: then only the room's own word orders the one life's end
+/// before the next one's beginning.
+#[test]
+fn the_last_leaver_against_an_opener() {
+    Model { seats: 1, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let opener = spawn(lobby, |lobby| drop(joined(lobby)));
+        drop(seat);
+        opener.join().unwrap();
+    });
+}
+
 /// *no-ghost*: an old id against the room's next life, while it begins and ends.
 #[test]
 fn an_old_id_against_the_next_generation() {
@@ -210,6 +222,25 @@ fn a_joiner_against_a_leaver_of_the_same_room() {
         let again = [joined(lobby), joined(lobby), joined(lobby)];
         assert!(lobby.join().is_err());
         drop((again, seat, b, e));
+    });
+}
+
+/// *no-lost-room*: a search finds summaries without a hint and clears them, while somebody who leaves
+/// puts a hint there and finds the summaries in place.
+#[test]
+fn a_search_against_a_new_hint() {
+    Model { seats: 2, rooms: 3, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let [a, b, c, d, e, f] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        // Leaves summaries behind.
+        drop((a, c));
+        let [a, c] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        let leaver = spawn(lobby, move |_| drop((a, c)));
+        let seats = [lobby.clone().join_owned().ok(), lobby.clone().join_owned().ok()];
+        leaver.join().unwrap();
+        let rest: Vec<_> = (0..seats.iter().filter(|seat| seat.is_none()).count())
+            .map(|_| joined(lobby))
+            .collect();
+        drop((rest, seats, b, d, e, f));
     });
 }
 
