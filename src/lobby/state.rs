@@ -4,7 +4,7 @@
 //!
 //! The state is there exactly while heads are inside, and whoever is inside holds an [`Inside`]. While
 //! the room is busy, the state belongs to the holder of its [`Busy`]. All else follows from the table
-//! in [`life`](super::life).
+//! in `life.rs`.
 //!
 //! This is the only file with `unsafe`. What its claims rest on is private to it: the word, the cell,
 //! and how the two tokens come about and go. What it asks of others is that a token goes back to the
