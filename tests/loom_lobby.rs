@@ -293,6 +293,22 @@ fn a_lock_against_a_joiner_and_the_close() {
     });
 }
 
+/// A lock by an old id against the room's next life.
+#[test]
+fn a_lock_against_the_next_generation() {
+    Model { seats: 2, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let id = seat.room();
+        let moderator = spawn(lobby, move |lobby| lobby.lock(id));
+        drop(seat);
+        let next = joined(lobby);
+        assert_ne!(next.room(), id);
+        moderator.join().unwrap();
+        assert!(!lobby.room(next.room()).unwrap().locked, "the lock reached the next life");
+        drop(next);
+    });
+}
+
 /// *once*: two joins reach the quorum while a member leaves: whoever starts, starts with a quorum, and
 /// each upward crossing is seen by one.
 #[test]
@@ -302,7 +318,9 @@ fn the_quorum_against_a_leaver() {
         let id = seat.room();
         let joiner = spawn(lobby, move |lobby| {
             let Ok(seat) = lobby.clone().join_room_owned(id) else { return None };
-            Some((seat.completed_quorum(), seat.start().is_ok(), seat))
+            let started = seat.start();
+            assert!(started.map_or(true, |members| members >= 2), "started with too few");
+            Some((seat.completed_quorum(), started.is_ok(), seat))
         });
         let leaver = seat;
         drop(leaver);
@@ -344,20 +362,21 @@ fn two_openers_and_one_room() {
     });
 }
 
-/// Rooms whose seats do not fit into the word: two join for the last two seats, and one leaves.
+/// Rooms whose seats do not fit into the word: two join, one of them after it has left.
 #[test]
 fn large_rooms_number_their_seats() {
     Model { seats: 25, rooms: 1, quorum: 1, preemptions: 2 }.check(|lobby| {
         let mut all: Vec<_> = (0..24).map(|_| lobby.clone().join_owned().unwrap()).collect();
         let leaver = all.swap_remove(3);
-        let join = |lobby: &Rooms| lobby.clone().join_owned().unwrap();
-        let joiner = spawn(lobby, join);
-        let leaver = spawn(lobby, move |_| drop(leaver));
-        all.push(joiner.join().unwrap());
-        leaver.join().unwrap();
+        let joiner = spawn(lobby, |lobby| lobby.clone().join_owned().unwrap());
+        let other = spawn(lobby, move |lobby| {
+            drop(leaver);
+            lobby.clone().join_owned().unwrap()
+        });
+        all.extend([joiner.join().unwrap(), other.join().unwrap()]);
         let mut numbers: Vec<_> = all.iter().map(|seat| seat.number()).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        assert_eq!(numbers.len(), 24);
+        assert_eq!(numbers.len(), 25);
     });
 }
