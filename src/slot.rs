@@ -27,153 +27,19 @@
 //! # Operations as steps
 //!
 //! Every operation that is more than one atomic operation is a small state machine whose `step` does
-//! exactly one. The methods of [`Slot`] run the machines to their end. `tests/exhaustive.rs` runs the
+//! exactly one. The methods of [`Slot`] run the machines to their end. `tests/exhaustive` runs the
 //! same machines in every order that threads can take.
 
 use crate::sync::{const_fn, AtomicU32, Ordering};
 
-/// The count of a full slot, and the most places that a slot can have. Owed places and surplus fit
-/// between it and the flags, with room for half a billion callers in flight.
-pub(crate) const CEILING: u32 = 1 << 28;
-/// Somebody waits, or places are owed.
-pub(crate) const WAITING: u32 = 1 << 30;
-/// Nobody new gets in.
-pub(crate) const CLOSED: u32 = 1 << 31;
+// The paths are spelt out for those tests that include this file by its own.
+#[path = "slot/many.rs"]
+mod many;
+#[path = "slot/word.rs"]
+mod word;
 
-const COUNT: u32 = WAITING - 1;
-
-/// One reading of a slot.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Word(pub(crate) u32);
-
-impl Word {
-    #[inline]
-    pub(crate) fn is_closed(self) -> bool {
-        self.0 & CLOSED != 0
-    }
-
-    pub(crate) fn is_waiting(self) -> bool {
-        self.0 & WAITING != 0
-    }
-
-    #[inline]
-    fn count(self) -> u32 {
-        self.0 & COUNT
-    }
-
-    /// The count without surplus: where the heads that somebody owns, and the places owed, end.
-    pub(crate) fn level(self) -> u32 {
-        if self.is_waiting() {
-            self.count()
-        } else {
-            self.count().min(CEILING)
-        }
-    }
-
-    /// Places that nobody holds.
-    #[inline]
-    pub(crate) fn free(self) -> u32 {
-        CEILING.saturating_sub(self.count())
-    }
-
-    /// Places that were withdrawn while held, and not yet paid.
-    pub(crate) fn owed(self) -> u32 {
-        self.level().saturating_sub(CEILING)
-    }
-
-    /// Heads inside a slot of `places` places.
-    pub(crate) fn held(self, places: u32) -> u32 {
-        (self.level() + places).saturating_sub(CEILING)
-    }
-
-    /// What a caller who got in is told: the level, above [`CEILING`] if WAITING stands, so that the
-    /// caller can look whether it has overtaken somebody.
-    fn claimed(self) -> u32 {
-        (self.0 & WAITING) | self.level()
-    }
-
-    /// Would a head less only pay for a surplus head?
-    fn is_surplus(self) -> bool {
-        self.level() < self.count()
-    }
-
-    /// The same flags over another level. Sets WAITING where places become owed.
-    fn with_level(self, level: u32) -> Word {
-        let owes = if level > CEILING { WAITING } else { 0 };
-        Word((self.0 & !COUNT) | owes | level)
-    }
-
-    /// Can one place be had now? One compare, since CLOSED stands above the ceiling as well.
-    #[inline]
-    fn admits_one(self) -> bool {
-        self.0 & !WAITING < CEILING
-    }
-
-    /// Why `wanted` places cannot be had now, if they cannot.
-    #[inline]
-    fn refusal(self, wanted: u32) -> Option<Refused> {
-        (self.is_closed() || self.free() < wanted).then(|| self.why())
-    }
-
-    /// What a refused caller is told.
-    #[inline]
-    fn why(self) -> Refused {
-        if self.is_closed() {
-            Refused::Closed
-        } else {
-            Refused::Full
-        }
-    }
-}
-
-/// Where a word stands: in an atomic of its own, or in one half of a greater one.
-pub(crate) trait Cell {
-    fn load(&self, order: Ordering) -> u32;
-    fn fetch_add(&self, n: u32, order: Ordering) -> u32;
-    fn fetch_sub(&self, n: u32, order: Ordering) -> u32;
-    fn compare_exchange(
-        &self,
-        from: u32,
-        to: u32,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u32, u32>;
-}
-
-impl Cell for AtomicU32 {
-    #[inline(always)]
-    fn load(&self, order: Ordering) -> u32 {
-        self.load(order)
-    }
-
-    #[inline(always)]
-    fn fetch_add(&self, n: u32, order: Ordering) -> u32 {
-        self.fetch_add(n, order)
-    }
-
-    #[inline(always)]
-    fn fetch_sub(&self, n: u32, order: Ordering) -> u32 {
-        self.fetch_sub(n, order)
-    }
-
-    #[inline(always)]
-    fn compare_exchange(
-        &self,
-        from: u32,
-        to: u32,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u32, u32> {
-        self.compare_exchange(from, to, success, failure)
-    }
-}
-
-/// Why a slot lets nobody in.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Refused {
-    Full,
-    Closed,
-}
+pub(crate) use many::{Give, Take, Withdraw};
+pub(crate) use word::{Cell, Refused, Word, CEILING, CLOSED, WAITING};
 
 /// What one step of an operation leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -321,88 +187,6 @@ impl Leave {
         }
         let after = Word(before.0 - 1);
         Done(after.is_waiting().then_some(after))
-    }
-}
-
-/// Claims several places, all or none. Yields the level that includes them, with WAITING if that
-/// stands.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Take {
-    Look(u32),
-    Swap(u32, Word),
-}
-
-impl Take {
-    fn decide(wanted: u32, seen: Word) -> Step<Take, Result<u32, Refused>> {
-        match seen.refusal(wanted) {
-            Some(refused) => Done(Err(refused)),
-            None => Next(Take::Swap(wanted, seen)),
-        }
-    }
-
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<Take, Result<u32, Refused>> {
-        match self {
-            // Relaxed: `Swap` synchronises.
-            Take::Look(wanted) => Take::decide(wanted, Word(word.load(Ordering::Relaxed))),
-            Take::Swap(wanted, seen) => {
-                let taken = seen.with_level(seen.level() + wanted);
-                // Acquire: as in `Enter::Add`. Relaxed on failure: decides only what to try next.
-                match word.compare_exchange(seen.0, taken.0, Ordering::Acquire, Ordering::Relaxed) {
-                    Ok(_) => Done(Ok(taken.claimed())),
-                    Err(now) => Take::decide(wanted, Word(now)),
-                }
-            }
-        }
-    }
-}
-
-/// Gives several places back, or adds new ones. Yields the word that it
-/// left behind if somebody waits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Give {
-    Look(u32),
-    Swap(u32, Word),
-}
-
-impl Give {
-    pub(crate) fn step(self, word: &impl Cell) -> Step<Give, Option<Word>> {
-        match self {
-            // Relaxed: the swap checks what was read.
-            Give::Look(n) => Next(Give::Swap(n, Word(word.load(Ordering::Relaxed)))),
-            Give::Swap(n, seen) => {
-                let given = seen.with_level(seen.level() - n);
-                // Release: as in `Leave`.
-                match word.compare_exchange(seen.0, given.0, Ordering::Release, Ordering::Relaxed) {
-                    Ok(_) => Done(given.is_waiting().then_some(given)),
-                    Err(now) => Next(Give::Swap(n, Word(now))),
-                }
-            }
-        }
-    }
-}
-
-/// Withdraws places: free ones at once, the others are owed by those who hold them.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Withdraw {
-    Look(u32),
-    Swap(u32, Word),
-}
-
-impl Withdraw {
-    pub(crate) fn step(self, word: &impl Cell) -> Step<Withdraw, ()> {
-        match self {
-            // Relaxed: the swap checks what was read.
-            Withdraw::Look(n) => Next(Withdraw::Swap(n, Word(word.load(Ordering::Relaxed)))),
-            Withdraw::Swap(n, seen) => {
-                let fewer = seen.with_level(seen.level() + n);
-                // Relaxed: nobody enters by this, and as a read-modify-write it continues the
-                // leavers' release sequences for whoever takes these places when they come back.
-                match word.compare_exchange(seen.0, fewer.0, Ordering::Relaxed, Ordering::Relaxed) {
-                    Ok(_) => Done(()),
-                    Err(now) => Next(Withdraw::Swap(n, Word(now))),
-                }
-            }
-        }
     }
 }
 
