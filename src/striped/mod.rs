@@ -55,6 +55,10 @@ use crate::sync::{AtomicU64, Ordering};
 /// | `try_acquire` is | wait-free | lock-free |
 /// | closing, resizing, several places at once | yes | no |
 ///
+/// On two cores, where one counter per thread took 20 ns: on one thread a pair took 19 ns at a `Gate`
+/// and 24 at a `StripedGate`, on two threads 99 and 23; a refusal took 2 ns and 55
+/// (`cargo bench --bench scaling`, medians).
+///
 /// Take a `Gate` for a room, a connection, a job queue: anything there are many of, or that is often
 /// full. Take a `StripedGate` for a limit that all threads pass all the time and seldom reach.
 ///
