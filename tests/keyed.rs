@@ -1,33 +1,17 @@
 //! What gates by key do, one behaviour a test.
 #![cfg(all(feature = "keyed", not(headcount_loom)))]
 
+#[path = "model/same.rs"]
+mod same;
+
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::Hasher;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use headcount::{Gate, KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit, TryAcquireError};
-
-/// A hasher under which all keys collide.
-#[derive(Clone, Default)]
-struct Same;
-
-impl BuildHasher for Same {
-    type Hasher = Same;
-
-    fn build_hasher(&self) -> Same {
-        Same
-    }
-}
-
-impl Hasher for Same {
-    fn finish(&self) -> u64 {
-        42
-    }
-
-    fn write(&mut self, _: &[u8]) {}
-}
+use same::Same;
 
 fn rooms(capacity: u32) -> KeyedGate<u64> {
     KeyedGate::new(move |_| capacity)

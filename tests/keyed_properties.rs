@@ -4,12 +4,16 @@
 //! `occupied` of every key.
 #![cfg(all(feature = "keyed", not(headcount_loom)))]
 
+#[path = "model/same.rs"]
+mod same;
+
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use headcount::{KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit};
 use proptest::prelude::*;
+use same::Same;
 
 const KEYS: u8 = 6;
 
@@ -154,26 +158,6 @@ fn run<S: BuildHasher>(actions: Vec<Action>, hasher: S) -> Result<(), TestCaseEr
     drop((permits, owned, handles));
     prop_assert!(gates.is_empty());
     Ok(())
-}
-
-/// A hasher under which all keys collide.
-#[derive(Clone)]
-struct Same;
-
-impl BuildHasher for Same {
-    type Hasher = Same;
-
-    fn build_hasher(&self) -> Same {
-        Same
-    }
-}
-
-impl Hasher for Same {
-    fn finish(&self) -> u64 {
-        0
-    }
-
-    fn write(&mut self, _: &[u8]) {}
 }
 
 proptest! {
