@@ -17,7 +17,6 @@ mod seat;
 mod seating;
 mod shard;
 mod state;
-mod thread;
 
 use alloc::sync::Arc;
 

@@ -14,7 +14,8 @@ use super::room::{At, Entered};
 use super::seat::Seated;
 use super::shard::Shard;
 use super::state::{Busy, Inside, Left};
-use super::{thread, Lobby};
+use super::Lobby;
+use crate::thread;
 
 impl<T> Lobby<T> {
     #[inline]

@@ -10,7 +10,8 @@
 
 use core::cell::Cell;
 
-use crate::sync::{next_number, per_thread};
+use crate::sync::per_thread;
+use crate::thread;
 
 /// How many givings at its stripe lie between two at which a thread looks if it is alone there.
 pub(super) const WATCH: u64 = 64;
@@ -43,7 +44,7 @@ impl Here {
     #[inline(never)]
     fn arrive(&self, gate: usize, stripes: usize) {
         if self.number.get() == usize::MAX {
-            self.number.set(next_number() & (usize::MAX >> 1));
+            self.number.set(thread::number() & (usize::MAX >> 1));
         }
         self.home.set(self.number.get() & (stripes - 1));
         self.room.set(false);
