@@ -22,9 +22,9 @@ const _: () = assert!(2 * CEILING + 32_767 * STEP_DOWN < WAITING);
 
 /// A limit on how many may be inside at once.
 ///
-/// A gate is a semaphore that never waits unless asked: [`try_acquire`](Gate::try_acquire) either hands out a
-/// [`Permit`] or says why not, after one or two atomic operations. Dropping the permit gives the
-/// place back. Names and behaviour are those of tokio's `Semaphore` wherever both have the thing.
+/// A gate is a semaphore that never waits unless asked: [`try_acquire`](Gate::try_acquire) either
+/// hands out a [`Permit`] or says why not, after one or two atomic operations. Dropping the permit
+/// gives the place back. Names and behaviour are those of tokio's `Semaphore` wherever both have the thing.
 ///
 /// # A chat room of at most 50
 ///
@@ -106,8 +106,8 @@ const _: () = assert!(2 * CEILING + 32_767 * STEP_DOWN < WAITING);
 ///
 /// # Size
 ///
-/// 8 bytes, and 24 with the feature `wait`. It is not padded: gates that different threads hammer belong on cache lines of their
-/// own, for instance in `crossbeam_utils::CachePadded`.
+/// 8 bytes, and 24 with the feature `wait`. It is not padded: gates that different threads hammer
+/// belong on cache lines of their own, for instance in `crossbeam_utils::CachePadded`.
 pub struct Gate {
     pub(crate) slot: Slot,
     capacity: AtomicU32,
