@@ -12,6 +12,8 @@ mod scene;
 #[cfg(feature = "std")]
 mod striped;
 mod tally;
+#[cfg(feature = "wait")]
+mod waiting;
 
 use std::time::Instant;
 
@@ -24,5 +26,7 @@ fn main() {
     tally::tally();
     #[cfg(feature = "std")]
     striped::all();
+    #[cfg(feature = "wait")]
+    waiting::in_line();
     println!("stress: all scenes held in {:.1} s", start.elapsed().as_secs_f32());
 }
