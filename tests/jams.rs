@@ -19,12 +19,12 @@ fn came(report: &str) -> [String; 5] {
 /// In jams of two: 1 and 2 fill the first, 3 opens a second and leaves it. Members 4 and 5 never leave.
 const STORY: &str = "\
 2,join,1,LAX
-2,join,2,LAX
-3,join,3,SFO
-6,leave,3,SFO
-8,join,4,SFO
-9,leave,1,LAX
-9,join,5,LAX
+3,join,2,LAX
+4,join,3,SFO
+7,leave,3,SFO
+9,join,4,SFO
+10,leave,1,LAX
+10,join,5,LAX
 ";
 
 #[test]
@@ -39,8 +39,8 @@ fn a_replayed_trace_balances() {
     assert!(report.contains("the fullest had 2 of 2 seats taken"), "{report}");
     assert!(report.contains("At most 3 members were inside at once"), "{report}");
     assert!(report.contains("for whom 2 jams would have done"), "{report}");
-    // Member-minutes 2 + 3 * 3 + 2 * 2 + 3 of seat-minutes 2 + 3 * 4 + 2 * 2 + 4.
-    assert!(report.contains("82 % of the seats"), "{report}");
+    // Member-minutes 1 + 2 + 3 * 3 + 2 * 2 + 3 of seat-minutes 2 + 2 + 3 * 4 + 2 * 2 + 4.
+    assert!(report.contains("79 % of the seats"), "{report}");
     assert!(report.contains("The books balance"), "{report}");
     assert_eq!(stderr(&output), "");
 }

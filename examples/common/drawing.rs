@@ -112,6 +112,7 @@ mod tests {
         };
         assert_eq!(clock(20), ("minutes", 10.0, 20.0));
         assert_eq!(clock(10), ("minutes", 10.0, 11.0));
+        assert_eq!(clock(250), ("minutes", 10.0, 250.0));
         assert_eq!(clock(610), ("hours", 10.0 / 60.0, 610.0 / 60.0));
         assert_eq!(clock(14400), ("days", 10.0 / 1440.0, 10.0));
     }

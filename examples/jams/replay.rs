@@ -236,7 +236,7 @@ mod tests {
     fn a_page_from_before_the_jam_filled_or_closed_is_out_of_date() {
         // Three pages name a jam of two seats before it is open; 1 and 2 fill it. The page of 4 names
         // the jam that 3 has opened, and leaves before 4 joins.
-        let lines = "2,join,1,A\n2,join,2,A\n3,join,3,A\n6,leave,3,A\n8,join,4,A\n";
+        let lines = "1,join,1,A\n2,join,2,A\n3,join,3,A\n6,leave,3,A\n8,join,4,A\n";
         let plan = Plan { seats: 2, late: 1.0, ahead: 3, threads: 2 };
         let replay = replay(lines, &plan);
         let late: Vec<Late> = replay.late.iter().map(|&(_, late)| late).collect();

@@ -105,6 +105,13 @@ mod tests {
     }
 
     #[test]
+    fn a_page_from_two_jams_ago_mostly_names_a_full_one() {
+        let plan = Plan { seats: 7, late: 1.0, ahead: 14, threads: 1 };
+        let (Account { books, .. }, _) = run(5_000, &plan, &ProgressBar::hidden());
+        assert!(books.full > 2 * books.found, "{books:?}");
+    }
+
+    #[test]
     fn fewer_arrivals_than_pages_ahead_all_come() {
         let plan = Plan { seats: 2, late: 1.0, ahead: 50, threads: 3 };
         let (account, _) = run(10, &plan, &ProgressBar::hidden());
