@@ -16,6 +16,9 @@ pub(crate) struct Living {
     pub(crate) made: AtomicU32,
 }
 
+/// How many are enough to start, in rooms of so many seats.
+const QUORUM: u32 = 2;
+
 /// A lobby to crowd into.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scene {
@@ -30,7 +33,7 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) fn lobby(&self, living: &Arc<Living>) -> Lobby<Room> {
         let (seats, living) = (self.seats, Arc::clone(living));
-        let builder = Lobby::builder(seats).shards(self.shards).quorum(seats.min(2));
+        let builder = Lobby::builder(seats).shards(self.shards).quorum(seats.min(QUORUM));
         builder.max_rooms(self.max_rooms).build_with(move |id| Room::open(id, seats, &living))
     }
 
@@ -159,7 +162,8 @@ impl<'a> Someone<'a> {
             9 => {
                 let Some(index) = self.dice.pick(&self.held) else { return };
                 let seat = &self.held[index].0;
-                if seat.start().is_ok() {
+                if let Ok(there) = seat.start() {
+                    assert!(there >= lobby.seats().min(QUORUM), "started with too few");
                     // Somebody else may have unlocked it.
                     drop(lobby.join_room(seat.room()).map(Checked::new));
                     assert!(lobby.unlock(seat.room()), "a room with a member is open");
