@@ -1,13 +1,17 @@
-//! The atomics that everything else uses: `core`'s, or loom's under `--cfg headcount_loom`.
+//! The atomics that everything else uses: `core`'s, loom's under `--cfg headcount_loom`, or shuttle's
+//! under `--cfg headcount_shuttle`.
 //!
-//! This is the only file that knows loom. Loom's atomics cannot be made in a constant, so
-//! [`const_fn`] drops the `const` there.
+//! This is the only file that knows either. Shuttle sees all that neither waits nor locks; what does is
+//! left to loom, whose atomics cannot be made in a constant, so [`const_fn`] drops the `const` there.
 
-#[cfg(not(headcount_loom))]
+#[cfg(not(any(headcount_loom, headcount_shuttle)))]
 pub(crate) use core::sync::atomic::{AtomicU32, Ordering};
 
-#[cfg(all(not(headcount_loom), target_has_atomic = "64"))]
+#[cfg(all(not(any(headcount_loom, headcount_shuttle)), target_has_atomic = "64"))]
 pub(crate) use core::sync::atomic::AtomicU64;
+
+#[cfg(headcount_shuttle)]
+pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(headcount_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -53,11 +57,18 @@ pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
     atomic.load(Ordering::SeqCst)
 }
 
-/// Declares a value of each thread's own; loom's cannot be made in a constant either.
-#[cfg(all(not(headcount_loom), feature = "std"))]
+/// Declares a value of each thread's own; loom's and shuttle's cannot be made in a constant either.
+#[cfg(all(not(any(headcount_loom, headcount_shuttle)), feature = "std"))]
 macro_rules! per_thread {
     (static $name:ident: $type:ty = $start:expr;) => {
         std::thread_local! { static $name: $type = const { $start }; }
+    };
+}
+
+#[cfg(all(headcount_shuttle, feature = "std"))]
+macro_rules! per_thread {
+    (static $name:ident: $type:ty = $start:expr;) => {
+        shuttle::thread_local! { static $name: $type = $start; }
     };
 }
 

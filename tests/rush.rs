@@ -1,90 +1,15 @@
-//! The example `rush`, from end to end: its binary, run on traces that these tests write themselves.
+//! The example `rush`, from end to end.
 
-use std::env;
+mod example;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::process::Output;
 
-/// The example's binary beside this test's own. Cargo builds a tested example as a test only, so it
-/// is built here, once.
-fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let this = env::current_exe().expect("a running test has a path");
-        let profile_dir = this.ancestors().nth(2).expect("target/<profile>/deps/<test>");
-        let target_dir = profile_dir.parent().expect("target/<profile>");
-        let profile = match profile_dir.file_name().and_then(|name| name.to_str()) {
-            Some("debug") => "dev",
-            Some(profile) => profile,
-            None => panic!("a profile has a name"),
-        };
-        let built = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["build", "--quiet", "--example", "rush", "--profile", profile, "--target-dir"])
-            .arg(target_dir)
-            .status()
-            .expect("cargo runs");
-        assert!(built.success(), "the example does not build");
-        profile_dir.join("examples").join(format!("rush{}", env::consts::EXE_SUFFIX))
-    })
-}
-
-/// A folder of one test's own, gone when the test is over.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str) -> Scratch {
-        let path = env::temp_dir().join(format!("headcount-rush-{}-{test}", std::process::id()));
-        fs::create_dir_all(&path).expect("the folder for temporary files is writable");
-        Scratch(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("the path is text").to_owned()
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        let path = self.path(name);
-        fs::write(&path, text).expect("the scratch folder is writable");
-        path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use example::{assert_fails, report, row, stderr, Scratch, HEADER, MALFORMED};
 
 fn rush(args: &[&str]) -> Output {
-    Command::new(binary()).args(args).output().expect("the example runs")
+    example::run("rush", args)
 }
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("the report is text")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("the errors are text")
-}
-
-/// The words of the line that begins with this one.
-fn row(report: &str, first: &str) -> Vec<String> {
-    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let found = report.lines().map(words).find(|words| words.first().is_some_and(|w| w == first));
-    found.unwrap_or_else(|| panic!("no row {first} in\n{report}"))
-}
-
-/// Fails unless the run ended in an error that says so.
-fn assert_fails(output: &Output, said: &str) {
-    assert!(!output.status.success(), "it succeeded:\n{}", stdout(output));
-    let errors = stderr(output);
-    assert!(errors.contains(said), "{said:?} is not in\n{errors}");
-    assert!(!errors.contains("panicked"), "{errors}");
-}
-
-const HEADER: &str = "minute,event,member,key";
 
 /// Member 3 is refused at a gate of two, and member 2 never leaves.
 const STORY: &str = "\
@@ -102,8 +27,7 @@ const STORY: &str = "\
 fn only_check_then_act_oversells() {
     for _ in 0..3 {
         let output = rush(&["--sign-ups", "5000"]);
-        assert!(output.status.success(), "{}", stderr(&output));
-        let report = stdout(&output);
+        let report = report(&output);
         let sold = |way| -> u64 { row(&report, way)[1].parse().expect("a number") };
         assert!(sold("check-then-act") > 30, "{report}");
         assert_eq!(row(&report, "check-then-act")[3], "YES,", "{report}");
@@ -118,8 +42,7 @@ fn a_replayed_trace_balances() {
     let scratch = Scratch::new("balance");
     let trace = scratch.file("trace.csv", &format!("{HEADER}\n{STORY}"));
     let output = rush(&["--trace", &trace, "--capacity", "2", "--threads", "3"]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let report = stdout(&output);
+    let report = report(&output);
     // Peak, refused, asked, admitted, left, still inside.
     assert_eq!(row(&report, "LAX")[1..], ["2", "1", "4", "3", "2", "1", "balance"], "{report}");
     assert_eq!(row(&report, "SFO")[1..], ["1", "0", "1", "1", "0", "1", "balance"], "{report}");
@@ -130,30 +53,15 @@ fn a_replayed_trace_balances() {
 #[test]
 fn a_malformed_line_is_reported_by_number_and_the_run_goes_on() {
     let scratch = Scratch::new("malformed");
-    let text = format!("{HEADER}\n{STORY}soon,join,6,LAX\n\n6,leave,77,SFO\n7,join,8,SFO\n");
-    let trace = scratch.file("trace.csv", &text);
+    let trace = scratch.file("trace.csv", &format!("{HEADER}\n{STORY}{MALFORMED}"));
     let output = rush(&["--trace", &trace, "--capacity", "2"]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let errors = stderr(&output);
-    assert!(errors.contains("line 10: the minute \"soon\" is not a number"), "{errors}");
-    assert!(errors.contains("line 12: member 77 leaves without having joined SFO"), "{errors}");
-    assert_eq!(errors.lines().count(), 2, "{errors}");
-    let report = stdout(&output);
-    assert!(report.contains("lines skipped: 2"), "{report}");
-    assert_eq!(row(&report, "SFO")[3], "2", "the line after them counts: {report}");
+    example::assert_malformed_lines_are_skipped(&output, 9);
+    assert_eq!(row(&report(&output), "SFO")[3], "2", "the line after them counts");
 }
 
 #[test]
 fn what_is_no_trace_is_a_clear_error() {
-    let scratch = Scratch::new("no-trace");
-    assert_fails(&rush(&["--trace", &scratch.path("absent.csv")]), "absent.csv: ");
-    assert_fails(&rush(&["--trace", &scratch.path("")]), "cannot read");
-    let empty = scratch.file("empty.csv", "");
-    assert_fails(&rush(&["--trace", &empty]), "empty.csv: the file is empty");
-    let wrong = scratch.file("wrong.csv", "time,event,member,key\n1,join,1,LAX\n");
-    assert_fails(&rush(&["--trace", &wrong]), "line 1: the header minute,event,member,key");
-    let bare = scratch.file("bare.csv", &format!("{HEADER}\n"));
-    assert_fails(&rush(&["--trace", &bare]), "no event to replay");
+    example::assert_no_trace_is_a_clear_error("rush");
 }
 
 #[test]
@@ -162,7 +70,7 @@ fn the_drawing_shows_the_capacity_and_the_keys() {
     let trace = scratch.file("trace.csv", &format!("{HEADER}\n{STORY}"));
     let svg = scratch.path("out.svg");
     let output = rush(&["--trace", &trace, "--capacity", "2", "--svg", &svg]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    report(&output);
     let drawing = fs::read_to_string(&svg).expect("the drawing was written");
     for text in ["<svg", "capacity 2", "LAX: 1 refused", "SFO: 0 refused", "</svg>"] {
         assert!(drawing.contains(text), "{text} is missing");
@@ -171,11 +79,7 @@ fn the_drawing_shows_the_capacity_and_the_keys() {
 
 #[test]
 fn a_drawing_that_cannot_be_written_is_a_clear_error() {
-    let scratch = Scratch::new("svg-nowhere");
-    let trace = scratch.file("trace.csv", &format!("{HEADER}\n{STORY}"));
-    let nowhere = scratch.path("no-such-folder/out.svg");
-    let output = rush(&["--trace", &trace, "--svg", &nowhere]);
-    assert_fails(&output, "cannot write ");
+    example::assert_no_drawing_is_a_clear_error("rush", STORY);
 }
 
 #[test]
@@ -186,12 +90,5 @@ fn a_capacity_that_no_gate_can_have_is_a_clear_error() {
 
 #[test]
 fn nothing_of_a_bar_is_piped() {
-    let scratch = Scratch::new("piped");
-    let trace = scratch.file("trace.csv", &format!("{HEADER}\n{STORY}"));
-    for args in [&["--sign-ups", "500000"][..], &["--trace", &trace]] {
-        let output = rush(args);
-        assert!(output.status.success(), "{}", stderr(&output));
-        assert_eq!(stderr(&output), "");
-        assert!(!stdout(&output).contains(['\r', '\u{1b}', '%']), "{}", stdout(&output));
-    }
+    example::assert_no_bar_is_piped("rush", STORY, &["--sign-ups", "500000"]);
 }

@@ -8,25 +8,21 @@
 mod args;
 mod books;
 mod chart;
-mod progress;
+#[path = "../common/mod.rs"]
+mod common;
 mod replay;
 mod sign_up;
 mod storm;
-mod table;
-mod trace;
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use args::Args;
 use clap::Parser;
-use table::grouped;
-
-/// What ends the run, in words for the one who started it.
-type Failure = String;
+use common::console::{self, say, Failure};
+use common::progress;
+use common::table::grouped;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -34,13 +30,7 @@ fn main() -> ExitCode {
         None => rush(&args),
         Some(path) => replay_file(&args, path),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("rush: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    console::exit("rush", outcome)
 }
 
 /// The course of 30, stormed in three ways.
@@ -56,15 +46,8 @@ fn rush(args: &Args) -> Result<(), Failure> {
 
 /// The trace, replayed at one gate per key.
 fn replay_file(args: &Args, path: &Path) -> Result<(), Failure> {
-    let (name, capacity, threads) = (path.display(), args.key_capacity(), args.threads());
-    let text = read(path).map_err(|why| format!("cannot read {name}: {why}"))?;
-    let trace = trace::parse(&text).map_err(|why| format!("{name}: {why}"))?;
-    for bad in &trace.skipped {
-        eprintln!("rush: {name}: line {}: {}, skipped", bad.line, bad.why);
-    }
-    if trace.events.is_empty() {
-        return Err(format!("{name}: there is no event to replay"));
-    }
+    let (capacity, threads) = (args.key_capacity(), args.threads());
+    let trace = console::load("rush", path)?;
 
     let bar = progress::bar("replaying", trace.events.len() as u64);
     let begun = Instant::now();
@@ -81,31 +64,8 @@ fn replay_file(args: &Args, path: &Path) -> Result<(), Failure> {
         books::report(&trace.keys, &replay.books, capacity),
     ))?;
     if let Some(path) = &args.svg {
-        let name = path.display();
-        let svg = chart::draw(&trace.keys, &replay, capacity)
-            .map_err(|why| format!("cannot draw {name}: {why}"))?;
-        fs::write(path, svg).map_err(|why| format!("cannot write {name}: {why}"))?;
-        say(&format!("occupancy over time is drawn in {name}\n"))?;
+        console::write(path, chart::draw(&trace.keys, &replay, capacity))?;
+        say(&format!("occupancy over time is drawn in {}\n", path.display()))?;
     }
     books::verdict(&trace.keys, &replay.books, capacity)
-}
-
-/// The whole file.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let bar = progress::bar("reading", file.metadata()?.len());
-    let mut text = Vec::new();
-    let read = bar.wrap_read(file).read_to_end(&mut text);
-    bar.finish_and_clear();
-    read.map(|_| text)
-}
-
-/// Prints to the standard output. A reader who has gone away, as `head` does, is no failure.
-fn say(text: &str) -> Result<(), Failure> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
-            Err(format!("cannot print the report: {why}"))
-        }
-        _ => Ok(()),
-    }
 }

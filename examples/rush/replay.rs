@@ -7,14 +7,14 @@
 //! threads, as it is at a real door: once somebody is refused, two runs differ in whom.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Barrier};
-use std::thread;
+use std::sync::Arc;
 
 use headcount::{Gate, OwnedPermit};
 use indicatif::ProgressBar;
 
 use crate::books::Books;
-use crate::trace::{Event, Kind, Trace};
+use crate::common::steps;
+use crate::common::trace::{Event, Kind, Trace};
 
 /// An event that was asked for, and whether it came true.
 #[derive(Clone, Copy, Debug)]
@@ -90,28 +90,14 @@ pub(crate) fn run(trace: &Trace, capacity: u32, threads: usize, bar: &ProgressBa
         .events
         .chunk_by(|one, next| (one.minute, one.kind) == (next.minute, next.kind))
         .collect();
-    let together = Barrier::new(threads);
-
-    let work = |thread: usize| {
-        let mut usher = Usher::new(&gates);
-        for (number, &step) in steps.iter().enumerate() {
-            for event in step.iter().filter(|event| event.member % threads as u64 == thread as u64)
-            {
-                usher.usher(number, event);
-            }
-            // The leader of each step reports for all.
-            if together.wait().is_leader() {
-                bar.inc(step.len() as u64);
-            }
-        }
-        usher
-    };
-    let ushers: Vec<Usher<'_>> = thread::scope(|scope| {
-        let work = &work;
-        let started: Vec<_> =
-            (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
-        started.into_iter().map(|thread| thread.join().expect("an usher does not panic")).collect()
-    });
+    let ushers = steps::together(
+        &steps,
+        threads,
+        bar,
+        || Usher::new(&gates),
+        |event| event.member,
+        Usher::usher,
+    );
 
     let mut books = vec![Books::default(); gates.len()];
     // Counted apart from what the ushers say.
@@ -144,7 +130,8 @@ pub(crate) fn run(trace: &Trace, capacity: u32, threads: usize, bar: &ProgressBa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{books, trace};
+    use crate::books;
+    use crate::common::trace;
 
     fn replay(lines: &str, capacity: u32, threads: usize) -> (Vec<String>, Replay) {
         let text = format!("minute,event,member,key\n{lines}");

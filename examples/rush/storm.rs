@@ -1,18 +1,14 @@
 //! The storm: many sign-ups at once for one course.
 
 use std::hint::black_box;
-use std::sync::Barrier;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use headcount::Course;
 use indicatif::ProgressBar;
 
+use crate::common::crowd::{self, BATCH};
+use crate::common::table::{grouped, Align, Table};
 use crate::sign_up::{CheckThenAct, Locked, SignUp, SAVING};
-use crate::table::{grouped, Align, Table};
-
-/// Sign-ups between two reports of progress: so many that reporting does not show in the rate.
-const BATCH: u64 = 4096;
 
 /// What came of one way to sign up.
 pub(crate) struct Outcome {
@@ -52,10 +48,7 @@ pub(crate) fn three_ways(
 
 /// Storms one course.
 fn storm(course: &impl SignUp, sign_ups: u64, threads: usize, bar: &ProgressBar) -> Outcome {
-    let start = Barrier::new(threads);
-    let crowd = |share: u64| {
-        start.wait();
-        let begun = Instant::now();
+    let (crowds, took) = crowd::storm(sign_ups, threads, |_thread, share| {
         let (mut admitted, mut left) = (0, share);
         while left > 0 {
             let batch = left.min(BATCH);
@@ -63,31 +56,17 @@ fn storm(course: &impl SignUp, sign_ups: u64, threads: usize, bar: &ProgressBar)
             left -= batch;
             bar.inc(batch);
         }
-        (admitted, begun, Instant::now())
-    };
-    let crowds: Vec<(u64, Instant, Instant)> = thread::scope(|scope| {
-        let started: Vec<_> =
-            shares(sign_ups, threads).map(|share| scope.spawn(move || crowd(share))).collect();
-        started.into_iter().map(|thread| thread.join().expect("a crowd does not panic")).collect()
+        admitted
     });
-
-    let admitted = crowds.iter().map(|&(admitted, ..)| admitted).sum();
-    let begun = crowds.iter().map(|&(_, begun, _)| begun).min().expect("there is a thread");
-    let ended = crowds.iter().map(|&(.., ended)| ended).max().expect("there is a thread");
+    let admitted = crowds.into_iter().sum();
     Outcome {
         way: "",
         admitted,
         refused: sign_ups - admitted,
         enrolled: course.enrolled(),
-        took: ended - begun,
+        took,
         promises: true,
     }
-}
-
-/// Splits the sign-ups among the threads, as evenly as can be.
-fn shares(sign_ups: u64, threads: usize) -> impl Iterator<Item = u64> {
-    let threads = threads as u64;
-    (0..threads).map(move |thread| sign_ups / threads + u64::from(thread < sign_ups % threads))
 }
 
 /// The table of the three, and what it shows.
@@ -152,12 +131,6 @@ mod tests {
     fn outcome(admitted: u64, refused: u64, enrolled: u32) -> Outcome {
         let took = Duration::from_millis(2);
         Outcome { way: "way", admitted, refused, enrolled, took, promises: true }
-    }
-
-    #[test]
-    fn shares_add_up() {
-        assert_eq!(shares(10, 4).collect::<Vec<_>>(), [3, 3, 2, 2]);
-        assert_eq!(shares(2, 3).collect::<Vec<_>>(), [1, 1, 0]);
     }
 
     #[test]

@@ -1,0 +1,19 @@
+//! Room ids: what is read prints as it was, and a forged one admits to no room but its own. Shared
+//! with `tests/lobby_properties.rs`.
+
+#![no_main]
+
+#[path = "../../tests/model/room_id.rs"]
+mod room_id;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(text) = std::str::from_utf8(data) {
+        room_id::check_text(text);
+    }
+    let numbers = data.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
+    let numbers: Vec<u64> = numbers.collect();
+    numbers.iter().for_each(|&number| room_id::check_number(number));
+    room_id::check_forged(&numbers);
+});
