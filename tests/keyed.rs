@@ -323,8 +323,7 @@ fn a_flood_of_keys_leaves_few_behind() {
         most = most.max(alive.0.load(Ordering::Relaxed));
     }
     assert_eq!(gates.len(), 0);
-    // The 1024 that rest, and what the map has not freed yet.
-    assert!(most < 4096, "{most} keys were kept");
+    assert!(most <= 1, "{most} keys were kept");
     drop(gates);
     assert_eq!(alive.0.load(Ordering::Relaxed), 0, "keys were leaked");
 }
@@ -342,7 +341,7 @@ fn debug_says_something() {
     assert_eq!(format!("{handle:?}"), "KeyHandle { key: 7, capacity: 2, occupied: 2 }");
     assert_eq!(format!("{owned_handle:?}"), "OwnedKeyHandle { key: 7, capacity: 2, occupied: 2 }");
     drop((permit, owned));
-    assert_eq!(format!("{:?}", handle.try_acquire().unwrap()), "HeldPermit { .. }");
+    assert_eq!(format!("{:?}", handle.try_acquire().unwrap()), "Permit { count: 1, .. }");
 }
 
 #[test]
@@ -352,6 +351,5 @@ fn all_may_cross_threads() {
     check::<KeyedPermit<'_, String>>();
     check::<OwnedKeyedPermit<String>>();
     check::<headcount::KeyHandle<'_, String>>();
-    check::<headcount::HeldPermit<'_>>();
     check::<OwnedKeyHandle<String>>();
 }

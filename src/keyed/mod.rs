@@ -2,16 +2,17 @@
 //!
 //! # Invariant
 //!
-//! A key lives while somebody holds a place or a handle of it, and is gone when the last one has
-//! left. The life of a key is a word in `slot/life.rs`; `registry.rs` keeps the map in step with it.
+//! A key lives while somebody holds a place or a handle of it, or is about to, and is gone when the
+//! last one has left. `table.rs` has who comes and goes, `word.rs` why no key lives twice.
 
-mod entry;
+mod cell;
 mod handle;
 #[cfg_attr(headcount_loom, path = "map_model.rs")]
 mod map;
+mod node;
 mod permit;
-mod registry;
-mod seats;
+mod table;
+mod word;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -22,12 +23,10 @@ use std::collections::hash_map::RandomState;
 
 use crate::error::TryAcquireError;
 use crate::gate::Gate;
-use handle::Stake;
 use map::mix;
-use permit::Place;
-use registry::Registry;
+use table::{Stay, Table};
 
-pub use handle::{HeldPermit, KeyHandle, OwnedKeyHandle};
+pub use handle::{KeyHandle, OwnedKeyHandle};
 pub use permit::{KeyedPermit, OwnedKeyedPermit};
 
 /// One limit per key, for as many keys as there are people who ask.
@@ -94,10 +93,10 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 pub struct KeyedGate<K, S = RandomState> {
     hasher: S,
     capacity_of: Box<dyn Fn(&K) -> u32 + Send + Sync>,
-    registry: Arc<Registry<K>>,
+    table: Arc<Table<K>>,
 }
 
-impl<K: Hash + Eq + Clone> KeyedGate<K> {
+impl<K: Hash + Eq> KeyedGate<K> {
     /// A gate for each key, with the capacity that `capacity_of` says.
     ///
     /// A capacity above [`Gate::MAX_CAPACITY`] panics where the key would come to life.
@@ -111,7 +110,7 @@ impl<K: Hash + Eq + Clone> KeyedGate<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
+impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// As [`new`](KeyedGate::new), with a hasher of your own.
     ///
     /// Each call hashes its key once. A hasher that attackers can predict lets them choose keys that
@@ -132,7 +131,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
         KeyedGate {
             hasher,
             capacity_of: Box::new(capacity_of),
-            registry: Arc::new(Registry::new()),
+            table: Arc::new(Table::new()),
         }
     }
 
@@ -156,9 +155,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// ```
     #[inline]
     pub fn try_acquire(&self, key: K) -> Result<KeyedPermit<'_, K>, TryAcquireError> {
-        let hash = self.hash(&key);
-        let seen = self.registry.join(&key, hash, || self.capacity_of(&key))?;
-        Ok(KeyedPermit(Place { registry: &*self.registry, key, hash, seen }))
+        Ok(KeyedPermit(self.join(key, 1)?))
     }
 
     /// As [`try_acquire`](Self::try_acquire), for a permit that is not tied to a borrow.
@@ -184,9 +181,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
         self: Arc<Self>,
         key: K,
     ) -> Result<OwnedKeyedPermit<K>, TryAcquireError> {
-        let hash = self.hash(&key);
-        let seen = self.registry.join(&key, hash, || self.capacity_of(&key))?;
-        Ok(OwnedKeyedPermit(Place { registry: self.registry.clone(), key, hash, seen }))
+        Ok(OwnedKeyedPermit(self.join(key, 1)?.by(self.table.clone())))
     }
 
     /// Holds a key, so that its places can be had without a look into the map.
@@ -206,9 +201,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn hold(&self, key: K) -> KeyHandle<'_, K> {
-        let hash = self.hash(&key);
-        let named = self.registry.hold(&key, hash, || self.capacity_of(&key));
-        KeyHandle(Stake { registry: &*self.registry, named })
+        KeyHandle(self.stay(key))
     }
 
     /// As [`hold`](Self::hold), for a handle that is not tied to a borrow.
@@ -224,9 +217,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// assert!(rooms.is_empty());
     /// ```
     pub fn hold_owned(self: Arc<Self>, key: K) -> OwnedKeyHandle<K> {
-        let hash = self.hash(&key);
-        let named = self.registry.hold(&key, hash, || self.capacity_of(&key));
-        OwnedKeyHandle(Stake { registry: self.registry.clone(), named })
+        OwnedKeyHandle(self.stay(key).by(self.table.clone()))
     }
 
     /// Changes the number of places of a key that lives, for as long as it lives.
@@ -253,10 +244,10 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     #[track_caller]
     pub fn set_capacity(&self, key: &K, capacity: u32) -> bool {
         assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
-        let changed = self
-            .registry
-            .with(key, self.hash(key), |named| self.registry.set_capacity(named, capacity));
-        changed.unwrap_or(false)
+        self.find(key).is_some_and(|stay| {
+            stay.tenant().gate.set_capacity(capacity);
+            true
+        })
     }
 
     /// The number of places of this key that are held; 0 if it does not live.
@@ -270,8 +261,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn occupied(&self, key: &K) -> u32 {
-        let counts = self.registry.with(key, self.hash(key), |named| named.counts()).flatten();
-        counts.map_or(0, |(held, _)| held)
+        self.find(key).map_or(0, |stay| stay.tenant().gate.occupied())
     }
 
     /// The number of keys that live.
@@ -287,12 +277,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn len(&self) -> usize {
-        let mut living = 0;
-        self.registry.visit(|named| {
-            living += usize::from(named.counts().is_some());
-            true
-        });
-        living
+        self.table.count(usize::MAX)
     }
 
     /// True if no key lives. Ends at the first that does; otherwise as [`len`](Self::len).
@@ -301,12 +286,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// assert!(headcount::KeyedGate::new(|_room: &u64| 50).is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        let mut empty = true;
-        self.registry.visit(|named| {
-            empty = named.counts().is_none();
-            empty
-        });
-        empty
+        self.table.count(1) == 0
     }
 
     /// Each key that lives, with its places held and its capacity, in no order.
@@ -320,13 +300,14 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// assert_eq!(rooms.snapshot(), [(7, 1, 50)]);
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
-    pub fn snapshot(&self) -> Vec<(K, u32, u32)> {
+    pub fn snapshot(&self) -> Vec<(K, u32, u32)>
+    where
+        K: Clone,
+    {
         let mut shown = Vec::new();
-        self.registry.visit(|named| {
-            if let Some((held, capacity)) = named.counts() {
-                shown.push((named.key.clone(), held, capacity));
-            }
-            true
+        self.table.visit(|tenant| {
+            let gate = &tenant.gate;
+            shown.push((tenant.key.clone(), gate.occupied(), gate.capacity()));
         });
         shown
     }
@@ -334,6 +315,20 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     #[inline]
     fn hash(&self, key: &K) -> u64 {
         mix(self.hasher.hash_one(key))
+    }
+
+    #[inline]
+    fn join(&self, key: K, heads: u32) -> Result<Stay<&Table<K>, K>, TryAcquireError> {
+        let hash = self.hash(&key);
+        self.table.join(key, hash, heads, |key| self.capacity_of(key))
+    }
+
+    fn stay(&self, key: K) -> Stay<&Table<K>, K> {
+        self.join(key, 0).expect("only a place can be refused")
+    }
+
+    fn find(&self, key: &K) -> Option<Stay<&Table<K>, K>> {
+        self.table.find(key, self.hash(key))
     }
 
     fn capacity_of(&self, key: &K) -> u32 {
