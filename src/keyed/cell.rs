@@ -35,10 +35,17 @@ impl<K> Tenant<K> {
 }
 
 /// Proof of one ref of a cell. It neither copies nor clones.
-pub(super) struct Pin(Origin);
+pub(super) struct Pin {
+    /// What the cell was when the ref was taken: a guess at what it is.
+    was: Word,
+    origin: Origin,
+}
 
 /// Proof that a cell is busy, and the holder's. Dropping it makes the cell vacant.
-pub(super) struct Claim<'a, K>(&'a Cell<K>);
+pub(super) struct Claim<'a, K> {
+    cell: &'a Cell<K>,
+    was: Word,
+}
 
 /// Proof of one arrival at a cell. Dropping it turns back.
 pub(super) struct Arrival<'a, K>(&'a Cell<K>);
@@ -64,16 +71,22 @@ impl<K> Cell<K> {
         self.home.read()
     }
 
-    /// Takes a ref, if the cell is still as it was seen, open.
+    /// As [`read`](Self::read), for who goes on to something that checks what was read.
     #[inline]
-    pub(super) fn pin(&self, seen: Word) -> Option<Pin> {
-        (seen.is_open() && self.home.pin(seen)).then(|| Pin(Origin::of(self)))
+    pub(super) fn peek(&self) -> Word {
+        self.home.peek()
+    }
+
+    /// Takes a ref of an open cell, if it is still as it was seen, or else yields what it is now.
+    #[inline]
+    pub(super) fn pin(&self, seen: Word) -> Result<Pin, Word> {
+        Ok(Pin { was: self.home.pin(seen)?, origin: Origin::of(self) })
     }
 
     /// The tenant.
     #[inline]
     pub(super) fn get<'a>(&'a self, pin: &'a Pin) -> &'a Tenant<K> {
-        pin.0.check(self);
+        pin.origin.check(self);
         // SAFETY: there is a ref, so the tenant was written before it was taken (`open` → `pin`), and
         // goes after it is given up (`leave` → the last `leave`, or `claim`). It is given up by value,
         // so not while this borrow lives. Nobody writes in between.
@@ -84,45 +97,43 @@ impl<K> Cell<K> {
     /// tenant goes.
     #[inline]
     pub(super) fn leave(&self, pin: Pin, part: impl FnOnce(&Gate)) {
-        pin.0.check(self);
+        pin.origin.check(self);
         let clears = needs_drop::<Tenant<K>>();
-        let mut part = Some(part);
-        let mut seen = self.home.peek();
-        loop {
-            if !seen.is_sole() {
-                if let Some(part) = part.take() {
-                    part(&self.get(&pin).gate);
-                    seen = self.home.peek();
-                }
+        if pin.was.is_sole() && self.home.leave_last(pin.was, clears) {
+            if !clears {
+                return;
             }
-            match self.home.leave(seen, clears) {
-                Ok(()) => break,
-                Err(now) => seen = now,
+        } else {
+            part(&self.get(&pin).gate);
+            if !self.home.leave() {
+                return;
             }
         }
-        if seen.is_sole() && clears {
-            // Vacates also if the destructor panics.
-            let _claim = Claim(self);
+        // Vacates also if the destructor panics.
+        let _claim = Claim { cell: self, was: pin.was };
+        if clears {
             // SAFETY: that was the last ref, so the tenant is there, and it is this caller's alone,
             // after everything that was done under other refs (`leave` → the last `leave`).
             self.tenant.with_mut(|tenant| unsafe { (*tenant).assume_init_drop() });
         }
     }
 
-    /// Takes the place of the tenant, if the cell is still as it was seen, to let.
+    /// Takes the place of the tenant of a cell that is to let, if it is still as it was seen, or else
+    /// yields what it is now.
     #[inline]
-    pub(super) fn claim(&self, seen: Word, tag: Tag) -> Option<Claim<'_, K>> {
-        (seen.is_to_let() && self.home.claim(seen, tag)).then(|| Claim(self))
+    pub(super) fn claim(&self, seen: Word, tag: Tag) -> Result<Claim<'_, K>, Word> {
+        Ok(Claim { cell: self, was: self.home.claim(seen, tag)? })
     }
 
-    /// Becomes an arrival, if the cell is still as it was seen.
-    pub(super) fn arrive(&self, seen: Word) -> Option<Arrival<'_, K>> {
-        self.home.arrive(seen).then(|| Arrival(self))
+    /// Becomes an arrival, if the cell is still as it was seen, or else yields what it is now.
+    pub(super) fn arrive(&self, seen: Word) -> Result<Arrival<'_, K>, Word> {
+        self.home.arrive(seen)?;
+        Ok(Arrival(self))
     }
 
     /// Becomes an arrival, for who has a ref of a tenant of another key.
     pub(super) fn arrive_beside(&self, stranger: &Pin) -> Arrival<'_, K> {
-        stranger.0.check(self);
+        stranger.origin.check(self);
         self.home.arrive_beside();
         Arrival(self)
     }
@@ -139,22 +150,22 @@ impl<K> Claim<'_, K> {
     pub(super) fn open(self, tenant: Tenant<K>) -> Result<Pin, Tenant<K>> {
         // SAFETY: the cell is busy and the place this caller's alone, after all that was done with the
         // last tenant (`leave` or `vacate` → `claim`), which was dropped or need not be.
-        self.0.tenant.with_mut(|place| unsafe {
+        self.cell.tenant.with_mut(|place| unsafe {
             (*place).write(tenant);
         });
-        if self.0.home.open() {
-            let pin = Pin(Origin::of(self.0));
+        if let Some(was) = self.cell.home.open(self.was) {
+            let origin = Origin::of(self.cell);
             forget(self);
-            return Ok(pin);
+            return Ok(Pin { was, origin });
         }
         // SAFETY: it was written above, and the cell is still busy; nobody reads it again here.
-        Err(self.0.tenant.with_mut(|place| unsafe { (*place).assume_init_read() }))
+        Err(self.cell.tenant.with_mut(|place| unsafe { (*place).assume_init_read() }))
     }
 }
 
 impl<K> Drop for Claim<'_, K> {
     fn drop(&mut self) {
-        self.0.home.vacate();
+        self.cell.home.vacate();
     }
 }
 

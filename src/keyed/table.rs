@@ -106,9 +106,9 @@ impl<K> Table<K> {
     }
 
     #[inline]
-    fn pin(&self, home: u32, seen: Word) -> Option<Stay<&Self, K>> {
+    fn pin(&self, home: u32, seen: Word) -> Result<Stay<&Self, K>, Word> {
         let pin = self.cells[home as usize].pin(seen)?;
-        Some(self.stay(At::Home(home, pin), 0))
+        Ok(self.stay(At::Home(home, pin), 0))
     }
 
     /// A ref of a node, if it lives; or else it is out of the way.
@@ -144,11 +144,13 @@ impl<K> Table<K> {
         for (home, cell) in self.cells.iter().enumerate() {
             let mut seen = cell.read();
             while seen.is_open() {
-                if let Some(stay) = self.pin(home as u32, seen) {
-                    f(stay.tenant());
-                    break;
+                match self.pin(home as u32, seen) {
+                    Ok(stay) => {
+                        f(stay.tenant());
+                        break;
+                    }
+                    Err(now) => seen = now,
                 }
-                seen = cell.read();
             }
         }
         self.map.visit(|node| {
@@ -160,37 +162,19 @@ impl<K> Table<K> {
     }
 }
 
-/// What a caller has seen who has not found its key: the word, and under it a tenant with the same
-/// tag, which is therefore still there.
-struct Missed<'a, K> {
-    seen: Word,
-    stranger: Option<Stay<&'a Table<K>, K>>,
-}
-
 impl<K: Eq> Table<K> {
     /// A ref of a key, if it lives.
     pub(super) fn find(&self, key: &K, hash: u64) -> Option<Stay<&Self, K>> {
-        self.look(key, hash).ok()
-    }
-
-    #[inline]
-    fn look(&self, key: &K, hash: u64) -> Result<Stay<&Self, K>, Missed<'_, K>> {
         let (home, cell) = self.home(hash);
-        loop {
-            let mut stranger = None;
-            let seen = cell.read();
-            if seen.is_open_under(Tag::of(hash)) {
-                let Some(stay) = self.pin(home, seen) else { continue };
-                if stay.tenant().key == *key {
-                    return Ok(stay);
-                }
-                stranger = Some(stay);
+        let mut seen = cell.read();
+        while seen.is_open_under(Tag::of(hash)) {
+            match self.pin(home, seen) {
+                Ok(stay) if stay.tenant().key == *key => return Some(stay),
+                Ok(_) => break,
+                Err(now) => seen = now,
             }
-            return match self.find_apart(key, hash, seen) {
-                Some(stay) => Ok(stay),
-                None => Err(Missed { seen, stranger }),
-            };
         }
+        self.find_apart(key, hash, seen)
     }
 
     #[inline]
@@ -211,49 +195,68 @@ impl<K: Eq> Table<K> {
         heads: u32,
         capacity_of: impl Fn(&K) -> u32,
     ) -> Result<Stay<&Self, K>, TryAcquireError> {
-        let (home, cell) = self.home(hash);
+        let ((home, cell), tag) = (self.home(hash), Tag::of(hash));
         let backoff = Backoff::new();
         let mut patience = PATIENCE;
-        let mut asked = None;
+        let capacity = |key: &K| match capacity_of(key) {
+            capacity if capacity < heads => Err(TryAcquireError::Full),
+            capacity => Ok(capacity),
+        };
+        // A guess, and a claim is tried on it: to look first would fetch the cell's cache line twice.
+        let mut seen = Word::TO_LET;
         loop {
-            let Missed { seen, stranger } = match self.look(&key, hash) {
-                Ok(stay) => return stay.enter(heads),
-                Err(missed) => missed,
-            };
-            if seen.is_busy() && patience > 0 {
-                patience -= 1;
-                backoff.spin();
-                continue;
-            }
-            // Asked before anything changes, in case it panics.
-            let capacity = *asked.get_or_insert_with(|| capacity_of(&key));
-            if capacity < heads {
-                return Err(TryAcquireError::Full);
-            }
-            let arrival = if let Some(At::Home(_, pin)) = stranger.as_ref().and_then(|s| s.at.as_ref())
-            {
-                Some(cell.arrive_beside(pin))
-            } else if seen.is_to_let() {
-                if let Some(claim) = cell.claim(seen, Tag::of(hash)) {
-                    // Again: a node may have come between the look and the claim.
-                    if let Some(stay) = self.find_apart(&key, hash, seen) {
-                        drop(claim);
-                        return stay.enter(heads);
-                    }
-                    match claim.open(Tenant::new(key, capacity, heads)) {
-                        Ok(pin) => return Ok(self.stay(At::Home(home, pin), heads)),
-                        Err(tenant) => key = tenant.key,
+            let mut stranger = None;
+            if seen.is_open_under(tag) {
+                match self.pin(home, seen) {
+                    Ok(stay) if stay.tenant().key == key => return stay.enter(heads),
+                    Ok(stay) => stranger = Some(stay),
+                    Err(now) => {
+                        seen = now;
+                        continue;
                     }
                 }
-                None
-            } else {
-                cell.arrive(seen)
-            };
-            if let Some(arrival) = arrival {
-                drop(stranger);
-                let node = Arc::new(Node::new(Tenant::new(key, capacity, heads), hash));
-                return self.join_apart(arrival, node, heads);
+            } else if seen.is_busy() && patience > 0 {
+                patience -= 1;
+                backoff.spin();
+                seen = cell.peek();
+                continue;
             }
+            if let Some(stay) = self.find_apart(&key, hash, seen) {
+                return stay.enter(heads);
+            }
+            if seen.is_to_let() {
+                match cell.claim(seen, tag) {
+                    Ok(claim) => {
+                        // Again: a node may have come between the look and the claim.
+                        if let Some(stay) = self.find_apart(&key, hash, seen) {
+                            drop(claim);
+                            return stay.enter(heads);
+                        }
+                        let capacity = capacity(&key)?;
+                        match claim.open(Tenant::new(key, capacity, heads)) {
+                            Ok(pin) => return Ok(self.stay(At::Home(home, pin), heads)),
+                            Err(tenant) => key = tenant.key,
+                        }
+                        seen = cell.peek();
+                    }
+                    Err(now) => seen = now,
+                }
+                continue;
+            }
+            let capacity = capacity(&key)?;
+            let arrival = match &stranger {
+                Some(Stay { at: Some(At::Home(_, pin)), .. }) => cell.arrive_beside(pin),
+                _ => match cell.arrive(seen) {
+                    Ok(arrival) => arrival,
+                    Err(now) => {
+                        seen = now;
+                        continue;
+                    }
+                },
+            };
+            drop(stranger);
+            let node = Arc::new(Node::new(Tenant::new(key, capacity, heads), hash));
+            return self.join_apart(arrival, node, heads);
         }
     }
 

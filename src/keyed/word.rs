@@ -3,19 +3,18 @@
 //! # Invariant
 //!
 //! ```text
-//! bit 63       BUSY: somebody moves in or out, and owns the tenant's place
-//! bit 62       MET: somebody has gone apart since the cell became busy
-//! bits 52..62  the tag: some bits of the tenant's hash
+//! bit 63       MET: somebody has gone apart since the cell became busy
+//! bits 52..63  the tag: some bits of the tenant's hash, and one that is set in every tag
 //! bits 40..52  arrivals: callers who are going apart
 //! bits 28..40  nodes: keys at home here that live in the map; at its greatest, that many or more
 //! bits  0..28  refs: permits and handles of the tenant, and callers who look at it
 //! ```
 //!
-//! | refs | BUSY  | the cell is                                                             |
-//! |------|-------|-------------------------------------------------------------------------|
-//! | some | clear | *open*: the tenant is there, and stays while there are refs             |
-//! | none | set   | *busy*: the tenant's place belongs to whoever set BUSY                  |
-//! | none | clear | *vacant*; to be claimed by somebody only if there are no arrivals       |
+//! | tag  | refs | the cell is                                                                      |
+//! |------|------|----------------------------------------------------------------------------------|
+//! | set  | some | *open*: the tenant is there, and stays while there are refs                      |
+//! | set  | none | *busy*: the tenant's place belongs to who moves in, or has given up the last ref |
+//! | none | none | *vacant*; who wants to move in may do so if there are no arrivals                |
 //!
 //! A key lives in its home cell, as the tenant, or apart, as a node in the map; never in both and
 //! never twice. What makes it so:
@@ -38,16 +37,15 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
-const BUSY: u64 = 1 << 63;
-const MET: u64 = 1 << 62;
 const NODE: u64 = 1 << 28;
 const ARRIVAL: u64 = 1 << 40;
-const TAG_SHIFT: u32 = 52;
+const TAG: u64 = 1 << 52;
+const MET: u64 = 1 << 63;
 
 const REFS: u64 = NODE - 1;
 const NODES: u64 = ARRIVAL - NODE;
-const ARRIVALS: u64 = (1 << TAG_SHIFT) - ARRIVAL;
-const TAGS: u64 = MET - (1 << TAG_SHIFT);
+const ARRIVALS: u64 = TAG - ARRIVAL;
+const TAGS: u64 = MET - TAG;
 
 /// The most permits and handles of one key.
 pub(super) const MOST_REFS: u32 = REFS as u32;
@@ -59,7 +57,7 @@ pub(super) struct Tag(u64);
 impl Tag {
     #[inline]
     pub(super) fn of(hash: u64) -> Tag {
-        Tag((hash << TAG_SHIFT) & TAGS)
+        Tag((hash.wrapping_mul(TAG) & TAGS) | TAG)
     }
 }
 
@@ -68,6 +66,9 @@ impl Tag {
 pub(super) struct Word(u64);
 
 impl Word {
+    /// Vacant, without arrivals or nodes.
+    pub(super) const TO_LET: Word = Word(0);
+
     #[inline]
     pub(super) fn is_open(self) -> bool {
         self.0 & REFS > 0
@@ -80,7 +81,7 @@ impl Word {
 
     #[inline]
     pub(super) fn is_busy(self) -> bool {
-        self.0 & BUSY != 0
+        !self.is_open() && self.0 & TAGS != 0
     }
 
     /// Vacant, without arrivals.
@@ -117,7 +118,7 @@ impl Home {
 
     #[inline]
     pub(super) fn read(&self) -> Word {
-        // Acquire: pairs with the Release of `leave` and `vacate`: who reads that a tenant has gone
+        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`: who reads that a tenant has gone
         // sees what its holders wrote.
         Word(self.0.load(Ordering::Acquire))
     }
@@ -130,60 +131,63 @@ impl Home {
     }
 
     #[inline]
-    fn swap(&self, seen: Word, after: u64, success: Ordering) -> Result<(), Word> {
+    fn swap(&self, seen: Word, after: u64, success: Ordering) -> Result<Word, Word> {
         // Relaxed on failure: decides only what to try next.
         match self.0.compare_exchange(seen.0, after, success, Ordering::Relaxed) {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Word(after)),
             Err(now) => Err(Word(now)),
         }
     }
 
-    /// Takes a ref of an open cell. False if the word is not what was seen.
+    /// Takes a ref of an open cell. Yields what the word became.
     #[inline]
-    pub(super) fn pin(&self, seen: Word) -> bool {
+    pub(super) fn pin(&self, seen: Word) -> Result<Word, Word> {
+        debug_assert!(seen.is_open());
         assert!(seen.0 & REFS < REFS, "too many permits and handles of one key");
         // Acquire: pairs with the Release of `open`: the tenant is there.
-        self.swap(seen, seen.0 + 1, Ordering::Acquire).is_ok()
+        self.swap(seen, seen.0 + 1, Ordering::Acquire)
     }
 
-    /// Gives up a ref, and with the last one the tenant: the cell is busy then if there is something
-    /// to clear, or else vacant.
+    /// Gives up a ref. True if it was the last, and the cell is busy.
     #[inline]
-    pub(super) fn leave(&self, seen: Word, clears: bool) -> Result<(), Word> {
-        let apart = seen.0 & (NODES | ARRIVALS);
-        let after = match (seen.is_sole(), clears) {
-            (false, _) => seen.0 - 1,
-            (true, false) => apart,
-            (true, true) => apart | BUSY,
-        };
+    pub(super) fn leave(&self) -> bool {
         // Release: pairs with the Acquire of `claim`, `arrive` and `read`, and with that of the last
         // `leave`: the next tenant, the next life of the key, and the end of this one come after all
         // that was done under this ref. Acquire: the last one clears, after all others.
-        self.swap(seen, after, Ordering::AcqRel)
+        Word(self.0.fetch_sub(1, Ordering::AcqRel)).is_sole()
     }
 
-    /// Makes a cell that is to let busy. False if the word is not what was seen.
+    /// Gives up the last ref. The cell is busy then if there is something to clear, or else vacant.
+    /// False if the word is not what was seen.
     #[inline]
-    pub(super) fn claim(&self, seen: Word, tag: Tag) -> bool {
+    pub(super) fn leave_last(&self, seen: Word, clears: bool) -> bool {
+        debug_assert!(seen.is_sole());
+        let after = if clears { seen.0 - 1 } else { seen.0 & (NODES | ARRIVALS) };
+        // AcqRel: as in `leave`.
+        self.swap(seen, after, Ordering::AcqRel).is_ok()
+    }
+
+    /// Makes a cell that is to let busy.
+    #[inline]
+    pub(super) fn claim(&self, seen: Word, tag: Tag) -> Result<Word, Word> {
         debug_assert!(seen.is_to_let());
-        // Acquire: pairs with the Release of `leave` and `vacate`, so that the place is free; with
+        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`, so that the place is free; with
         // that of `settle`, so that the look into the map finds the node; and with that of
         // `remove_node`, for what the node's holders wrote.
-        self.swap(seen, seen.0 | BUSY | tag.0, Ordering::Acquire).is_ok()
+        self.swap(seen, seen.0 | tag.0, Ordering::Acquire)
     }
 
-    /// Opens a busy cell, with one ref. False, and the cell is still busy, if somebody has gone apart.
+    /// Opens a busy cell, with one ref. `None`, and the cell is still busy, if somebody has gone apart.
     #[inline]
-    pub(super) fn open(&self) -> bool {
-        let mut seen = self.peek();
+    pub(super) fn open(&self, mut seen: Word) -> Option<Word> {
         while seen.0 & MET == 0 {
             // Release: pairs with the Acquire of `pin`.
-            match self.swap(seen, seen.0 - BUSY + 1, Ordering::Release) {
-                Ok(()) => return true,
+            match self.swap(seen, seen.0 + 1, Ordering::Release) {
+                Ok(opened) => return Some(opened),
                 Err(now) => seen = now,
             }
         }
-        false
+        None
     }
 
     /// Makes a busy cell vacant.
@@ -192,18 +196,18 @@ impl Home {
         self.0.fetch_and(NODES | ARRIVALS, Ordering::Release);
     }
 
-    /// Becomes an arrival. False if the word is not what was seen.
-    pub(super) fn arrive(&self, seen: Word) -> bool {
+    /// Becomes an arrival.
+    pub(super) fn arrive(&self, seen: Word) -> Result<Word, Word> {
         assert!(seen.0 & ARRIVALS < ARRIVALS, "too many callers at once");
         let met = if seen.is_busy() { MET } else { 0 };
-        // Acquire: pairs with the Release of `leave` and `vacate`: the key's next life, in the map,
+        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`: the key's next life, in the map,
         // comes after all that was done in this one.
-        self.swap(seen, (seen.0 + ARRIVAL) | met, Ordering::Acquire).is_ok()
+        self.swap(seen, (seen.0 + ARRIVAL) | met, Ordering::Acquire)
     }
 
     /// Becomes an arrival, for who has a ref of a tenant of another key.
     pub(super) fn arrive_beside(&self) {
-        while !self.arrive(self.peek()) {}
+        while self.arrive(self.peek()).is_err() {}
     }
 
     /// An arrival that has not inserted a node goes.
