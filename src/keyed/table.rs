@@ -149,7 +149,7 @@ impl<K> Table<K> {
                         f(stay.tenant());
                         break;
                     }
-                    Err(now) => seen = now,
+                    Err(_) => seen = cell.read(),
                 }
             }
         }
@@ -171,7 +171,7 @@ impl<K: Eq> Table<K> {
             match self.pin(home, seen) {
                 Ok(stay) if stay.tenant().key == *key => return Some(stay),
                 Ok(_) => break,
-                Err(now) => seen = now,
+                Err(_) => seen = cell.read(),
             }
         }
         self.find_apart(key, hash, seen)
