@@ -128,11 +128,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         capacity_of: impl Fn(&K) -> u32 + Send + Sync + 'static,
         hasher: S,
     ) -> KeyedGate<K, S> {
-        KeyedGate {
-            hasher,
-            capacity_of: Box::new(capacity_of),
-            table: Arc::new(Table::new()),
-        }
+        KeyedGate { hasher, capacity_of: Box::new(capacity_of), table: Arc::new(Table::new()) }
     }
 
     /// Takes a place of this key, or says why not. Never waits.

@@ -131,7 +131,8 @@ impl<K> Table<K> {
 
     /// The number of keys that live; perhaps no more than `enough` of them.
     pub(super) fn count(&self, enough: usize) -> usize {
-        let mut living = self.cells.iter().filter(|cell| cell.read().is_open()).take(enough).count();
+        let mut living =
+            self.cells.iter().filter(|cell| cell.read().is_open()).take(enough).count();
         self.map.visit(|node| {
             living += usize::from(node.is_live());
             living < enough
