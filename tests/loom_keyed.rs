@@ -9,6 +9,7 @@
 //! witnesses too: each is written when it is dropped, and read when it is compared.
 #![cfg(all(feature = "keyed", headcount_loom))]
 
+use std::cell::Cell;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
@@ -16,11 +17,17 @@ use headcount::KeyedGate;
 use loom::cell::UnsafeCell;
 use loom::thread;
 
-/// A key that notices when it is compared while it is dropped, or moved.
+std::thread_local! {
+    /// Keys that have not been dropped. All threads of a model are run by one.
+    static LIVING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A key that notices when it is compared while it is dropped.
 #[derive(Debug)]
 struct Key(u8, UnsafeCell<()>);
 
 fn key(number: u8) -> Key {
+    LIVING.set(LIVING.get() + 1);
     Key(number, UnsafeCell::new(()))
 }
 
@@ -52,6 +59,7 @@ impl Drop for Key {
         // A second panic would abort, and not be told.
         if !std::thread::panicking() {
             self.1.with_mut(|_| ());
+            LIVING.set(LIVING.get() - 1);
         }
     }
 }
@@ -103,12 +111,13 @@ impl Room {
         assert_eq!(self.gates.len(), 0);
         assert_eq!(self.gates.snapshot(), []);
         assert_eq!(self.gates.occupied(&key(1)), 0);
+        assert_eq!(LIVING.get(), 0, "a key was kept");
     }
 }
 
 #[test]
 fn never_over_across_lives() {
-    explore(3, || {
+    explore(4, || {
         let room = room(1);
         let other = room.clone();
         let thread = thread::spawn(move || (other.work(1), other.work(1)));
@@ -148,7 +157,7 @@ fn who_meets_the_removal_is_served() {
 
 #[test]
 fn exact_across_lives() {
-    explore(3, || {
+    explore(4, || {
         let room = room(2);
         let permit = room.gates.try_acquire(key(1)).unwrap();
         let other = room.clone();
@@ -167,7 +176,7 @@ fn exact_across_lives() {
 
 /// Each key has its place, whoever is at home: nobody who is alone with a key is refused.
 fn two_keys([one, other]: [u8; 2]) {
-    explore(3, move || {
+    explore(4, move || {
         let room = room(1);
         let there = room.clone();
         let thread = thread::spawn(move || {
@@ -196,7 +205,7 @@ fn two_keys_of_one_tag() {
 /// While another key is at home, a key lives apart; once it has left, at home: in this model its
 /// lives are in both places, and go over from one to the other.
 fn home_and_apart([one, other]: [u8; 2]) {
-    explore(3, move || {
+    explore(4, move || {
         let room = room(1);
         let stranger = room.gates.try_acquire(key(other)).unwrap();
         let there = room.clone();
@@ -242,6 +251,31 @@ fn moving_in_beside_a_node() {
     });
 }
 
+/// Who moves in has looked and found no node of its key; then the other key at home, and its node, are
+/// replaced by another that leaves such a node behind, and the word is what it was.
+#[test]
+fn a_node_comes_between_the_look_and_the_claim() {
+    explore(3, || {
+        let room = room(1);
+        let stranger = room.gates.try_acquire(key(2)).unwrap();
+        let node = room.gates.clone().try_acquire_owned(key(3)).unwrap();
+        drop(stranger);
+        let there = room.clone();
+        let thread = thread::spawn(move || {
+            let stranger = there.gates.try_acquire(key(2)).unwrap();
+            let permit = there.gates.try_acquire(key(1));
+            drop((node, stranger));
+            if permit.is_ok() {
+                there.witnesses[1].with_mut(|_| ());
+            }
+            permit.is_ok()
+        });
+        let here = room.work(1);
+        assert!(thread.join().unwrap() || here, "somebody was refused by nobody");
+        room.assert_gone();
+    });
+}
+
 /// A key whose node is about to go is wanted again by two.
 #[test]
 fn the_last_leaver_of_a_node_against_two_joiners() {
@@ -268,7 +302,7 @@ fn the_last_leaver_of_a_node_against_two_joiners() {
 
 /// Who reads that a holder has left sees what it wrote.
 fn left_is_seen(strangers: bool, left: fn(&Room) -> bool) {
-    explore(3, move || {
+    explore(4, move || {
         let room = room(1);
         let stranger = strangers.then(|| room.gates.try_acquire(key(2)).unwrap());
         let permit = room.gates.clone().try_acquire_owned(key(1)).unwrap();
@@ -308,7 +342,7 @@ fn left_is_seen_by_len_apart() {
 
 #[test]
 fn a_handle_keeps_the_key_alive() {
-    explore(3, || {
+    explore(4, || {
         let room = room(1);
         let other = room.clone();
         let thread = thread::spawn(move || other.work(1));
@@ -327,7 +361,7 @@ fn a_handle_keeps_the_key_alive() {
 
 #[test]
 fn handles_and_holders_leave_in_any_order() {
-    explore(3, || {
+    explore(4, || {
         let room = room(1);
         let other = room.clone();
         let permit = room.gates.try_acquire(key(1)).unwrap();
@@ -340,7 +374,7 @@ fn handles_and_holders_leave_in_any_order() {
 
 #[test]
 fn resizing_meets_the_last_leaver() {
-    explore(3, || {
+    explore(4, || {
         let room = room(1);
         let permit = room.gates.try_acquire(key(1)).unwrap();
         let other = room.clone();
@@ -376,7 +410,7 @@ fn raising_does_not_hide_a_head() {
 
 #[test]
 fn lowering_is_paid_by_leavers() {
-    explore(2, || {
+    explore(4, || {
         let room = room(2);
         let first = room.gates.try_acquire(key(1)).unwrap();
         let second = room.gates.try_acquire(key(1)).unwrap();
@@ -435,7 +469,7 @@ mod twins {
     #[test]
     #[should_panic(expected = "Causality violation")]
     fn looking_before_removing_is_not_enough() {
-        explore(3, || {
+        explore(4, || {
             let naive = Naive::new(1, false);
             let other = naive.clone();
             let thread = thread::spawn(move || {
@@ -452,7 +486,7 @@ mod twins {
     #[test]
     #[should_panic(expected = "a place is free")]
     fn who_meets_a_closed_gate_must_come_again() {
-        explore(3, || {
+        explore(4, || {
             let naive = Naive::new(2, true);
             let other = naive.clone();
             let thread = thread::spawn(move || other.with(|| ()).expect("a place is free"));

@@ -20,6 +20,9 @@ use crate::slot::Slot;
 use crate::sync::UnsafeCell;
 
 /// What lives: a key, and its gate.
+///
+/// On a cache line of its own, so that who comes and goes and who is inside disturb each other less.
+#[repr(align(64))]
 pub(super) struct Tenant<K> {
     pub(super) key: K,
     pub(super) gate: Gate,
@@ -50,8 +53,7 @@ pub(super) struct Claim<'a, K> {
 /// Proof of one arrival at a cell. Dropping it turns back.
 pub(super) struct Arrival<'a, K>(&'a Cell<K>);
 
-/// On a cache line of its own, if the key is small: neighbours are strangers.
-#[repr(align(64))]
+/// Shares no cache line with its neighbours, who are strangers.
 pub(super) struct Cell<K> {
     home: Home,
     tenant: UnsafeCell<MaybeUninit<Tenant<K>>>,

@@ -203,8 +203,7 @@ impl<K: Eq> Table<K> {
             capacity if capacity < heads => Err(TryAcquireError::Full),
             capacity => Ok(capacity),
         };
-        // A guess, and a claim is tried on it: to look first would fetch the cell's cache line twice.
-        let mut seen = Word::TO_LET;
+        let mut seen = cell.peek();
         loop {
             let mut stranger = None;
             if seen.is_open_under(tag) {
@@ -225,6 +224,8 @@ impl<K: Eq> Table<K> {
             if let Some(stay) = self.find_apart(&key, hash, seen) {
                 return stay.enter(heads);
             }
+            // Asked before anything changes: it may panic, take its time, or ask for other keys.
+            let capacity = capacity(&key)?;
             if seen.is_to_let() {
                 match cell.claim(seen, tag) {
                     Ok(claim) => {
@@ -233,7 +234,6 @@ impl<K: Eq> Table<K> {
                             drop(claim);
                             return stay.enter(heads);
                         }
-                        let capacity = capacity(&key)?;
                         match claim.open(Tenant::new(key, capacity, heads)) {
                             Ok(pin) => return Ok(self.stay(At::Home(home, pin), heads)),
                             Err(tenant) => key = tenant.key,
@@ -244,7 +244,6 @@ impl<K: Eq> Table<K> {
                 }
                 continue;
             }
-            let capacity = capacity(&key)?;
             let arrival = match &stranger {
                 Some(Stay { at: Some(At::Home(_, pin)), .. }) => cell.arrive_beside(pin),
                 _ => match cell.arrive(seen) {

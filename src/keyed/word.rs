@@ -66,9 +66,6 @@ impl Tag {
 pub(super) struct Word(u64);
 
 impl Word {
-    /// Vacant, without arrivals or nodes.
-    pub(super) const TO_LET: Word = Word(0);
-
     #[inline]
     pub(super) fn is_open(self) -> bool {
         self.0 & REFS > 0
