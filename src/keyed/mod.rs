@@ -32,8 +32,9 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// One limit per key, for as many keys as there are people who ask.
 ///
 /// Each key has a gate of its own, with a capacity that a closure says. A key lives while somebody
-/// holds a [place](KeyedPermit) or a [handle](KeyHandle) of it; with the last one it is gone: there
-/// is no timer and no sweep, and nothing to grow under a flood of distinct keys.
+/// holds a [place](KeyedPermit) or a [handle](KeyHandle) of it, or is in the middle of a call that
+/// has found it alive; with the last one it is gone: there is no timer and no sweep, and nothing to
+/// grow under a flood of distinct keys.
 ///
 /// # At most two downloads per address, ten for those who pay
 ///
@@ -71,20 +72,35 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// and leaves nothing behind. If the closure panics, so does the call, and nothing has changed. The
 /// closure may use this very `KeyedGate`, if it does not ask for the key that it is asked about.
 ///
+/// [`set_capacity`](Self::set_capacity) changes it for the life that goes on.
+///
 /// # Cost
 ///
-/// To come by a key is a look into a concurrent map whose readers take no lock, and a
-/// compare-exchange; to leave, the same again. Both may be repeated for as long as others come and
-/// go (lock-free, not wait-free). A refusal writes nothing to the key. Nobody waits for anybody,
-/// but for the allocation of a greater table where a key that comes to life finds the map too small.
+/// A key's hash names its home, one of 1024 cells. A key that finds its home vacant moves in, and
+/// moves out when the last one leaves: three read-modify-writes from coming to leaving, and no
+/// allocation. Who comes while the key lives there has a place for four. A refusal is two. For a
+/// path that cannot afford as much, [`hold`](Self::hold) the key: a handle is as good as a [`Gate`].
 ///
-/// A key that comes to life is inserted into the map and removed at its end, unless it comes back
-/// often: the entries of up to 1024 keys that are gone rest in the map, each until its seat is
-/// wanted by another, so that their next life need not be inserted. Insertion and removal cost
-/// several times what the rest does: many more keys than that, each held by one at a time, are
-/// where a map under locks is faster. What rests is not counted by
-/// [`len`](Self::len) or shown by [`snapshot`](Self::snapshot), but its key is dropped later. For a
-/// path that cannot afford the look, [`hold`](Self::hold) the key.
+/// A key whose home is another's at that moment lives apart, in a concurrent map whose readers take
+/// no lock. To come by it there is a look into the map besides, and to bring it to life and to its
+/// end costs about ten times what it costs at home. So this type is at its best where not many more
+/// than 1024 keys live at the same time; how many there are in all does not matter.
+///
+/// All of it may be repeated for as long as others come and go (lock-free, not wait-free). Nobody
+/// waits for anybody: who meets another that is moving in or out looks a few times more, and then
+/// lives apart. The map alone may have to allocate a greater table.
+///
+/// # Memory
+///
+/// 128 KiB for the cells if keys are small (128 bytes a cell if a key and its gate fit into 64, and
+/// 64 more for each 64 that they need), whether or not anybody is there, and an allocation for each
+/// key that lives apart. At home a key is dropped with its last permit or handle; apart it may be
+/// dropped later, when no reader of the map can be looking at it.
+///
+/// # Panics
+///
+/// Every call that comes by a key panics, and nothing has changed, where 2^28 - 1 permits and handles
+/// of that key are held, or where 4095 callers at once are about to live apart from the same home.
 ///
 /// # What is not promised
 ///
@@ -135,11 +151,14 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///
     /// # Errors
     ///
-    /// [`Full`](TryAcquireError::Full) if all places of the key were held.
+    /// [`Full`](TryAcquireError::Full) if all places of the key were held, and
+    /// [`Closed`](TryAcquireError::Closed) if the key's gate was closed by way of a
+    /// [handle](KeyHandle).
     ///
     /// # Panics
     ///
-    /// If the capacity closure does, or says more than [`Gate::MAX_CAPACITY`].
+    /// If the capacity closure does, or says more than [`Gate::MAX_CAPACITY`]; see also
+    /// [above](Self#panics).
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 1);
@@ -180,14 +199,14 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         Ok(OwnedKeyedPermit(self.join(key, 1)?.by(self.table.clone())))
     }
 
-    /// Holds a key, so that its places can be had without a look into the map.
+    /// Holds a key, so that its places can be had at the price of a gate.
     ///
     /// The handle keeps the key alive without holding a place, and with it the capacity that it
     /// has now, or that [`set_capacity`](Self::set_capacity) gives it.
     ///
     /// # Panics
     ///
-    /// As [`try_acquire`](Self::try_acquire), and if a key has more than 2^30 - 1 handles.
+    /// As [`try_acquire`](Self::try_acquire).
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 1);
@@ -221,9 +240,6 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// Otherwise as [`Gate::set_capacity`]: nobody is thrown out, and once a lowering has returned,
     /// nobody is admitted beyond the new capacity. False, and nothing has changed, if the key does
     /// not live. [Hold](Self::hold) the key if the capacity shall outlast the holders of its places.
-    ///
-    /// Callers who change the capacity of one key at the same time wait for each other; nobody else
-    /// does.
     ///
     /// # Panics
     ///
