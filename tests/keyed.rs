@@ -464,6 +464,28 @@ fn a_handle_does_what_a_gate_does() {
     assert!(gates.try_acquire(1).is_ok());
 }
 
+#[cfg(feature = "wait")]
+#[test]
+fn a_handle_waits_for_who_came_by_the_key() {
+    use std::time::Duration;
+
+    let gates = rooms(1);
+    let by_key = gates.try_acquire(1).unwrap();
+    let handle = gates.hold(1);
+    assert!(handle.acquire_timeout(Duration::from_millis(1)).unwrap_err().is_timeout());
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| drop(handle.acquire_blocking().expect("nobody closes")));
+        while handle.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        assert!(gates.try_acquire(1).unwrap_err().is_full());
+        drop(by_key);
+        waiter.join().unwrap();
+    });
+    drop(handle);
+    assert!(gates.is_empty());
+}
+
 #[test]
 fn debug_says_something() {
     let gates = Arc::new(rooms(2));
