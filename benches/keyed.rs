@@ -187,7 +187,8 @@ impl Contender for Held {
 
     #[inline(always)]
     fn once(&self, _: usize) {
-        drop(black_box(self.0.try_acquire().unwrap()));
+        let permit = self.0.try_acquire();
+        let _ = permit.is_ok();
     }
 }
 
