@@ -2,10 +2,12 @@
 //!
 //! `cargo bench --features keyed --bench keyed`
 //!
-//! The figure is the time of one acquire and release, over all threads: the wall time of the slowest
-//! thread, divided by the pairs that each did. Threads start behind a barrier; making them is not
-//! timed. Each key has room for all, so nobody is refused. Keys are drawn by a generator of each
-//! thread's own, from a table that was made before.
+//! Criterion times each contender by itself. Then the rivals are paired with the gates by key, round
+//! by round, and a table of the ratios ends the run; see `common` for how they come about. With a
+//! filter that fits nothing, as in `-- table`, there is the table only.
+//!
+//! Each key has room for all, so nobody is refused. Keys are drawn beforehand, at random, for each
+//! thread its own.
 //!
 //! The rivals, written as people write them with dashmap and tokio:
 //! - `dashmap removing`: does what this crate does. The semaphore is made in the map if it is not
@@ -13,144 +15,267 @@
 //!   release gives it back, and removes the semaphore if it is whole again, under the shard's lock.
 //! - `dashmap removing, arc`: the same with `Arc<Semaphore>` and owned permits, which can be
 //!   held and dropped as a guard like ours can.
-//! - `dashmap growing`: never removes: grows with every key that was ever seen. All keys are there
-//!   before the time starts.
+//! - `dashmap growing`: never removes: grows with every key that was ever seen.
+
+mod common;
 
 use std::hint::black_box;
-use std::sync::{Arc, Barrier};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion};
+use crossbeam_utils::CachePadded;
 use dashmap::DashMap;
-use headcount::{Gate, KeyedGate};
+use headcount::{Gate, KeyedGate, OwnedKeyHandle};
 use tokio::sync::Semaphore;
 
+use common::contenders::{Contender, Pair};
+use common::crew::Crew;
+use common::ratio::{compare, Effort, Side};
+use common::table::{Table, Target};
+
 const CAPACITY: u32 = 8;
+const THREADS: usize = 2;
+const KEYS: [u64; 5] = [1, 10, 1_000, 100_000, 1_000_000];
+
+/// A limit for each key.
+trait Keyed: Send + Sync + 'static {
+    const NAME: &'static str;
+
+    fn new() -> Self;
+
+    /// Takes a place of the key and gives it back.
+    fn visit(&self, key: u64);
+}
+
+impl Keyed for KeyedGate<u64> {
+    const NAME: &'static str = "KeyedGate";
+
+    fn new() -> Self {
+        KeyedGate::new(|_| CAPACITY)
+    }
+
+    fn visit(&self, key: u64) {
+        drop(black_box(self.try_acquire(key).unwrap()));
+    }
+}
+
+struct Removing(DashMap<u64, Semaphore>);
+
+impl Keyed for Removing {
+    const NAME: &'static str = "dashmap removing";
+
+    fn new() -> Self {
+        Removing(DashMap::new())
+    }
+
+    fn visit(&self, key: u64) {
+        let made = self.0.entry(key).or_insert_with(|| Semaphore::new(CAPACITY as usize));
+        made.try_acquire().unwrap().forget();
+        drop(made);
+        self.0.remove_if(&key, |_, semaphore| {
+            semaphore.add_permits(1);
+            semaphore.available_permits() == CAPACITY as usize
+        });
+    }
+}
+
+struct RemovingArc(DashMap<u64, Arc<Semaphore>>);
+
+impl Keyed for RemovingArc {
+    const NAME: &'static str = "dashmap removing, arc";
+
+    fn new() -> Self {
+        RemovingArc(DashMap::new())
+    }
+
+    fn visit(&self, key: u64) {
+        let made = self.0.entry(key).or_insert_with(|| Arc::new(Semaphore::new(CAPACITY as usize)));
+        let permit = made.clone().try_acquire_owned().unwrap();
+        drop(made);
+        drop(black_box(permit));
+        self.0.remove_if(&key, |_, semaphore| semaphore.available_permits() == CAPACITY as usize);
+    }
+}
+
+struct Growing(DashMap<u64, Semaphore>);
+
+impl Keyed for Growing {
+    const NAME: &'static str = "dashmap growing";
+
+    fn new() -> Self {
+        Growing(DashMap::new())
+    }
+
+    fn visit(&self, key: u64) {
+        let made = self.0.entry(key).or_insert_with(|| Semaphore::new(CAPACITY as usize));
+        made.try_acquire().unwrap().forget();
+        drop(made);
+        self.0.get(&key).unwrap().add_permits(1);
+    }
+}
 
 /// Keys in the order in which a thread uses them.
-fn draw(keys: u64, thread: u64) -> Vec<u64> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(thread + 1);
-    let drawn = (0..1 << 16).map(|_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        ((state >> 32) * keys) >> 32
-    });
-    drawn.collect()
+struct Draw {
+    keys: Vec<u64>,
+    next: AtomicUsize,
 }
 
-/// The wall time of the slowest of `threads`, each of which does `pairs`.
-fn time(threads: u64, keys: u64, pairs: u64, pair: &(impl Fn(u64) + Sync)) -> Duration {
-    let barrier = Barrier::new(threads as usize);
-    std::thread::scope(|scope| {
-        let barrier = &barrier;
-        let all: Vec<_> = (0..threads)
-            .map(|thread| {
-                scope.spawn(move || {
-                    let drawn = draw(keys, thread);
-                    barrier.wait();
-                    let start = Instant::now();
-                    for &key in drawn.iter().cycle().take(pairs as usize) {
-                        pair(black_box(key));
-                    }
-                    start.elapsed()
-                })
-            })
-            .collect();
-        all.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
-    })
-}
-
-fn by_key(c: &mut Criterion) {
-    for threads in [1, 2] {
-        let mut group = c.benchmark_group(format!("keyed/{threads} threads"));
-        group.warm_up_time(Duration::from_millis(200));
-        group.measurement_time(Duration::from_millis(800));
-        group.sample_size(10);
-        for keys in [1, 10, 1_000, 100_000, 1_000_000] {
-            let mut measure = |name: &str, pair: &(dyn Fn(u64) + Sync)| {
-                group.bench_function(BenchmarkId::new(name, keys), |b| {
-                    b.iter_custom(|pairs| time(threads, keys, pairs, &|key| pair(key)))
-                });
-            };
-
-            let gates = KeyedGate::new(|_: &u64| CAPACITY);
-            measure("headcount", &|key| drop(black_box(gates.try_acquire(key).unwrap())));
-            assert!(gates.is_empty());
-
-            let rival = DashMap::<u64, Semaphore>::new();
-            measure("dashmap removing", &|key| {
-                let made = rival.entry(key).or_insert_with(|| Semaphore::new(CAPACITY as usize));
-                made.try_acquire().unwrap().forget();
-                drop(made);
-                rival.remove_if(&key, |_, semaphore| {
-                    semaphore.add_permits(1);
-                    semaphore.available_permits() == CAPACITY as usize
-                });
-            });
-            assert!(rival.is_empty());
-
-            let rival = DashMap::<u64, Arc<Semaphore>>::new();
-            measure("dashmap removing, arc", &|key| {
-                let made =
-                    rival.entry(key).or_insert_with(|| Arc::new(Semaphore::new(CAPACITY as usize)));
-                let permit = made.clone().try_acquire_owned().unwrap();
-                drop(made);
-                drop(black_box(permit));
-                rival.remove_if(&key, |_, semaphore| {
-                    semaphore.available_permits() == CAPACITY as usize
-                });
-            });
-            assert!(rival.is_empty());
-
-            let rival = DashMap::<u64, Semaphore>::new();
-            for key in 0..keys {
-                rival.insert(key, Semaphore::new(CAPACITY as usize));
-            }
-            measure("dashmap growing", &|key| {
-                rival.get(&key).unwrap().try_acquire().unwrap().forget();
-                rival.get(&key).unwrap().add_permits(1);
-            });
-        }
-        group.finish();
-    }
-}
-
-/// A key that somebody is in all the time, so that it neither comes nor goes.
-fn busy(c: &mut Criterion) {
-    for threads in [1, 2] {
-        let mut group = c.benchmark_group(format!("keyed/busy, {threads} threads"));
-        group.warm_up_time(Duration::from_millis(200));
-        group.measurement_time(Duration::from_millis(800));
-        group.sample_size(10);
-        let mut measure = |name: &str, pair: &(dyn Fn(u64) + Sync)| {
-            group.bench_function(name, |b| {
-                b.iter_custom(|pairs| time(threads, 1, pairs, &|key| pair(key)))
-            });
-        };
-
-        let gates = KeyedGate::new(|_: &u64| CAPACITY);
-        let _inside = gates.try_acquire(0).unwrap();
-        measure("headcount", &|key| drop(black_box(gates.try_acquire(key).unwrap())));
-
-        let rival = DashMap::<u64, Semaphore>::new();
-        rival.insert(0, Semaphore::new(CAPACITY as usize));
-        measure("dashmap growing", &|key| {
-            rival.get(&key).unwrap().try_acquire().unwrap().forget();
-            rival.get(&key).unwrap().add_permits(1);
+impl Draw {
+    fn of(keys: u64, thread: usize) -> Draw {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(thread as u64 + 1);
+        let drawn = (0..1 << 16).map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            ((state >> 32) * keys) >> 32
         });
-
-        let handle = gates.hold(0);
-        measure("headcount, handle", &|_| drop(black_box(handle.try_acquire().unwrap())));
-        let gate = Gate::new(CAPACITY);
-        measure("headcount, gate", &|_| drop(black_box(gate.try_acquire().unwrap())));
-        group.finish();
+        Draw { keys: drawn.collect(), next: AtomicUsize::new(0) }
     }
+
+    /// Only one thread has this draw.
+    fn next(&self) -> u64 {
+        let next = self.next.load(Ordering::Relaxed);
+        self.next.store(next + 1, Ordering::Relaxed);
+        self.keys[next % self.keys.len()]
+    }
+}
+
+/// A limit by key under keys that come and go.
+struct Spread<L> {
+    limit: L,
+    draws: Vec<CachePadded<Draw>>,
+}
+
+impl<L: Keyed> Spread<L> {
+    fn new(keys: u64) -> Arc<Self> {
+        let draws = (0..THREADS).map(|thread| CachePadded::new(Draw::of(keys, thread))).collect();
+        let spread = Spread { limit: L::new(), draws };
+        // All that grows has grown, and is in the cache if it fits there.
+        for key in 0..keys {
+            spread.limit.visit(key);
+        }
+        Arc::new(spread)
+    }
+}
+
+impl<L: Keyed> Contender for Spread<L> {
+    const NAME: &'static str = L::NAME;
+
+    #[inline(always)]
+    fn once(&self, thread: usize) {
+        self.limit.visit(black_box(self.draws[thread].next()));
+    }
+}
+
+/// One key that somebody is in all the time, so that it neither comes nor goes.
+struct Busy(Arc<KeyedGate<u64>>);
+
+impl Contender for Busy {
+    const NAME: &'static str = "KeyedGate";
+
+    #[inline(always)]
+    fn once(&self, _: usize) {
+        self.0.visit(black_box(0));
+    }
+}
+
+struct Held(OwnedKeyHandle<u64>);
+
+impl Contender for Held {
+    const NAME: &'static str = "KeyHandle";
+
+    #[inline(always)]
+    fn once(&self, _: usize) {
+        let permit = self.0.try_acquire();
+        let _ = permit.is_ok();
+    }
+}
+
+/// What every scenario needs.
+struct Bench {
+    criterion: Criterion,
+    crew: Crew,
+    table: Table,
+}
+
+impl Bench {
+    /// Times and compares `subject` and its peers on one thread and on several.
+    fn play<C: Contender>(&mut self, name: &str, subject: &Arc<C>, peers: &[&dyn Peer]) {
+        for threads in [1, THREADS] {
+            let name = format!("{name}, {}", plural(threads as u64, "thread"));
+            let subject = Side::new(subject, threads);
+            let peers: Vec<_> = peers.iter().map(|peer| peer.side(threads)).collect();
+            let mut group = self.criterion.benchmark_group("keyed");
+            for side in std::iter::once(&subject).chain(peers.iter().map(|(side, _)| side)) {
+                group.bench_function(BenchmarkId::new(&name, side.name()), |bencher| {
+                    bencher.iter_custom(|operations| side.burst(&self.crew, operations));
+                });
+            }
+            drop(group);
+            if common::is_listing() {
+                continue;
+            }
+            let effort = if common::is_trial() {
+                Effort { rounds: 1, operations: 100 }
+            } else {
+                Effort { rounds: 41, operations: 5_000 }
+            };
+            for (peer, target) in &peers {
+                let comparison = compare(&self.crew, &subject, peer, effort);
+                self.table.add(&name, peer.name(), comparison, *target);
+            }
+        }
+    }
+}
+
+/// A contender with what is asked of the ratio to it.
+struct Beside<C>(Arc<C>, Target);
+
+trait Peer {
+    fn side(&self, threads: usize) -> (Side<'_>, Target);
+}
+
+impl<C: Contender> Peer for Beside<C> {
+    fn side(&self, threads: usize) -> (Side<'_>, Target) {
+        (Side::new(&self.0, threads), self.1)
+    }
+}
+
+fn plural(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
-    by_key(&mut criterion);
-    busy(&mut criterion);
-    criterion.final_summary();
+    let table =
+        Table::new("Gates by key", "cargo bench --features keyed --bench keyed", "KeyedGate");
+    let mut bench = Bench { criterion: common::criterion(), crew: Crew::new(THREADS), table };
+
+    for keys in KEYS {
+        let ours = Spread::<KeyedGate<u64>>::new(keys);
+        bench.play(
+            &plural(keys, "key"),
+            &ours,
+            &[
+                &Beside(Spread::<Removing>::new(keys), Target::AtMost(0.7)),
+                &Beside(Spread::<RemovingArc>::new(keys), Target::AtMost(0.7)),
+                &Beside(Spread::<Growing>::new(keys), Target::None),
+            ],
+        );
+        assert!(ours.limit.is_empty());
+    }
+
+    let limit = Arc::new(KeyedGate::<u64>::new(|_| CAPACITY));
+    let _inside = Arc::clone(&limit).try_acquire_owned(0).unwrap();
+    let busy = Arc::new(Busy(Arc::clone(&limit)));
+    bench.play("a busy key", &busy, &[&Beside(Spread::<Growing>::new(1), Target::None)]);
+
+    let held = Arc::new(Held(limit.hold_owned(0)));
+    let gate = Pair::<Gate>::new(CAPACITY);
+    bench.play("a held key", &held, &[&Beside(gate, Target::AtMost(1.1))]);
+
+    bench.criterion.final_summary();
+    if !common::is_listing() {
+        println!("\n{}", bench.table);
+    }
 }

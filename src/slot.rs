@@ -39,7 +39,7 @@ mod many;
 mod word;
 
 pub(crate) use many::{Give, Take, Withdraw};
-pub(crate) use word::{Cell, Refused, Word, CEILING, CLOSED, WAITING};
+pub(crate) use word::{Refused, Word, CEILING, CLOSED, WAITING};
 
 /// What one step of an operation leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -63,9 +63,6 @@ macro_rules! run {
     }};
 }
 
-#[cfg(all(feature = "keyed", target_has_atomic = "64"))]
-#[path = "slot/life.rs"]
-pub(crate) mod life;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub(crate) use run;
 
@@ -91,7 +88,7 @@ pub(crate) enum Enter {
 impl Enter {
     /// The addition itself. Yields what was there before.
     #[inline(always)]
-    fn add(word: &impl Cell) -> Word {
+    fn add(word: &AtomicU32) -> Word {
         // Acquire: pairs with the Release of every `Leave` and `Give` before it.
         Word(word.fetch_add(1, Ordering::Acquire))
     }
@@ -121,7 +118,7 @@ impl Enter {
     }
 
     #[inline(always)]
-    pub(crate) fn step(self, word: &impl Cell) -> Step<Enter, Result<u32, Refused>> {
+    pub(crate) fn step(self, word: &AtomicU32) -> Step<Enter, Result<u32, Refused>> {
         match self {
             Enter::Look => {
                 // Relaxed: decides only whether to try; `Add` synchronises.
@@ -166,7 +163,7 @@ pub(crate) struct Leave;
 
 impl Leave {
     #[inline(always)]
-    pub(crate) fn step(self, word: &impl Cell) -> Step<Leave, Option<Word>> {
+    pub(crate) fn step(self, word: &AtomicU32) -> Step<Leave, Option<Word>> {
         // Release: pairs with the Acquire of `Enter::Add` and `Take`: who takes this place next
         // sees what its holder wrote.
         let before = Word(word.fetch_sub(1, Ordering::Release));
@@ -199,7 +196,7 @@ pub(crate) struct Settle(pub(crate) Word);
 
 #[cfg_attr(feature = "wait", allow(dead_code))]
 impl Settle {
-    pub(crate) fn step(self, word: &impl Cell) -> Step<Settle, ()> {
+    pub(crate) fn step(self, word: &AtomicU32) -> Step<Settle, ()> {
         let Settle(seen) = self;
         if seen.owed() == 0 {
             // Relaxed: changes no count. On failure somebody else has moved the word and looks.

@@ -176,11 +176,14 @@ mod waiting {
     }
 }
 
-/// The lock of a line of those who wait, and of those who change a key's capacity or move an entry
-/// to its seat.
+/// The lock of a line of those who wait; in the models also of the map of gates by key.
 #[cfg(all(any(feature = "keyed", feature = "wait"), headcount_loom))]
 pub(crate) use loom::sync::Mutex;
-#[cfg(all(any(feature = "keyed", feature = "wait"), not(headcount_loom)))]
+#[cfg(all(feature = "wait", not(headcount_loom)))]
 pub(crate) use std::sync::Mutex;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::*;
+
+/// True in the models, which make do with one of whatever there are many of.
+#[cfg(feature = "keyed")]
+pub(crate) const IN_MODEL: bool = cfg!(headcount_loom);

@@ -1,9 +1,10 @@
-//! The map from keys to entries.
+//! The map: keys that live apart, by their hash.
 //!
 //! # Invariant
 //!
-//! A key has at most one entry, and an entry goes only when it is named: nobody can remove another
-//! entry that has taken its key since.
+//! A key has at most one node here, and a removal names its node: nobody can remove another that has
+//! taken the key since. What happens before a removal happens before whatever finds the key missing
+//! afterwards.
 //!
 //! The map is one from hashes to chains, and a chain is replaced as a whole. The map underneath
 //! grows until the keys of one hash are few, so keys that share all their bits would make it grow
@@ -22,7 +23,7 @@
 //! | flurry 0.5           | 141   | 389                | needs an order of the keys as well   |
 //! | dashmap 6            | 95    | 110                | locks                                |
 //!
-//! What papaya is slow at, seats make rare for the keys that come back often.
+//! What papaya is slow at, the cells make rare.
 //!
 //! `map_model.rs` is the same over loom's lock, for the models.
 
@@ -32,7 +33,7 @@ use core::hash::{BuildHasherDefault, Hasher};
 
 use papaya::Operation;
 
-use super::entry::Named;
+use super::node::Node;
 
 /// Passes a hash through that was computed before.
 #[derive(Default)]
@@ -61,36 +62,36 @@ pub(crate) fn mix(hash: u64) -> u64 {
     hash ^ (hash >> 33)
 }
 
-/// The entries of one hash: nearly always one.
+/// The nodes of one hash: nearly always one.
 struct Chain<K> {
-    first: Arc<Named<K>>,
-    rest: Box<[Arc<Named<K>>]>,
+    first: Arc<Node<K>>,
+    rest: Box<[Arc<Node<K>>]>,
 }
 
 impl<K> Chain<K> {
-    fn new(first: Arc<Named<K>>) -> Self {
+    fn new(first: Arc<Node<K>>) -> Self {
         Chain { first, rest: Box::default() }
     }
 
-    fn links(&self) -> impl Iterator<Item = &Arc<Named<K>>> {
+    fn links(&self) -> impl Iterator<Item = &Arc<Node<K>>> {
         core::iter::once(&self.first).chain(&*self.rest)
     }
 
-    fn find(&self, key: &K) -> Option<&Arc<Named<K>>>
+    fn find(&self, key: &K) -> Option<&Arc<Node<K>>>
     where
         K: Eq,
     {
-        self.links().find(|named| named.key == *key)
+        self.links().find(|node| node.tenant.key == *key)
     }
 
-    fn with(&self, named: &Arc<Named<K>>) -> Self {
-        let rest = self.rest.iter().chain([named]).cloned().collect();
+    fn with(&self, node: &Arc<Node<K>>) -> Self {
+        let rest = self.rest.iter().chain([node]).cloned().collect();
         Chain { first: self.first.clone(), rest }
     }
 
-    /// What is left without that entry, if anything.
-    fn without(&self, named: &Arc<Named<K>>) -> Option<Self> {
-        let mut links = self.links().filter(|link| !Arc::ptr_eq(link, named)).cloned();
+    /// What is left without that node, if anything.
+    fn without(&self, node: &Arc<Node<K>>) -> Option<Self> {
+        let mut links = self.links().filter(|link| !Arc::ptr_eq(link, node)).cloned();
         let first = links.next()?;
         Some(Chain { first, rest: links.collect() })
     }
@@ -98,61 +99,24 @@ impl<K> Chain<K> {
 
 pub(crate) struct Map<K>(papaya::HashMap<u64, Chain<K>, BuildHasherDefault<Given>>);
 
-impl<K: Eq> Map<K> {
+impl<K> Map<K> {
     pub(crate) fn new() -> Self {
         Map(papaya::HashMap::default())
     }
 
-    /// Shows `f` the entry of a key, if there is one. It may have been removed meanwhile.
-    #[inline]
-    pub(crate) fn with<R>(
-        &self,
-        key: &K,
-        hash: u64,
-        f: impl FnOnce(&Arc<Named<K>>) -> R,
-    ) -> Option<R> {
-        let guard = self.0.guard();
-        let chain = self.0.get(&hash, &guard)?;
-        if chain.first.key == *key {
-            Some(f(&chain.first))
-        } else {
-            chain.find(key).map(f)
-        }
-    }
-
-    /// Adds an entry, unless its key has one.
-    pub(crate) fn insert(&self, named: Arc<Named<K>>) -> bool {
-        let guard = self.0.guard();
-        let hash = named.hash;
-        let named = match self.0.try_insert(hash, Chain::new(named), &guard) {
-            Ok(_) => return true,
-            Err(other) => other.not_inserted.first,
-        };
-        let computed = self.0.compute(
-            hash,
-            |found| match found {
-                None => Operation::Insert(Chain::new(named.clone())),
-                Some((_, chain)) if chain.find(&named.key).is_some() => Operation::Abort(()),
-                Some((_, chain)) => Operation::Insert(chain.with(&named)),
-            },
-            &guard,
-        );
-        !matches!(computed, papaya::Compute::Aborted(()))
-    }
-
-    /// Removes that very entry, if it is still there.
-    pub(crate) fn remove(&self, named: &Arc<Named<K>>) {
+    /// Removes that very node, if it is still there.
+    pub(crate) fn remove(&self, node: &Arc<Node<K>>) {
         let guard = self.0.guard();
         let only =
-            |_: &u64, chain: &Chain<K>| chain.rest.is_empty() && Arc::ptr_eq(&chain.first, named);
-        if self.0.remove_if(&named.hash, only, &guard).is_ok() {
+            |_: &u64, chain: &Chain<K>| chain.rest.is_empty() && Arc::ptr_eq(&chain.first, node);
+        if self.0.remove_if(&node.hash, only, &guard).is_ok() {
             return;
         }
         self.0.compute(
-            named.hash,
+            node.hash,
             |found| match found {
-                Some((_, chain)) if chain.links().any(|link| Arc::ptr_eq(link, named)) => {
-                    match chain.without(named) {
+                Some((_, chain)) if chain.links().any(|link| Arc::ptr_eq(link, node)) => {
+                    match chain.without(node) {
                         Some(less) => Operation::Insert(less),
                         None => Operation::Remove,
                     }
@@ -163,12 +127,51 @@ impl<K: Eq> Map<K> {
         );
     }
 
-    /// Shows `f` all entries that are there throughout, and perhaps others, until it says no more.
-    pub(crate) fn visit(&self, mut f: impl FnMut(&Named<K>) -> bool) {
+    /// Shows `f` all nodes that are there throughout, and perhaps others, until it says no more.
+    pub(crate) fn visit(&self, mut f: impl FnMut(&Arc<Node<K>>) -> bool) {
         for (_, chain) in self.0.iter(&self.0.guard()) {
-            if !chain.links().all(|named| f(named)) {
+            if !chain.links().all(&mut f) {
                 return;
             }
         }
+    }
+}
+
+impl<K: Eq> Map<K> {
+    /// Shows `f` the node of a key, if there is one. It may have been removed meanwhile.
+    #[inline]
+    pub(crate) fn with<R>(
+        &self,
+        key: &K,
+        hash: u64,
+        f: impl FnOnce(&Arc<Node<K>>) -> R,
+    ) -> Option<R> {
+        let guard = self.0.guard();
+        let chain = self.0.get(&hash, &guard)?;
+        if chain.first.tenant.key == *key {
+            Some(f(&chain.first))
+        } else {
+            chain.find(key).map(f)
+        }
+    }
+
+    /// Adds a node, unless its key has one.
+    pub(crate) fn insert(&self, node: Arc<Node<K>>) -> bool {
+        let guard = self.0.guard();
+        let hash = node.hash;
+        let node = match self.0.try_insert(hash, Chain::new(node), &guard) {
+            Ok(_) => return true,
+            Err(other) => other.not_inserted.first,
+        };
+        let computed = self.0.compute(
+            hash,
+            |found| match found {
+                None => Operation::Insert(Chain::new(node.clone())),
+                Some((_, chain)) if chain.find(&node.tenant.key).is_some() => Operation::Abort(()),
+                Some((_, chain)) => Operation::Insert(chain.with(&node)),
+            },
+            &guard,
+        );
+        !matches!(computed, papaya::Compute::Aborted(()))
     }
 }

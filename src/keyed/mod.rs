@@ -2,16 +2,17 @@
 //!
 //! # Invariant
 //!
-//! A key lives while somebody holds a place or a handle of it, and is gone when the last one has
-//! left. The life of a key is a word in `slot/life.rs`; `registry.rs` keeps the map in step with it.
+//! A key lives while somebody holds a place or a handle of it, or is about to, and is gone when the
+//! last one has left. `table.rs` has who comes and goes, `word.rs` why no key lives twice.
 
-mod entry;
+mod cell;
 mod handle;
 #[cfg_attr(headcount_loom, path = "map_model.rs")]
 mod map;
+mod node;
 mod permit;
-mod registry;
-mod seats;
+mod table;
+mod word;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -22,19 +23,18 @@ use std::collections::hash_map::RandomState;
 
 use crate::error::TryAcquireError;
 use crate::gate::Gate;
-use handle::Stake;
 use map::mix;
-use permit::Place;
-use registry::Registry;
+use table::{Stay, Table};
 
-pub use handle::{HeldPermit, KeyHandle, OwnedKeyHandle};
+pub use handle::{KeyHandle, OwnedKeyHandle};
 pub use permit::{KeyedPermit, OwnedKeyedPermit};
 
 /// One limit per key, for as many keys as there are people who ask.
 ///
 /// Each key has a gate of its own, with a capacity that a closure says. A key lives while somebody
-/// holds a [place](KeyedPermit) or a [handle](KeyHandle) of it; with the last one it is gone: there
-/// is no timer and no sweep, and nothing to grow under a flood of distinct keys.
+/// holds a [place](KeyedPermit) or a [handle](KeyHandle) of it, or is in the middle of a call that
+/// has found it alive; with the last one it is gone: there is no timer and no sweep, and nothing to
+/// grow under a flood of distinct keys.
 ///
 /// # At most two downloads per address, ten for those who pay
 ///
@@ -72,20 +72,35 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// and leaves nothing behind. If the closure panics, so does the call, and nothing has changed. The
 /// closure may use this very `KeyedGate`, if it does not ask for the key that it is asked about.
 ///
+/// [`set_capacity`](Self::set_capacity) changes it for the life that goes on.
+///
 /// # Cost
 ///
-/// To come by a key is a look into a concurrent map whose readers take no lock, and a
-/// compare-exchange; to leave, the same again. Both may be repeated for as long as others come and
-/// go (lock-free, not wait-free). A refusal writes nothing to the key. Nobody waits for anybody,
-/// but for the allocation of a greater table where a key that comes to life finds the map too small.
+/// A key's hash names its home, one of 1024 cells. A key that finds its home vacant moves in, and
+/// moves out when the last one leaves: three read-modify-writes from coming to leaving, and no
+/// allocation. Who comes while the key lives there has a place for four. A refusal is two. For a
+/// path that cannot afford as much, [`hold`](Self::hold) the key: a handle is as good as a [`Gate`].
 ///
-/// A key that comes to life is inserted into the map and removed at its end, unless it comes back
-/// often: the entries of up to 1024 keys that are gone rest in the map, each until its seat is
-/// wanted by another, so that their next life need not be inserted. Insertion and removal cost
-/// several times what the rest does: many more keys than that, each held by one at a time, are
-/// where a map under locks is faster. What rests is not counted by
-/// [`len`](Self::len) or shown by [`snapshot`](Self::snapshot), but its key is dropped later. For a
-/// path that cannot afford the look, [`hold`](Self::hold) the key.
+/// A key whose home is another's at that moment lives apart, in a concurrent map whose readers take
+/// no lock. To come by it there is a look into the map besides, and to bring it to life and to its
+/// end costs about ten times what it costs at home. So this type is at its best where not many more
+/// than 1024 keys live at the same time; how many there are in all does not matter.
+///
+/// All of it may be repeated for as long as others come and go (lock-free, not wait-free). Nobody
+/// waits for anybody: who meets another that is moving in or out looks a few times more, and then
+/// lives apart. The map alone may have to allocate a greater table.
+///
+/// # Memory
+///
+/// 128 KiB for the cells if keys are small (128 bytes a cell if a key and its gate fit into 64, and
+/// 64 more for each 64 that they need), whether or not anybody is there, and an allocation for each
+/// key that lives apart. At home a key is dropped with its last permit or handle; apart it may be
+/// dropped later, when no reader of the map can be looking at it.
+///
+/// # Panics
+///
+/// Every call that comes by a key panics, and nothing has changed, where 2^28 - 1 permits and handles
+/// of that key are held, or where 4095 callers at once are about to live apart from the same home.
 ///
 /// # What is not promised
 ///
@@ -94,10 +109,10 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 pub struct KeyedGate<K, S = RandomState> {
     hasher: S,
     capacity_of: Box<dyn Fn(&K) -> u32 + Send + Sync>,
-    registry: Arc<Registry<K>>,
+    table: Arc<Table<K>>,
 }
 
-impl<K: Hash + Eq + Clone> KeyedGate<K> {
+impl<K: Hash + Eq> KeyedGate<K> {
     /// A gate for each key, with the capacity that `capacity_of` says.
     ///
     /// A capacity above [`Gate::MAX_CAPACITY`] panics where the key would come to life.
@@ -111,7 +126,7 @@ impl<K: Hash + Eq + Clone> KeyedGate<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
+impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// As [`new`](KeyedGate::new), with a hasher of your own.
     ///
     /// Each call hashes its key once. A hasher that attackers can predict lets them choose keys that
@@ -129,22 +144,21 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
         capacity_of: impl Fn(&K) -> u32 + Send + Sync + 'static,
         hasher: S,
     ) -> KeyedGate<K, S> {
-        KeyedGate {
-            hasher,
-            capacity_of: Box::new(capacity_of),
-            registry: Arc::new(Registry::new()),
-        }
+        KeyedGate { hasher, capacity_of: Box::new(capacity_of), table: Arc::new(Table::new()) }
     }
 
     /// Takes a place of this key, or says why not. Never waits.
     ///
     /// # Errors
     ///
-    /// [`Full`](TryAcquireError::Full) if all places of the key were held.
+    /// [`Full`](TryAcquireError::Full) if all places of the key were held, and
+    /// [`Closed`](TryAcquireError::Closed) if the key's gate was closed by way of a
+    /// [handle](KeyHandle).
     ///
     /// # Panics
     ///
-    /// If the capacity closure does, or says more than [`Gate::MAX_CAPACITY`].
+    /// If the capacity closure does, or says more than [`Gate::MAX_CAPACITY`]; see also
+    /// [above](Self#panics).
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 1);
@@ -156,9 +170,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// ```
     #[inline]
     pub fn try_acquire(&self, key: K) -> Result<KeyedPermit<'_, K>, TryAcquireError> {
-        let hash = self.hash(&key);
-        let seen = self.registry.join(&key, hash, || self.capacity_of(&key))?;
-        Ok(KeyedPermit(Place { registry: &*self.registry, key, hash, seen }))
+        Ok(KeyedPermit(self.join(key, 1)?))
     }
 
     /// As [`try_acquire`](Self::try_acquire), for a permit that is not tied to a borrow.
@@ -184,19 +196,17 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
         self: Arc<Self>,
         key: K,
     ) -> Result<OwnedKeyedPermit<K>, TryAcquireError> {
-        let hash = self.hash(&key);
-        let seen = self.registry.join(&key, hash, || self.capacity_of(&key))?;
-        Ok(OwnedKeyedPermit(Place { registry: self.registry.clone(), key, hash, seen }))
+        Ok(OwnedKeyedPermit(self.join(key, 1)?.by(self.table.clone())))
     }
 
-    /// Holds a key, so that its places can be had without a look into the map.
+    /// Holds a key, so that its places can be had at the price of a gate.
     ///
     /// The handle keeps the key alive without holding a place, and with it the capacity that it
     /// has now, or that [`set_capacity`](Self::set_capacity) gives it.
     ///
     /// # Panics
     ///
-    /// As [`try_acquire`](Self::try_acquire), and if a key has more than 2^30 - 1 handles.
+    /// As [`try_acquire`](Self::try_acquire).
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 1);
@@ -206,9 +216,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn hold(&self, key: K) -> KeyHandle<'_, K> {
-        let hash = self.hash(&key);
-        let named = self.registry.hold(&key, hash, || self.capacity_of(&key));
-        KeyHandle(Stake { registry: &*self.registry, named })
+        KeyHandle(self.stay(key))
     }
 
     /// As [`hold`](Self::hold), for a handle that is not tied to a borrow.
@@ -224,9 +232,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// assert!(rooms.is_empty());
     /// ```
     pub fn hold_owned(self: Arc<Self>, key: K) -> OwnedKeyHandle<K> {
-        let hash = self.hash(&key);
-        let named = self.registry.hold(&key, hash, || self.capacity_of(&key));
-        OwnedKeyHandle(Stake { registry: self.registry.clone(), named })
+        OwnedKeyHandle(self.stay(key).by(self.table.clone()))
     }
 
     /// Changes the number of places of a key that lives, for as long as it lives.
@@ -234,9 +240,6 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// Otherwise as [`Gate::set_capacity`]: nobody is thrown out, and once a lowering has returned,
     /// nobody is admitted beyond the new capacity. False, and nothing has changed, if the key does
     /// not live. [Hold](Self::hold) the key if the capacity shall outlast the holders of its places.
-    ///
-    /// Callers who change the capacity of one key at the same time wait for each other; nobody else
-    /// does.
     ///
     /// # Panics
     ///
@@ -253,10 +256,10 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     #[track_caller]
     pub fn set_capacity(&self, key: &K, capacity: u32) -> bool {
         assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
-        let changed = self
-            .registry
-            .with(key, self.hash(key), |named| self.registry.set_capacity(named, capacity));
-        changed.unwrap_or(false)
+        self.find(key).is_some_and(|stay| {
+            stay.tenant().gate.set_capacity(capacity);
+            true
+        })
     }
 
     /// The number of places of this key that are held; 0 if it does not live.
@@ -270,8 +273,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn occupied(&self, key: &K) -> u32 {
-        let counts = self.registry.with(key, self.hash(key), |named| named.counts()).flatten();
-        counts.map_or(0, |(held, _)| held)
+        self.find(key).map_or(0, |stay| stay.tenant().gate.occupied())
     }
 
     /// The number of keys that live.
@@ -287,12 +289,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn len(&self) -> usize {
-        let mut living = 0;
-        self.registry.visit(|named| {
-            living += usize::from(named.counts().is_some());
-            true
-        });
-        living
+        self.table.count(usize::MAX)
     }
 
     /// True if no key lives. Ends at the first that does; otherwise as [`len`](Self::len).
@@ -301,12 +298,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// assert!(headcount::KeyedGate::new(|_room: &u64| 50).is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        let mut empty = true;
-        self.registry.visit(|named| {
-            empty = named.counts().is_none();
-            empty
-        });
-        empty
+        self.table.count(1) == 0
     }
 
     /// Each key that lives, with its places held and its capacity, in no order.
@@ -320,13 +312,14 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     /// assert_eq!(rooms.snapshot(), [(7, 1, 50)]);
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
-    pub fn snapshot(&self) -> Vec<(K, u32, u32)> {
+    pub fn snapshot(&self) -> Vec<(K, u32, u32)>
+    where
+        K: Clone,
+    {
         let mut shown = Vec::new();
-        self.registry.visit(|named| {
-            if let Some((held, capacity)) = named.counts() {
-                shown.push((named.key.clone(), held, capacity));
-            }
-            true
+        self.table.visit(|tenant| {
+            let gate = &tenant.gate;
+            shown.push((tenant.key.clone(), gate.occupied(), gate.capacity()));
         });
         shown
     }
@@ -334,6 +327,20 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> KeyedGate<K, S> {
     #[inline]
     fn hash(&self, key: &K) -> u64 {
         mix(self.hasher.hash_one(key))
+    }
+
+    #[inline]
+    fn join(&self, key: K, heads: u32) -> Result<Stay<&Table<K>, K>, TryAcquireError> {
+        let hash = self.hash(&key);
+        self.table.join(key, hash, heads, |key| self.capacity_of(key))
+    }
+
+    fn stay(&self, key: K) -> Stay<&Table<K>, K> {
+        self.join(key, 0).expect("only a place can be refused")
+    }
+
+    fn find(&self, key: &K) -> Option<Stay<&Table<K>, K>> {
+        self.table.find(key, self.hash(key))
     }
 
     fn capacity_of(&self, key: &K) -> u32 {

@@ -1,36 +1,18 @@
-//! Permits that find their gate by its key.
+//! Permits: a place of one key.
 //!
 //! # Invariant
 //!
-//! A permit holds one place, and so keeps its entry in the map: it can be found by the key.
+//! A permit holds one head of its key's gate, and the stay that keeps the key alive.
 
 use alloc::sync::Arc;
 use core::fmt;
-use core::ops::Deref;
 
-use super::registry::Registry;
-use crate::slot::life::Reading;
-
-/// What both permits share: one place, and what it takes to find it again.
-pub(super) struct Place<R: Deref<Target = Registry<K>>, K: Eq> {
-    pub(super) registry: R,
-    pub(super) key: K,
-    pub(super) hash: u64,
-    /// What the life read when the place was taken.
-    pub(super) seen: Reading,
-}
-
-impl<R: Deref<Target = Registry<K>>, K: Eq> Drop for Place<R, K> {
-    #[inline]
-    fn drop(&mut self) {
-        self.registry.part(&self.key, self.hash, self.seen);
-    }
-}
+use super::table::{Stay, Table};
 
 /// The methods of both permits. `$gate` and `$acquire` tell the examples how to acquire.
 macro_rules! keyed_permit {
     ($permit:ty, $name:literal, $gate:literal, $acquire:literal) => {
-        impl<K: Eq> $permit {
+        impl<K> $permit {
             /// The key of which this holds a place.
             ///
             /// ```
@@ -40,11 +22,11 @@ macro_rules! keyed_permit {
             /// # Ok::<(), headcount::TryAcquireError>(())
             /// ```
             pub fn key(&self) -> &K {
-                &self.0.key
+                &self.0.tenant().key
             }
         }
 
-        impl<K: Eq + fmt::Debug> fmt::Debug for $permit {
+        impl<K: fmt::Debug> fmt::Debug for $permit {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct($name).field("key", self.key()).finish_non_exhaustive()
             }
@@ -67,7 +49,7 @@ macro_rules! keyed_permit {
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
 #[must_use = "the place is given back as soon as the permit is dropped"]
-pub struct KeyedPermit<'a, K: Eq>(pub(super) Place<&'a Registry<K>, K>);
+pub struct KeyedPermit<'a, K>(pub(super) Stay<&'a Table<K>, K>);
 
 keyed_permit!(
     KeyedPermit<'_, K>,
@@ -90,7 +72,7 @@ keyed_permit!(
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
 #[must_use = "the place is given back as soon as the permit is dropped"]
-pub struct OwnedKeyedPermit<K: Eq>(pub(super) Place<Arc<Registry<K>>, K>);
+pub struct OwnedKeyedPermit<K>(pub(super) Stay<Arc<Table<K>>, K>);
 
 keyed_permit!(
     OwnedKeyedPermit<K>,

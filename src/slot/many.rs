@@ -1,8 +1,8 @@
 //! Several places at once. Compare-exchange throughout: an addition of many from many threads could
 //! carry into the flags.
 
-use super::{Cell, Refused, Step, Step::*, Word};
-use crate::sync::Ordering;
+use super::{Refused, Step, Step::*, Word};
+use crate::sync::{AtomicU32, Ordering};
 
 /// Claims several places, all or none. Yields the level that includes them, with WAITING if that
 /// stands.
@@ -20,7 +20,7 @@ impl Take {
         }
     }
 
-    pub(crate) fn step(self, word: &impl Cell) -> Step<Take, Result<u32, Refused>> {
+    pub(crate) fn step(self, word: &AtomicU32) -> Step<Take, Result<u32, Refused>> {
         match self {
             // Relaxed: `Swap` synchronises.
             Take::Look(wanted) => Take::decide(wanted, Word(word.load(Ordering::Relaxed))),
@@ -45,7 +45,7 @@ pub(crate) enum Give {
 }
 
 impl Give {
-    pub(crate) fn step(self, word: &impl Cell) -> Step<Give, Option<Word>> {
+    pub(crate) fn step(self, word: &AtomicU32) -> Step<Give, Option<Word>> {
         match self {
             // Relaxed: the swap checks what was read.
             Give::Look(n) => Next(Give::Swap(n, Word(word.load(Ordering::Relaxed)))),
@@ -69,7 +69,7 @@ pub(crate) enum Withdraw {
 }
 
 impl Withdraw {
-    pub(crate) fn step(self, word: &impl Cell) -> Step<Withdraw, ()> {
+    pub(crate) fn step(self, word: &AtomicU32) -> Step<Withdraw, ()> {
         match self {
             // Relaxed: the swap checks what was read.
             Withdraw::Look(n) => Next(Withdraw::Swap(n, Word(word.load(Ordering::Relaxed)))),

@@ -1,6 +1,4 @@
-//! One reading of a slot, and where its word stands.
-
-use crate::sync::{AtomicU32, Ordering};
+//! One reading of a slot.
 
 /// The count of a full slot, and the most places that a slot can have. Owed places and surplus fit
 /// between it and the flags, with room for half a billion callers in flight.
@@ -93,48 +91,6 @@ impl Word {
         } else {
             Refused::Full
         }
-    }
-}
-
-/// Where a word stands: in an atomic of its own, or in one half of a greater one.
-pub(crate) trait Cell {
-    fn load(&self, order: Ordering) -> u32;
-    fn fetch_add(&self, n: u32, order: Ordering) -> u32;
-    fn fetch_sub(&self, n: u32, order: Ordering) -> u32;
-    fn compare_exchange(
-        &self,
-        from: u32,
-        to: u32,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u32, u32>;
-}
-
-impl Cell for AtomicU32 {
-    #[inline(always)]
-    fn load(&self, order: Ordering) -> u32 {
-        self.load(order)
-    }
-
-    #[inline(always)]
-    fn fetch_add(&self, n: u32, order: Ordering) -> u32 {
-        self.fetch_add(n, order)
-    }
-
-    #[inline(always)]
-    fn fetch_sub(&self, n: u32, order: Ordering) -> u32 {
-        self.fetch_sub(n, order)
-    }
-
-    #[inline(always)]
-    fn compare_exchange(
-        &self,
-        from: u32,
-        to: u32,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<u32, u32> {
-        self.compare_exchange(from, to, success, failure)
     }
 }
 

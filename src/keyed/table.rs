@@ -1,0 +1,282 @@
+//! The table: where each key is at home, and who comes and goes.
+//!
+//! # Invariant
+//!
+//! A key lives in its home cell or in the map, and while somebody has a [`Stay`] there. How the two
+//! are kept apart stands in `word.rs`.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::ops::Deref;
+
+use crossbeam_utils::Backoff;
+
+use super::cell::{Arrival, Cell, Pin, Tenant};
+use super::map::Map;
+use super::node::Node;
+use super::word::{Tag, Word};
+use crate::error::TryAcquireError;
+use crate::sync::IN_MODEL;
+
+/// Bits of the hash that choose the home. In the models all keys have the same.
+const HOME_BITS: u32 = if IN_MODEL { 0 } else { 10 };
+
+/// How often a caller looks again at a cell that somebody is moving in or out of, before it goes
+/// apart. Each time takes twice as long as the last; a move takes as long as the first few.
+const PATIENCE: u32 = if IN_MODEL { 0 } else { 6 };
+
+pub(super) struct Table<K> {
+    cells: Box<[Cell<K>]>,
+    map: Map<K>,
+}
+
+/// Where a key lives.
+enum At<K> {
+    /// In the cell of that number.
+    Home(u32, Pin),
+    /// In the map.
+    Apart(Arc<Node<K>>),
+}
+
+/// A ref of a key that lives, and the heads that are given back with it.
+pub(super) struct Stay<T: Deref<Target = Table<K>>, K> {
+    table: T,
+    /// `None` if it has been handed on.
+    at: Option<At<K>>,
+    heads: u32,
+}
+
+impl<T: Deref<Target = Table<K>>, K> Stay<T, K> {
+    #[inline]
+    pub(super) fn tenant(&self) -> &Tenant<K> {
+        match self.at.as_ref().expect("nobody asks after it is handed on") {
+            At::Home(home, pin) => self.table.cells[*home as usize].get(pin),
+            At::Apart(node) => &node.tenant,
+        }
+    }
+
+    /// Claims that many heads, 0 or 1.
+    #[inline]
+    fn enter(mut self, heads: u32) -> Result<Self, TryAcquireError> {
+        if heads > 0 {
+            self.tenant().gate.enter()?;
+        }
+        self.heads = heads;
+        Ok(self)
+    }
+}
+
+impl<K> Stay<&Table<K>, K> {
+    /// The same, with another way to the same table.
+    pub(super) fn by(mut self, table: Arc<Table<K>>) -> Stay<Arc<Table<K>>, K> {
+        debug_assert!(core::ptr::eq(self.table, &*table));
+        Stay { table, at: self.at.take(), heads: self.heads }
+    }
+}
+
+impl<T: Deref<Target = Table<K>>, K> Drop for Stay<T, K> {
+    #[inline]
+    fn drop(&mut self) {
+        let heads = self.heads;
+        match self.at.take() {
+            Some(At::Home(home, pin)) => {
+                self.table.cells[home as usize].leave(pin, |gate| gate.give_back(heads));
+            }
+            Some(At::Apart(node)) => self.table.leave_node(&node, heads),
+            None => {}
+        }
+    }
+}
+
+impl<K> Table<K> {
+    pub(super) fn new() -> Self {
+        let cells = (0..1 << HOME_BITS).map(|_| Cell::vacant()).collect();
+        Table { cells, map: Map::new() }
+    }
+
+    #[inline]
+    fn home(&self, hash: u64) -> (u32, &Cell<K>) {
+        let home = (hash >> 1 >> (63 - HOME_BITS)) as u32;
+        (home, &self.cells[home as usize])
+    }
+
+    #[inline]
+    fn stay(&self, at: At<K>, heads: u32) -> Stay<&Self, K> {
+        Stay { table: self, at: Some(at), heads }
+    }
+
+    #[inline]
+    fn pin(&self, home: u32, seen: Word) -> Result<Stay<&Self, K>, Word> {
+        let pin = self.cells[home as usize].pin(seen)?;
+        Ok(self.stay(At::Home(home, pin), 0))
+    }
+
+    /// A ref of a node, if it lives; or else it is out of the way.
+    fn pin_node(&self, node: &Arc<Node<K>>) -> Option<Stay<&Self, K>> {
+        if node.pin() {
+            return Some(self.stay(At::Apart(node.clone()), 0));
+        }
+        self.map.remove(node);
+        None
+    }
+
+    #[cold]
+    fn leave_node(&self, node: &Arc<Node<K>>, heads: u32) {
+        node.tenant.gate.give_back(heads);
+        if node.leave() {
+            self.map.remove(node);
+            self.home(node.hash).1.remove_node();
+        }
+    }
+
+    /// The number of keys that live; perhaps no more than `enough` of them.
+    pub(super) fn count(&self, enough: usize) -> usize {
+        let mut living =
+            self.cells.iter().filter(|cell| cell.read().is_open()).take(enough).count();
+        self.map.visit(|node| {
+            living += usize::from(node.is_live());
+            living < enough
+        });
+        living
+    }
+
+    /// Shows `f` every key that lives.
+    pub(super) fn visit(&self, mut f: impl FnMut(&Tenant<K>)) {
+        for (home, cell) in self.cells.iter().enumerate() {
+            let mut seen = cell.read();
+            while seen.is_open() {
+                match self.pin(home as u32, seen) {
+                    Ok(stay) => {
+                        f(stay.tenant());
+                        break;
+                    }
+                    Err(_) => seen = cell.read(),
+                }
+            }
+        }
+        self.map.visit(|node| {
+            if let Some(stay) = self.pin_node(node) {
+                f(stay.tenant());
+            }
+            true
+        });
+    }
+}
+
+impl<K: Eq> Table<K> {
+    /// A ref of a key, if it lives.
+    pub(super) fn find(&self, key: &K, hash: u64) -> Option<Stay<&Self, K>> {
+        let (home, cell) = self.home(hash);
+        let mut seen = cell.read();
+        while seen.is_open_under(Tag::of(hash)) {
+            match self.pin(home, seen) {
+                Ok(stay) if stay.tenant().key == *key => return Some(stay),
+                Ok(_) => break,
+                Err(_) => seen = cell.read(),
+            }
+        }
+        self.find_apart(key, hash, seen)
+    }
+
+    #[inline]
+    fn find_apart(&self, key: &K, hash: u64, seen: Word) -> Option<Stay<&Self, K>> {
+        if seen.has_nodes() {
+            self.map.with(key, hash, |node| self.pin_node(node)).flatten()
+        } else {
+            None
+        }
+    }
+
+    /// Comes by a key with so many heads, 0 or 1; brings the key to life if need be.
+    #[inline]
+    pub(super) fn join(
+        &self,
+        mut key: K,
+        hash: u64,
+        heads: u32,
+        capacity_of: impl Fn(&K) -> u32,
+    ) -> Result<Stay<&Self, K>, TryAcquireError> {
+        let ((home, cell), tag) = (self.home(hash), Tag::of(hash));
+        let backoff = Backoff::new();
+        let mut patience = PATIENCE;
+        let capacity = |key: &K| match capacity_of(key) {
+            capacity if capacity < heads => Err(TryAcquireError::Full),
+            capacity => Ok(capacity),
+        };
+        let mut seen = cell.peek();
+        loop {
+            let mut stranger = None;
+            if seen.is_open_under(tag) {
+                match self.pin(home, seen) {
+                    Ok(stay) if stay.tenant().key == key => return stay.enter(heads),
+                    Ok(stay) => stranger = Some(stay),
+                    Err(now) => {
+                        seen = now;
+                        continue;
+                    }
+                }
+            } else if seen.is_busy() && patience > 0 {
+                patience -= 1;
+                backoff.spin();
+                seen = cell.peek();
+                continue;
+            }
+            if let Some(stay) = self.find_apart(&key, hash, seen) {
+                return stay.enter(heads);
+            }
+            // Asked before anything changes: it may panic, take its time, or ask for other keys.
+            let capacity = capacity(&key)?;
+            if seen.is_to_let() {
+                match cell.claim(seen, tag) {
+                    Ok(claim) => {
+                        // Again: a node may have come between the look and the claim.
+                        if let Some(stay) = self.find_apart(&key, hash, seen) {
+                            drop(claim);
+                            return stay.enter(heads);
+                        }
+                        match claim.open(Tenant::new(key, capacity, heads)) {
+                            Ok(pin) => return Ok(self.stay(At::Home(home, pin), heads)),
+                            Err(tenant) => key = tenant.key,
+                        }
+                        seen = cell.peek();
+                    }
+                    Err(now) => seen = now,
+                }
+                continue;
+            }
+            let arrival = match &stranger {
+                Some(Stay { at: Some(At::Home(_, pin)), .. }) => cell.arrive_beside(pin),
+                _ => match cell.arrive(seen) {
+                    Ok(arrival) => arrival,
+                    Err(now) => {
+                        seen = now;
+                        continue;
+                    }
+                },
+            };
+            drop(stranger);
+            let node = Arc::new(Node::new(Tenant::new(key, capacity, heads), hash));
+            return self.join_apart(arrival, node, heads);
+        }
+    }
+
+    /// Brings a node to life, unless its key lives already.
+    #[cold]
+    fn join_apart(
+        &self,
+        arrival: Arrival<'_, K>,
+        node: Arc<Node<K>>,
+        heads: u32,
+    ) -> Result<Stay<&Self, K>, TryAcquireError> {
+        loop {
+            if self.map.insert(node.clone()) {
+                arrival.settle();
+                return Ok(self.stay(At::Apart(node), heads));
+            }
+            let (key, hash) = (&node.tenant.key, node.hash);
+            if let Some(stay) = self.map.with(key, hash, |node| self.pin_node(node)).flatten() {
+                return stay.enter(heads);
+            }
+        }
+    }
+}
