@@ -73,6 +73,21 @@ mod jam_collection {
     }
 
     #[test]
+    fn a_room_that_another_thread_left_is_found() {
+        let lobby = Lobby::new(3);
+        let mut all = seats(&lobby, 9);
+        let (one, another) = (all.swap_remove(4), all.swap_remove(1));
+        let (left_there, left_here) = (one.room(), another.room());
+        drop(another);
+        thread::scope(|scope| scope.spawn(|| drop(one)).join().unwrap());
+        // This thread remembers the one room, and has to find the other.
+        assert_eq!(lobby.filling(), left_here);
+        let again = seats(&lobby, 2);
+        assert_eq!([again[0].room(), again[1].room()], [left_here, left_there]);
+        assert_eq!(lobby.stats().rooms, 3);
+    }
+
+    #[test]
     fn a_room_that_is_joined_by_id_overtakes_the_filling_one() {
         let lobby = Lobby::new(4);
         let mut all = seats(&lobby, 8);

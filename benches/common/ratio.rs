@@ -53,6 +53,15 @@ impl<'a> Side<'a> {
         Side { name: C::NAME.to_owned(), threads, burst: Box::new(burst) }
     }
 
+    /// A burst that is more than one operation after the other on a contender.
+    pub(crate) fn of(
+        name: &str,
+        threads: usize,
+        burst: impl Fn(&Crew, u64) -> Duration + 'a,
+    ) -> Side<'a> {
+        Side { name: name.to_owned(), threads, burst: Box::new(burst) }
+    }
+
     /// The same under another name.
     pub(crate) fn called(self, name: &str) -> Side<'a> {
         Side { name: name.to_owned(), ..self }

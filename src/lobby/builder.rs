@@ -4,17 +4,15 @@ use core::fmt;
 
 use crossbeam_utils::CachePadded;
 
-use super::id::{next_mark, LOCATION_BITS};
+use super::id::next_mark;
 use super::life::Size;
-use super::shard::{Shard, PAGE_BITS};
+use super::pages::Pages;
+use super::shard::Shard;
 use super::{Lobby, RoomId};
 use crate::slot::{Slot, CEILING};
 
 /// The most shards that a lobby can have.
 const MAX_SHARDS: u32 = 256;
-
-/// The most rooms in a shard's first page, as a power of two.
-const FIRST_BITS: u32 = 6;
 
 /// Settings of a new [`Lobby`].
 ///
@@ -129,25 +127,22 @@ impl LobbyBuilder {
     /// # Ok::<(), headcount::LobbyFull>(())
     /// ```
     pub fn build_with<T>(self, open: impl Fn(RoomId) -> T + Send + Sync + 'static) -> Lobby<T> {
-        let shard_bits = self.shards.next_power_of_two().trailing_zeros();
         // A lobby of few rooms has a small first page. One more than may be open: there is a vacant
         // room to tell late clients about.
         let rooms = self.max_rooms.unwrap_or(u32::MAX).min(CEILING - 1) + 1;
-        let first_bits = rooms.next_power_of_two().trailing_zeros().clamp(1, FIRST_BITS);
         let size = Size::new(self.seats);
-        let shard = || Shard::new(size, first_bits, LOCATION_BITS - PAGE_BITS - shard_bits);
         Lobby {
             size,
             quorum: self.quorum,
             mark: next_mark(),
-            shard_bits,
             // Beyond that many rooms there are no ids.
             limit: self
                 .max_rooms
                 .filter(|&rooms| rooms <= CEILING)
                 .map(|rooms| Slot::new(rooms, 0)),
             open: Box::new(open),
-            shards: (0..self.shards).map(|_| CachePadded::new(shard())).collect(),
+            pages: Pages::new(size, self.shards, rooms),
+            shards: (0..self.shards).map(|_| CachePadded::new(Shard::new(size))).collect(),
         }
     }
 }

@@ -25,11 +25,11 @@ pub(super) fn raise(word: &AtomicU64, bit: u32) -> bool {
     false
 }
 
-/// Clears a bit. The caller looks again, afterwards, at what it stands for.
+/// Clears some bits. The caller looks again, afterwards, at what they stand for.
 #[inline]
-pub(super) fn lower(word: &AtomicU64, bit: u32) {
+pub(super) fn lower(word: &AtomicU64, bits: u64) {
     // SeqCst: comes before the caller's second look; pairs with `raise`.
-    word.fetch_and(!(1 << bit), Ordering::SeqCst);
+    word.fetch_and(!bits, Ordering::SeqCst);
 }
 
 /// The most layers that a page can have: 64^5 rooms are more than any page has.
@@ -37,10 +37,12 @@ const LAYERS: usize = 5;
 
 /// The hints of one page.
 pub(super) struct Hints {
+    /// Layer by layer, and in each of them level by level.
     words: Box<[AtomicU64]>,
-    /// Where each layer begins within a level's words; the last entry that counts is their number.
-    starts: [u32; LAYERS + 1],
-    layers: u8,
+    /// Where each layer begins, and how many words each level has in it.
+    layers: [(u32, u32); LAYERS],
+    /// The number of the topmost layer, which has one word for each level.
+    top: u8,
 }
 
 /// A word in the midst of a page's hints.
@@ -53,8 +55,8 @@ pub(super) struct Spot {
 
 /// Where a search ended.
 pub(super) enum Found {
-    /// At a room.
-    Room(usize),
+    /// At hints: those to the 64 rooms from this one on.
+    Rooms(usize, u64),
     /// The page has no hint at that level.
     Nothing,
     /// At a summary that was out of date: to be tried again.
@@ -66,31 +68,35 @@ pub(super) enum Found {
 impl Hints {
     /// For `rooms` rooms, all of them at level 0 of `levels`.
     pub(super) fn new(rooms: usize, levels: u32) -> Hints {
-        let mut starts = [0; LAYERS + 1];
-        let mut bits = vec![rooms];
-        while bits[bits.len() - 1] > 64 {
-            bits.push(bits[bits.len() - 1].div_ceil(64));
+        let mut layers = [(0, 0); LAYERS];
+        let mut words = Vec::new();
+        let (mut top, mut bits) = (0, rooms);
+        loop {
+            let width = bits.div_ceil(64);
+            layers[top] = (words.len() as u32, width as u32);
+            words.extend((0..width).map(|word| u64::MAX >> (64 - (bits - word * 64).min(64))));
+            words.resize(words.len() + width * (levels as usize - 1), 0);
+            if width == 1 {
+                break;
+            }
+            (top, bits) = (top + 1, width);
         }
-        for (layer, below) in bits.iter().enumerate() {
-            starts[layer + 1] = starts[layer] + below.div_ceil(64) as u32;
-        }
-        let vacant = bits.iter().flat_map(|&bits| {
-            (0..bits.div_ceil(64)).map(move |word| u64::MAX >> (64 - (bits - word * 64).min(64)))
-        });
-        let per_level = starts[bits.len()] as usize;
-        let none = core::iter::repeat(0).take(per_level * (levels as usize - 1));
-        Hints {
-            words: vacant.chain(none).map(AtomicU64::new).collect(),
-            starts,
-            layers: bits.len() as u8,
-        }
+        let words = words.into_iter().map(AtomicU64::new).collect();
+        Hints { words, layers, top: top as u8 }
     }
 
     #[inline]
     fn word(&self, spot: Spot) -> &AtomicU64 {
-        let per_level = self.starts[self.layers as usize] as usize;
-        let within = self.starts[spot.layer] as usize + spot.word;
-        &self.words[spot.level as usize * per_level + within]
+        let (start, width) = self.layers[spot.layer];
+        &self.words[start as usize + spot.level as usize * width as usize + spot.word]
+    }
+
+    /// Whether a room's hint stands, for one who has changed that room.
+    #[inline]
+    pub(super) fn stands(&self, level: u32, room: usize) -> bool {
+        // SeqCst: comes after the change; pairs with `lower`.
+        let bits = load_seq_cst(self.word(Spot { level, layer: 0, word: room / 64 }));
+        bits & 1 << (room % 64) != 0
     }
 
     /// Sets a room's hint and the summaries above it; true if nothing more is to be done above.
@@ -105,7 +111,7 @@ impl Hints {
             if raise(self.word(spot), bit as u32) {
                 return true;
             }
-            if spot.layer + 1 == self.layers as usize {
+            if spot.layer == self.top as usize {
                 return false;
             }
             bit = spot.word % 64;
@@ -113,16 +119,16 @@ impl Hints {
         }
     }
 
-    /// Clears a room's hint. The caller looks at the room again afterwards.
-    #[inline]
-    pub(super) fn clear(&self, level: u32, room: usize) {
-        lower(self.word(Spot { level, layer: 0, word: room / 64 }), (room % 64) as u32);
+    /// Clears hints to the 64 rooms from that one on. The caller looks at these rooms again
+    /// afterwards.
+    pub(super) fn clear(&self, level: u32, first: usize, bits: u64) {
+        lower(self.word(Spot { level, layer: 0, word: first / 64 }), bits);
     }
 
-    /// Looks for a room with a hint at that level.
+    /// Looks for rooms with a hint at that level.
     #[inline]
     pub(super) fn find(&self, level: u32) -> Found {
-        let top = self.layers as usize - 1;
+        let top = self.top as usize;
         let mut spot = Spot { level, layer: top, word: 0 };
         loop {
             // Relaxed: a hint; what is found at its end is looked at again.
@@ -130,10 +136,10 @@ impl Hints {
             if bits == 0 {
                 return if spot.layer == top { Found::Nothing } else { self.tidy(spot) };
             }
-            let below = spot.word * 64 + bits.trailing_zeros() as usize;
             if spot.layer == 0 {
-                return Found::Room(below);
+                return Found::Rooms(spot.word * 64, bits);
             }
+            let below = spot.word * 64 + bits.trailing_zeros() as usize;
             spot = Spot { layer: spot.layer - 1, word: below, ..spot };
         }
     }
@@ -143,7 +149,7 @@ impl Hints {
     fn tidy(&self, spot: Spot) -> Found {
         let above = Spot { layer: spot.layer + 1, word: spot.word / 64, ..spot };
         let bit = spot.word % 64;
-        lower(self.word(above), bit as u32);
+        lower(self.word(above), 1 << bit);
         // SeqCst: pairs with `raise`, see the module.
         if load_seq_cst(self.word(spot)) != 0 && !self.raise_from(above, bit) {
             return Found::Surfaced;
@@ -154,7 +160,7 @@ impl Hints {
     /// Whether anything is to be found at that level, for one who has just cleared the summary of the
     /// page as a whole.
     pub(super) fn any(&self, level: u32) -> bool {
-        let top = self.layers as usize - 1;
+        let top = self.top as usize;
         // SeqCst: pairs with `raise`, see the module.
         load_seq_cst(self.word(Spot { level, layer: top, word: 0 })) != 0
     }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! bits 51..64   the lobby's mark
-//! bits 24..51   the location: the room's index in its shard, above the number of the shard
+//! bits 24..51   the location: the number of the shard, of the page in it, and the offset in that
 //! bits  0..24   the generation, never 0
 //! ```
 //!

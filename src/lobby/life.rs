@@ -1,4 +1,8 @@
-//! A room's slot: how many are inside, on which seats, and in which of its lives the room is.
+//! A room's word: how many are inside, on which seats, and in which of its lives the room is.
+//!
+//! It has the shape of a slot, but is none: a slot's count moves alone, and here count, seats, lock and
+//! generation have to move in one step. A lock must hold for the very head count at which it was set,
+//! the last head out must close the room, and an id must not outlive its room between two looks.
 //!
 //! # Invariant
 //!
@@ -45,6 +49,7 @@ const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
 
 /// Where the count begins.
 const COUNT_SHIFT: u32 = 48;
+const ONE: u64 = 1 << COUNT_SHIFT;
 
 /// The most seats that fit into the word.
 const SMALL: u32 = COUNT_SHIFT - GENERATION_BITS;
@@ -77,7 +82,7 @@ impl Size {
     #[inline]
     fn one(self, number: u32) -> u64 {
         let seat = if self.is_small() { 1 << (GENERATION_BITS + number) } else { 0 };
-        (1 << COUNT_SHIFT) + seat
+        ONE + seat
     }
 }
 
@@ -107,6 +112,21 @@ impl Life {
         self.0 < CEILING
     }
 
+    /// Open, with one free seat: there is no room that it would be better to fill.
+    #[inline]
+    pub(crate) fn has_last_seat(self) -> bool {
+        self.0.wrapping_sub(CEILING - ONE) < ONE
+    }
+
+    /// Whether that is the level at which the room is to be found.
+    #[inline]
+    pub(crate) fn is_at(self, level: u32, size: Size) -> bool {
+        match level {
+            0 => self.is_vacant(size),
+            _ => self.admits() && self.held(size) == level,
+        }
+    }
+
     #[inline]
     pub(crate) fn is_busy(self) -> bool {
         self.0 & BUSY != 0
@@ -130,8 +150,14 @@ impl Life {
     #[inline]
     fn without(self, number: u32, size: Size) -> Life {
         if self.held(size) > 1 {
-            return Life(self.0 - size.one(number));
+            Life(self.0 - size.one(number))
+        } else {
+            self.emptied(size)
         }
+    }
+
+    #[cold]
+    fn emptied(self, size: Size) -> Life {
         // After its last generation a room is retired: no id is ever used twice.
         let next = (self.generation() + 1) & LAST_GENERATION;
         Life(Life::vacant(next, size).0 | BUSY)

@@ -11,7 +11,9 @@ mod error;
 mod hints;
 mod id;
 mod info;
+mod left;
 mod life;
+mod pages;
 mod room;
 mod seat;
 mod seating;
@@ -30,6 +32,7 @@ pub use seat::{OwnedSeat, Seat};
 
 use crate::slot::Slot;
 use life::Size;
+use pages::Pages;
 use seat::Place;
 use shard::Shard;
 
@@ -108,11 +111,10 @@ pub struct Lobby<T = ()> {
     size: Size,
     quorum: u32,
     mark: u32,
-    /// How many bits of a location are the number of the shard.
-    shard_bits: u32,
     limit: Option<Slot>,
     open: Box<dyn Fn(RoomId) -> T + Send + Sync>,
-    shards: Box<[CachePadded<Shard<T>>]>,
+    pages: Pages<T>,
+    shards: Box<[CachePadded<Shard>]>,
 }
 
 impl Lobby {
@@ -167,10 +169,15 @@ impl<T> Lobby<T> {
     ///
     /// # Cost
     ///
-    /// One compare-exchange where the filling room is known; else also a walk down a tree of hints, of
-    /// a depth of at most six whatever the number of rooms, and the clearing of a hint. Rooms of more
-    /// than 24 seats take a second compare-exchange for the seat. They are repeated for as long as
+    /// One compare-exchange where the best room is known: it is filling, or it has one seat left and
+    /// the calling thread has just left it. Else also a walk down a tree of hints, of a depth of at
+    /// most six whatever the number of rooms, and the clearing of hints that are out of date: at times
+    /// many, up to 64 in one step, but all calls together clear no more than they have set. Rooms of
+    /// more than 24 seats take a second compare-exchange for the seat. They are repeated for as long as
     /// others join or leave the same room in between. Opening a room may allocate.
+    ///
+    /// Dropping the seat takes one compare-exchange, and up to four more atomic operations where the
+    /// room comes to be as populated as it had not been before, or not since a search came by.
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(2);
@@ -202,8 +209,8 @@ impl<T> Lobby<T> {
     /// # Cost
     ///
     /// As [`join`](Self::join) into the filling room, with one or two more atomic operations where the
-    /// room is not filling and has a free seat left. A refusal
-    /// only reads, unless its search for the other room comes upon hints that are out of date.
+    /// room is not filling and has a free seat left. A refusal only reads, unless its search for the
+    /// other room comes upon hints that are out of date.
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(2);
@@ -214,8 +221,10 @@ impl<T> Lobby<T> {
     /// ```
     #[inline]
     pub fn join_room(&self, id: RoomId) -> Result<Seat<'_, T>, JoinError> {
-        let seated = self.seat_in(id).map_err(|reason| self.refusal(reason))?;
-        Ok(Seat(Place::new(self, seated)))
+        match self.seat_in(id) {
+            Ok(seated) => Ok(Seat(Place::new(self, seated))),
+            Err(shut) => self.refuse(shut),
+        }
     }
 
     /// Takes a seat in that room, or else as [`join`](Self::join) does. Never waits.
@@ -274,8 +283,10 @@ impl<T> Lobby<T> {
     /// # drop(seat);
     /// ```
     pub fn join_room_owned(self: Arc<Self>, id: RoomId) -> Result<OwnedSeat<T>, JoinError> {
-        let seated = self.seat_in(id).map_err(|reason| self.refusal(reason))?;
-        Ok(OwnedSeat(Place::new(self, seated)))
+        match self.seat_in(id) {
+            Ok(seated) => Ok(OwnedSeat(Place::new(self, seated))),
+            Err(shut) => self.refuse(shut),
+        }
     }
 
     /// As [`join_or_next`](Self::join_or_next), for an owned seat.
@@ -311,9 +322,8 @@ impl<T> Lobby<T> {
     /// # Ok::<(), headcount::LobbyFull>(())
     /// ```
     pub fn filling(&self) -> RoomId {
-        let vacant = || self.home().find_map(|shard| self.vacancy(shard));
         // Without any: an id that admits nobody.
-        self.free_seat().or_else(vacant).unwrap_or_else(|| RoomId::new(self.mark, 0, 1))
+        self.next(|| true).unwrap_or_else(|| RoomId::new(self.mark, 0, 1))
     }
 
     /// Lets nobody new into that room; who is in it may stay or leave. False if it is not open.
@@ -356,7 +366,7 @@ impl<T> Lobby<T> {
     /// # Ok::<(), headcount::LobbyFull>(())
     /// ```
     pub fn room(&self, id: RoomId) -> Option<RoomInfo> {
-        let info = self.info(id.location(), self.locate(id)?)?;
+        let info = self.info(self.pages.at(id.location())?)?;
         (info.id == id).then_some(info)
     }
 
@@ -380,9 +390,7 @@ impl<T> Lobby<T> {
     /// # Ok::<(), headcount::LobbyFull>(())
     /// ```
     pub fn rooms(&self) -> impl Iterator<Item = RoomInfo> + '_ {
-        (0..).zip(&*self.shards).flat_map(move |(number, shard)| {
-            shard.all().filter_map(move |at| self.info(self.location(number, at), at))
-        })
+        self.pages.all().filter_map(|at| self.info(at))
     }
 
     /// How many rooms and members there are.

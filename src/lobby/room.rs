@@ -1,9 +1,9 @@
-//! Rooms, and the pages that they live in.
+//! Rooms, a page of them, and what one does in a room.
 //!
 //! # Invariant
 //!
-//! A page never moves and never goes before its lobby does, so an index, which is the number of the
-//! page and the offset in it, finds its room for good.
+//! Who is in a room has a seat there: it stands in the room's word, or in a bitmap beside it. Who
+//! leaves gives up the seat first.
 
 use core::mem::needs_drop;
 
@@ -20,6 +20,8 @@ pub(super) struct Page<T> {
     seats: Box<[AtomicU64]>,
     pub(super) hints: Hints,
     size: Size,
+    /// The bits of a location that say where in the page its room is.
+    offsets: u32,
 }
 
 /// The number of words that a room's seats take beside its own.
@@ -32,19 +34,32 @@ fn words(size: Size) -> usize {
 }
 
 impl<T> Page<T> {
-    /// `rooms` vacant rooms of that size.
-    pub(super) fn new(rooms: usize, size: Size) -> Page<T> {
+    /// `rooms` vacant rooms of that size; so many bits of a location are the offset.
+    pub(super) fn new(rooms: usize, size: Size, offset_bits: u32) -> Page<T> {
         let free = core::iter::repeat_with(|| AtomicU64::new(0));
         Page {
             rooms: core::iter::repeat_with(|| State::vacant(size)).take(rooms).collect(),
             seats: free.take(rooms * words(size)).collect(),
             hints: Hints::new(rooms, size.seats()),
             size,
+            offsets: (1 << offset_bits) - 1,
         }
+    }
+
+    /// The room at a location in this page.
+    #[inline]
+    pub(super) fn at(&self, location: u32) -> Option<At<'_, T>> {
+        let room = self.rooms.get(self.offset(location))?;
+        Some(At { page: self, room, location })
     }
 
     pub(super) fn len(&self) -> usize {
         self.rooms.len()
+    }
+
+    #[inline]
+    pub(super) fn offset(&self, location: u32) -> usize {
+        (location & self.offsets) as usize
     }
 }
 
@@ -61,9 +76,8 @@ impl<T> Drop for Page<T> {
 /// One room, found.
 pub(super) struct At<'a, T> {
     pub(super) page: &'a Page<T>,
-    pub(super) index: usize,
-    /// The index within the page.
-    pub(super) offset: usize,
+    pub(super) room: &'a State<T>,
+    pub(super) location: u32,
 }
 
 impl<T> Clone for At<'_, T> {
@@ -84,13 +98,13 @@ pub(super) struct Entered {
 
 impl<'a, T> At<'a, T> {
     #[inline]
-    pub(super) fn state(self) -> &'a State<T> {
-        &self.page.rooms[self.offset]
+    pub(super) fn offset(self) -> usize {
+        self.page.offset(self.location)
     }
 
     fn seats(self) -> &'a [AtomicU64] {
         let words = words(self.page.size);
-        &self.page.seats[self.offset * words..][..words]
+        &self.page.seats[self.offset() * words..][..words]
     }
 
     /// Takes the lowest free seat where the word has not done so.
@@ -104,13 +118,23 @@ impl<'a, T> At<'a, T> {
     /// Enters under a generation.
     #[inline]
     pub(super) fn enter(self, generation: u32) -> Result<Entered, Shut> {
-        Ok(self.sit(self.state().enter(generation, self.page.size)?))
+        Ok(self.sit(self.room.enter(generation, self.page.size)?))
     }
 
     /// Enters a room that has just been seen to admit.
     #[inline]
     pub(super) fn enter_seen(self, seen: Life) -> Result<Entered, Shut> {
-        Ok(self.sit(self.state().enter_seen(seen, self.page.size)?))
+        Ok(self.sit(self.room.enter_seen(seen, self.page.size)?))
+    }
+
+    /// Enters a room that is as it was seen, with one seat left that stands in the word.
+    #[inline]
+    pub(super) fn enter_last(self, seen: Life) -> Option<Entered> {
+        if !self.page.size.is_small() {
+            return None;
+        }
+        let (inside, (life, number)) = self.room.enter_unchanged(seen, self.page.size)?;
+        Some(Entered { inside, number, life })
     }
 
     /// Leaves, and frees the seat of that number before.
@@ -119,7 +143,7 @@ impl<'a, T> At<'a, T> {
         if !self.page.size.is_small() {
             seats::free(self.seats(), number);
         }
-        self.state().leave(inside, number, self.page.size)
+        self.room.leave(inside, number, self.page.size)
     }
 
     /// Opens a room that one has claimed.
@@ -128,7 +152,7 @@ impl<'a, T> At<'a, T> {
             // Seat 0: nobody else is inside.
             seats::take(self.seats());
         }
-        let (inside, life) = self.state().open(busy, value, self.page.size);
+        let (inside, life) = self.room.open(busy, value, self.page.size);
         Entered { inside, number: 0, life }
     }
 }

@@ -68,21 +68,24 @@ impl<T, L: Deref<Target = Lobby<T>>> Place<T, L> {
 
     #[inline]
     fn at(&self) -> At<'_, T> {
-        self.lobby.locate(self.seated().packed).expect("the page of a room with a head inside")
+        self.lobby
+            .pages
+            .at(self.seated().packed.location())
+            .expect("the page of a room with a head inside")
     }
 
     fn members(&self) -> u32 {
-        self.at().state().read().held(self.lobby.size)
+        self.at().room.read().held(self.lobby.size)
     }
 
     fn state(&self) -> &T {
-        self.at().state().get(&self.seated().inside)
+        self.at().room.get(&self.seated().inside)
     }
 
     fn start(&self) -> Result<u32, TooFew> {
         let quorum = self.lobby.quorum;
-        let state = self.at().state();
-        match state.set_lock(self.seated().packed.generation(), true, quorum, self.lobby.size) {
+        let room = self.at().room;
+        match room.set_lock(self.seated().packed.generation(), true, quorum, self.lobby.size) {
             Some(Ok(members)) => Ok(members),
             Some(Err(members)) => Err(TooFew { members, quorum }),
             None => unreachable!("the room of a head that has not left is open"),
@@ -94,7 +97,7 @@ impl<T, L: Deref<Target = Lobby<T>>> Drop for Place<T, L> {
     #[inline]
     fn drop(&mut self) {
         if let Some(seated) = self.seated.take() {
-            self.lobby.leave(seated.packed, seated.number(), seated.inside);
+            self.lobby.leave(seated.packed.location(), seated.number(), seated.inside);
         }
     }
 }

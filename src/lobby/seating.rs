@@ -12,34 +12,17 @@ use super::info::RoomInfo;
 use super::life::Shut;
 use super::room::{At, Entered};
 use super::seat::Seated;
-use super::shard::Shard;
+use super::shard::Choice;
 use super::state::{Busy, Inside, Left};
 use super::Lobby;
 use crate::thread;
 
 impl<T> Lobby<T> {
-    #[inline]
-    pub(super) fn location(&self, shard: usize, at: At<'_, T>) -> u32 {
-        (at.index << self.shard_bits | shard) as u32
-    }
-
-    #[inline]
-    fn shard_of(&self, id: RoomId) -> Option<&Shard<T>> {
-        let number = id.location() & ((1 << self.shard_bits) - 1);
-        self.shards.get(number as usize).map(|shard| &**shard)
-    }
-
-    /// The room at the place that an id names, whatever its generation.
-    #[inline]
-    pub(super) fn locate(&self, id: RoomId) -> Option<At<'_, T>> {
-        self.shard_of(id)?.at((id.location() >> self.shard_bits) as usize)
-    }
-
-    pub(super) fn info(&self, location: u32, at: At<'_, T>) -> Option<RoomInfo> {
-        let life = at.state().read();
+    pub(super) fn info(&self, at: At<'_, T>) -> Option<RoomInfo> {
+        let life = at.room.read();
         let members = life.held(self.size);
         (members > 0).then(|| RoomInfo {
-            id: RoomId::new(self.mark, location, life.generation()),
+            id: RoomId::new(self.mark, at.location, life.generation()),
             members,
             seats: self.seats(),
             locked: life.is_locked(self.size),
@@ -48,33 +31,35 @@ impl<T> Lobby<T> {
 
     /// The number of the calling thread's shard.
     #[inline]
-    fn own(&self) -> usize {
+    pub(super) fn own(&self) -> usize {
         match self.shards.len() {
             1 => 0,
-            count => thread::number() % count,
+            // Of 32 bits: a division of 64 takes longer.
+            count => (thread::number() as u32 % count as u32) as usize,
         }
     }
 
     /// The numbers of all shards, beginning with the calling thread's.
-    pub(super) fn home(&self) -> impl Iterator<Item = usize> {
+    fn home(&self) -> impl Iterator<Item = usize> {
         let own = self.own();
         (own..self.shards.len()).chain(0..own)
     }
 
     #[inline]
     pub(super) fn seat_anywhere(&self) -> Result<Seated, LobbyFull> {
-        let own = self.own();
-        match self.shards[own].join() {
-            Some((at, entered)) => Ok(self.seated(self.location(own, at), entered)),
-            None => self.seat_elsewhere(),
+        if let Some(Choice { at, seen }) = self.left_last(self.own()) {
+            if let Some(entered) = at.enter_last(seen) {
+                return Ok(self.seated(at, entered));
+            }
         }
+        self.seat_where_best()
     }
 
-    #[cold]
-    fn seat_elsewhere(&self) -> Result<Seated, LobbyFull> {
-        for shard in self.home().skip(1) {
-            if let Some((at, entered)) = self.shards[shard].join() {
-                return Ok(self.seated(self.location(shard, at), entered));
+    #[inline(never)]
+    fn seat_where_best(&self) -> Result<Seated, LobbyFull> {
+        for shard in self.home() {
+            if let Some((at, entered)) = self.join_in(shard) {
+                return Ok(self.seated(at, entered));
             }
         }
         self.open_any()
@@ -82,13 +67,16 @@ impl<T> Lobby<T> {
 
     #[inline]
     pub(super) fn seat_in(&self, id: RoomId) -> Result<Seated, Shut> {
-        let (Some(shard), true) = (self.shard_of(id), id.mark() == self.mark) else {
+        if id.mark() != self.mark {
             return Err(Shut::Gone);
-        };
-        let at = shard.at((id.location() >> self.shard_bits) as usize).ok_or(Shut::Gone)?;
-        match shard.join_room(at, id.generation()) {
-            Ok(entered) => Ok(self.seated(id.location(), entered)),
-            Err(Shut::Vacant) => self.open_told(shard, id, at),
+        }
+        let at = self.pages.at(id.location()).ok_or(Shut::Gone)?;
+        match at.enter(id.generation()) {
+            Ok(entered) => {
+                self.offer(at, entered.life);
+                Ok(self.seated(at, entered))
+            }
+            Err(Shut::Vacant) => self.open_told(id),
             Err(shut) => Err(shut),
         }
     }
@@ -99,16 +87,17 @@ impl<T> Lobby<T> {
     }
 
     #[inline]
-    fn seated(&self, location: u32, entered: Entered) -> Seated {
+    fn seated(&self, at: At<'_, T>, entered: Entered) -> Seated {
         let completed_quorum = entered.life.held(self.size) == self.quorum;
-        Seated::new(location, entered, completed_quorum)
+        Seated::new(at.location, entered, completed_quorum)
     }
 
     /// Opens a vacant room that the caller was told of, if it is still the next to be opened.
     #[cold]
-    fn open_told(&self, shard: &Shard<T>, id: RoomId, at: At<'_, T>) -> Result<Seated, Shut> {
-        if shard.opens_next(at) {
-            self.open_room(shard, id, at)
+    fn open_told(&self, id: RoomId) -> Result<Seated, Shut> {
+        let next = self.vacancy(self.pages.shard_of(id.location()));
+        if next == Some(id) {
+            self.open_room(id)
         } else {
             Err(Shut::Gone)
         }
@@ -117,10 +106,9 @@ impl<T> Lobby<T> {
     /// Opens a room in the calling thread's shard, or where there is space for one.
     #[cold]
     fn open_any(&self) -> Result<Seated, LobbyFull> {
-        for number in self.home() {
-            while let Some(id) = self.vacancy(number) {
-                let at = self.locate(id).expect("the page of a vacancy");
-                match self.open_room(&self.shards[number], id, at) {
+        for shard in self.home() {
+            while let Some(id) = self.vacancy(shard) {
+                match self.open_room(id) {
                     Ok(seated) => return Ok(seated),
                     Err(Shut::Full) => return Err(LobbyFull),
                     Err(_) => {}
@@ -132,74 +120,91 @@ impl<T> Lobby<T> {
 
     /// Opens that vacant room: `Full` at `max_rooms`, `Gone` if somebody else was faster.
     #[cold]
-    fn open_room(&self, shard: &Shard<T>, id: RoomId, at: At<'_, T>) -> Result<Seated, Shut> {
+    fn open_room(&self, id: RoomId) -> Result<Seated, Shut> {
+        let at = self.pages.at(id.location()).ok_or(Shut::Gone)?;
         if let Some(limit) = &self.limit {
             limit.enter().map_err(|_| Shut::Full)?;
         }
-        let mut closing = Closing { lobby: self, shard, at, returns: true };
-        let claimed = at.state().claim(id.generation(), self.size).ok_or(Shut::Gone)?;
-        shard.forget_vacancy(at);
+        let mut closing = Closing { lobby: self, at, returns: true };
+        let claimed = at.room.claim(id.generation(), self.size).ok_or(Shut::Gone)?;
         let unopened = Unopened { at, claimed: Some(claimed) };
         let state = (self.open)(id);
         let entered = at.open(unopened.into_claimed(), state);
         closing.returns = false;
         drop(closing);
-        Ok(self.seated(id.location(), entered))
+        Ok(self.seated(at, entered))
     }
 
     /// The inverse of joining.
     #[inline]
-    pub(super) fn leave(&self, id: RoomId, number: u32, inside: Inside) {
-        let (Some(shard), Some(at)) = (self.shard_of(id), self.locate(id)) else { return };
+    pub(super) fn leave(&self, location: u32, number: u32, inside: Inside) {
+        let Some(at) = self.pages.at(location) else { return };
         match at.leave(inside, number) {
-            Left::Open(life) => shard.offer(at, life),
-            Left::Empty(busy) => self.close(shard, at, busy),
+            Left::Open(life) => self.offer_left(at, life),
+            Left::Empty(busy) => self.close(location, busy),
         }
     }
 
     #[inline(never)]
-    fn close(&self, shard: &Shard<T>, at: At<'_, T>, busy: Busy) {
-        let _closing = Closing { lobby: self, shard, at, returns: true };
-        at.state().clear(busy);
+    fn close(&self, location: u32, busy: Busy) {
+        let at = self.pages.at(location).expect("the page of a room that was left");
+        let _closing = Closing { lobby: self, at, returns: true };
+        at.room.clear(busy);
     }
 
     pub(super) fn set_lock(&self, id: RoomId, locked: bool) -> bool {
-        let (Some(shard), Some(at)) = (self.shard_of(id), self.locate(id)) else { return false };
+        let Some(at) = self.pages.at(id.location()) else { return false };
         let generation = id.generation();
-        let known = id.mark() == self.mark
-            && at.state().set_lock(generation, locked, 0, self.size).is_some();
+        let known =
+            id.mark() == self.mark && at.room.set_lock(generation, locked, 0, self.size).is_some();
         if known && !locked {
-            shard.offer_again(at);
+            self.offer_again(at);
         }
         known
     }
 
-    /// The most populated room that admits.
-    pub(super) fn free_seat(&self) -> Option<RoomId> {
-        self.home().find_map(|number| {
-            let choice = self.shards[number].choose()?;
-            let location = self.location(number, choice.at);
-            Some(RoomId::new(self.mark, location, choice.seen.generation()))
-        })
+    /// Where `join` would go now: a room that admits, or that is vacant if another `may_open`.
+    #[inline]
+    pub(super) fn next(&self, may_open: impl FnOnce() -> bool) -> Option<RoomId> {
+        match self.choose(self.own()) {
+            Some(choice) => Some(self.id(choice)),
+            None => self.next_elsewhere(may_open),
+        }
+    }
+
+    #[inline(never)]
+    fn next_elsewhere(&self, may_open: impl FnOnce() -> bool) -> Option<RoomId> {
+        for shard in self.home().skip(1) {
+            if let Some(choice) = self.choose(shard) {
+                return Some(self.id(choice));
+            }
+        }
+        if may_open() {
+            self.home().find_map(|shard| self.vacancy(shard))
+        } else {
+            None
+        }
     }
 
     /// The vacant room that a shard opens next.
-    pub(super) fn vacancy(&self, shard: usize) -> Option<RoomId> {
-        let (at, generation) = self.shards[shard].vacancy()?;
-        Some(RoomId::new(self.mark, self.location(shard, at), generation))
+    fn vacancy(&self, shard: usize) -> Option<RoomId> {
+        Some(self.id(self.vacant(shard)?))
     }
 
-    #[cold]
-    pub(super) fn refusal(&self, shut: Shut) -> JoinError {
+    #[inline]
+    fn id(&self, Choice { at, seen }: Choice<'_, T>) -> RoomId {
+        RoomId::new(self.mark, at.location, seen.generation())
+    }
+
+    #[inline(never)]
+    pub(super) fn refuse<S>(&self, shut: Shut) -> Result<S, JoinError> {
         let reason = match shut {
             Shut::Full => JoinRefusal::Full,
             Shut::Locked => JoinRefusal::Locked,
             Shut::Vacant | Shut::Gone => JoinRefusal::Gone,
         };
         let may_open = || self.limit.as_ref().map_or(true, |limit| limit.read().free() > 0);
-        let vacant = || self.home().find_map(|shard| self.vacancy(shard));
-        let try_next = self.free_seat().or_else(|| may_open().then(vacant).flatten());
-        JoinError { reason, try_next }
+        Err(JoinError { reason, try_next: self.next(may_open) })
     }
 }
 
@@ -207,14 +212,13 @@ impl<T> Lobby<T> {
 /// also if making or dropping the state has panicked.
 struct Closing<'a, T> {
     lobby: &'a Lobby<T>,
-    shard: &'a Shard<T>,
     at: At<'a, T>,
     returns: bool,
 }
 
 impl<T> Drop for Closing<'_, T> {
     fn drop(&mut self) {
-        self.shard.offer_again(self.at);
+        self.lobby.offer_again(self.at);
         if let (true, Some(limit)) = (self.returns, &self.lobby.limit) {
             limit.leave();
         }
@@ -236,7 +240,7 @@ impl<T> Unopened<'_, T> {
 impl<T> Drop for Unopened<'_, T> {
     fn drop(&mut self) {
         if let Some(claimed) = self.claimed.take() {
-            self.at.state().vacate(claimed);
+            self.at.room.vacate(claimed);
         }
     }
 }

@@ -71,6 +71,15 @@ impl<T> State<T> {
         Ok((Inside(Origin::of(self)), entered))
     }
 
+    /// As [`enter_seen`](Self::enter_seen), if nothing has changed since.
+    #[inline]
+    pub(super) fn enter_unchanged(&self, seen: Life, size: Size) -> Option<(Inside, (Life, u32))> {
+        match (Enter::Swap { seen }).step(&self.word, size) {
+            Done(Ok(entered)) => Some((Inside(Origin::of(self)), entered)),
+            _ => None,
+        }
+    }
+
     /// The state.
     #[inline]
     pub(super) fn get<'a>(&'a self, inside: &'a Inside) -> &'a T {

@@ -1,0 +1,342 @@
+//! The lobby beside what one would write instead: `cargo bench --bench lobby`, and `-- WORD` for those
+//! scenarios alone that have the word in their names.
+//!
+//! People sit in rooms of seven; all rooms are full but one, that has four. An operation is one leave
+//! and one join:
+//! - *leave and join*: a random member leaves, and somebody joins wherever it is best.
+//! - *by id*: a random member leaves, and comes back to the same room.
+//! - *in waves*: sixteen leave, then sixteen join.
+//! - *refused*: someone asks for a full room, by its id, and is told another.
+//!
+//! The peers:
+//! - `Mutex<BTreeSet>`, and the same behind `parking_lot`: the set has the rooms with a free seat, by
+//!   their members, and a `Vec` has the members of each. They hand out what a library would, a guard
+//!   that gives its seat back when it is dropped; this is the fair comparison.
+//! - the same, *bare*: the caller gets the number of a room, and must not forget to leave.
+//! - `DashMap` of counters, with guards: who joins looks at every room for the best.
+//! - `fetch_sub + fetch_add` on one counter for each room: no limit and no choice. How it slows down
+//!   from 10 rooms to a million is what the caches cost.
+//! - a gate that is full, for refusals, one for each room; and the same with one cache miss, since a
+//!   refusal by a room has to say where else there is a seat.
+
+mod common;
+#[path = "lobby/rooms.rs"]
+mod rooms;
+
+use std::hint::black_box;
+use std::sync::{Arc, Mutex};
+
+use crossbeam_utils::CachePadded;
+use headcount::Lobby;
+
+use common::crew::Crew;
+use common::ratio::{compare, Effort, Side};
+use common::table::{Table, Target};
+use rooms::{keep, Bare, Counters, Gates, GatesAndMiss, Jams, Locked, Rooms, Unlimited, SEATS};
+
+const THREADS: usize = 2;
+const WAVE: usize = 16;
+
+type StdMutex = Mutex<Jams>;
+type ParkingLot = parking_lot::Mutex<Jams>;
+
+/// Xorshift.
+struct Dice(u64);
+
+impl Dice {
+    #[inline(always)]
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (((self.0 >> 32) * n as u64) >> 32) as usize
+    }
+}
+
+/// What one thread has.
+struct Members<L: Rooms> {
+    /// One seat of every room, unless its holder is outside; the others are kept for good.
+    seats: Vec<Option<L::Seat>>,
+    dice: Dice,
+}
+
+impl<L: Rooms> Members<L> {
+    #[inline(always)]
+    fn draw(&mut self) -> &mut Option<L::Seat> {
+        let drawn = self.dice.below(self.seats.len());
+        &mut self.seats[drawn]
+    }
+}
+
+/// Who uses which rooms.
+#[derive(Clone, Copy)]
+struct Setting {
+    rooms: usize,
+    threads: usize,
+    shards: u32,
+    /// Whether there is a room with a free seat, besides those that somebody has just left.
+    half: bool,
+}
+
+/// How a thread passes its time.
+#[derive(Clone, Copy)]
+enum Act {
+    LeaveAndJoin,
+    ById,
+    InWaves,
+    Refused,
+}
+
+impl Act {
+    fn name(self) -> &'static str {
+        match self {
+            Act::LeaveAndJoin => "leave and join",
+            Act::ById => "by id",
+            Act::InWaves => "in waves",
+            Act::Refused => "refused",
+        }
+    }
+
+    /// Of one thread in one burst: about half a millisecond.
+    fn operations(self) -> u64 {
+        match self {
+            Act::Refused => 50_000,
+            _ => 10_000,
+        }
+    }
+
+    /// The loop that is timed. Each act has its own, with nothing called through a pointer.
+    #[inline(never)]
+    fn repeat<L: Rooms>(self, lobby: &'static L, members: &mut Members<L>, operations: usize) {
+        match self {
+            Act::LeaveAndJoin => {
+                for _ in 0..operations {
+                    let place = members.draw();
+                    if let Some(seat) = place.take() {
+                        lobby.leave(seat);
+                    }
+                    *place = Some(lobby.join());
+                }
+            }
+            Act::ById => {
+                for _ in 0..operations {
+                    let place = members.draw();
+                    let Some(seat) = place.take() else { continue };
+                    let id = L::id(&seat);
+                    lobby.leave(seat);
+                    // On several threads somebody else may have taken that seat.
+                    *place = Some(lobby.join_room(id).unwrap_or_else(|| lobby.join()));
+                }
+            }
+            Act::InWaves => {
+                for _ in 0..operations.div_ceil(WAVE) {
+                    let outside: [usize; WAVE] =
+                        std::array::from_fn(|_| members.dice.below(members.seats.len()));
+                    for member in outside {
+                        if let Some(seat) = members.seats[member].take() {
+                            lobby.leave(seat);
+                        }
+                    }
+                    for member in outside {
+                        // Whoever was drawn twice is back already.
+                        members.seats[member].get_or_insert_with(|| lobby.join());
+                    }
+                }
+            }
+            Act::Refused => {
+                for _ in 0..operations {
+                    let Some(seat) = members.draw() else { continue };
+                    black_box(lobby.join_room(L::id(seat)).is_none());
+                }
+            }
+        }
+    }
+}
+
+/// A lobby and those who use it.
+struct Crowd<L: Rooms> {
+    lobby: &'static L,
+    threads: Vec<CachePadded<Mutex<Members<L>>>>,
+}
+
+impl<L: Rooms> Crowd<L> {
+    /// The rooms are filled by the threads that will use them, one thread after the other.
+    fn new(crew: &Crew, Setting { rooms, threads, shards, half }: Setting) -> Arc<Crowd<L>> {
+        let members = |thread| {
+            let dice = Dice(0x9e37_79b9_7f4a_7c15 * (thread as u64 + 1));
+            CachePadded::new(Mutex::new(Members { seats: Vec::with_capacity(rooms), dice }))
+        };
+        let crowd = Arc::new(Crowd {
+            // Seats borrow it. It stays for the rest of the run.
+            lobby: Box::leak(Box::new(L::new(rooms + threads, shards))),
+            threads: (0..threads).map(members).collect(),
+        });
+        let (filled, turn) = (Arc::clone(&crowd), Mutex::new(()));
+        crew.work(
+            threads,
+            Arc::new(move |thread| {
+                let _turn = turn.lock().unwrap();
+                let seats = &mut filled.threads[thread].lock().unwrap().seats;
+                for _ in 0..rooms / threads {
+                    seats.push(Some(filled.lobby.join()));
+                    (1..SEATS).for_each(|_| keep(filled.lobby.join()));
+                }
+                if half {
+                    (0..4).for_each(|_| keep(filled.lobby.join()));
+                }
+                // Nobody measures the first who ever leaves a room.
+                for place in seats.iter_mut() {
+                    let Some(seat) = place.take() else { continue };
+                    let id = L::id(&seat);
+                    filled.lobby.leave(seat);
+                    *place = filled.lobby.join_room(id);
+                }
+            }),
+        );
+        crowd
+    }
+
+    fn side(self: &Arc<Self>, act: Act) -> Side<'static> {
+        let crowd = Arc::clone(self);
+        let threads = crowd.threads.len();
+        Side::of(L::NAME, threads, move |crew, operations| {
+            let crowd = Arc::clone(&crowd);
+            let work = move |thread: usize| {
+                let members = &mut *crowd.threads[thread].lock().unwrap();
+                act.repeat(crowd.lobby, members, operations as usize);
+            };
+            crew.work(threads, Arc::new(work))
+        })
+    }
+}
+
+/// What is run, and what came out.
+struct Bench {
+    crew: Crew,
+    words: Vec<String>,
+    table: Table,
+}
+
+/// One scenario: so many rooms for so many threads, and the lobby in them.
+struct Scenario<'a> {
+    bench: &'a mut Bench,
+    name: String,
+    setting: Setting,
+    act: Act,
+    lobby: Side<'static>,
+}
+
+impl Bench {
+    fn scenario(&mut self, act: Act, setting: Setting) -> Option<Scenario<'_>> {
+        let Setting { rooms, threads, shards, half } = setting;
+        let plural = |n: u32, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+        let rooms = plural(rooms as u32, "room");
+        let mut name = format!("{}, {rooms}, {}", act.name(), plural(threads as u32, "thread"));
+        if !half {
+            name += ", no room half full";
+        }
+        if shards > 1 {
+            name += &format!(", {shards} shards");
+        }
+        if !self.words.iter().all(|word| name.contains(word)) {
+            return None;
+        }
+        let lobby = Crowd::<Lobby>::new(&self.crew, setting).side(act);
+        Some(Scenario { bench: self, name, setting, act, lobby })
+    }
+}
+
+impl Scenario<'_> {
+    fn beside<L: Rooms>(self, target: Target) -> Self {
+        let peer = Crowd::<L>::new(&self.bench.crew, self.setting).side(self.act);
+        self.beside_side(&peer, target)
+    }
+
+    /// The lobby itself on one thread, with that thread's share of the rooms.
+    fn beside_one_thread(self, target: Target) -> Self {
+        let Setting { rooms, threads, .. } = self.setting;
+        let setting = Setting { rooms: rooms / threads, threads: 1, shards: 1, ..self.setting };
+        let alone = Crowd::<Lobby>::new(&self.bench.crew, setting).side(self.act);
+        self.beside_side(&alone.called("itself, 1 thread and 1 shard"), target)
+    }
+
+    fn beside_side(self, peer: &Side, target: Target) -> Self {
+        let effort = if common::is_trial() {
+            Effort { rounds: 1, operations: 100 }
+        } else {
+            Effort { rounds: 41, operations: self.act.operations() }
+        };
+        let comparison = compare(&self.bench.crew, &self.lobby, peer, effort);
+        self.bench.table.add(&self.name, peer.name(), comparison, target);
+        self
+    }
+}
+
+fn main() {
+    let words = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let table = Table::new("Lobby beside its peers", "cargo bench --bench lobby", "Lobby");
+    let mut bench = Bench { crew: Crew::new(THREADS), words, table };
+    if common::is_listing() {
+        return;
+    }
+
+    let sizes: &[usize] =
+        if common::is_trial() { &[10, 64] } else { &[10, 64, 4_096, 262_144, 1_000_000] };
+    for &rooms in sizes {
+        let most = match rooms {
+            64 | 4_096 => Target::AtMost(1.0),
+            1_000_000 => Target::AtMost(0.8),
+            _ => Target::None,
+        };
+        let alone = Setting { rooms, threads: 1, shards: 1, half: true };
+        if let Some(scenario) = bench.scenario(Act::LeaveAndJoin, alone) {
+            let scenario = scenario
+                .beside::<Locked<StdMutex>>(most)
+                .beside::<Locked<ParkingLot>>(most)
+                .beside::<Bare<StdMutex>>(Target::None)
+                .beside::<Bare<ParkingLot>>(Target::None);
+            if rooms <= 4_096 {
+                scenario.beside::<Counters>(Target::None);
+            }
+        }
+        if let Some(scenario) = bench.scenario(Act::ById, alone) {
+            let scenario = scenario
+                .beside::<Locked<StdMutex>>(most)
+                .beside::<Locked<ParkingLot>>(most)
+                .beside::<Bare<StdMutex>>(Target::None)
+                .beside::<Unlimited>(Target::None);
+            if rooms <= 4_096 {
+                scenario.beside::<Counters>(Target::None);
+            }
+        }
+        if let Some(scenario) = bench.scenario(Act::InWaves, alone) {
+            scenario
+                .beside::<Locked<StdMutex>>(Target::None)
+                .beside::<Locked<ParkingLot>>(Target::None);
+        }
+        for half in [true, false] {
+            if let Some(scenario) = bench.scenario(Act::Refused, Setting { half, ..alone }) {
+                scenario.beside::<Gates>(Target::None).beside::<GatesAndMiss>(Target::AtMost(2.0));
+            }
+        }
+    }
+    for rooms in [64, 4_096] {
+        let together = Setting { rooms, threads: THREADS, shards: 1, half: true };
+        for act in [Act::LeaveAndJoin, Act::ById] {
+            if let Some(scenario) = bench.scenario(act, together) {
+                scenario
+                    .beside::<Locked<StdMutex>>(Target::AtMost(0.4))
+                    .beside::<Locked<ParkingLot>>(Target::AtMost(0.4));
+            }
+        }
+        // With a free seat in the first shard, the second thread would begin there.
+        let apart = Setting { shards: THREADS as u32, half: false, ..together };
+        if let Some(scenario) = bench.scenario(Act::LeaveAndJoin, apart) {
+            scenario
+                .beside::<Locked<StdMutex>>(Target::AtMost(0.4))
+                .beside::<Locked<ParkingLot>>(Target::AtMost(0.4))
+                .beside_one_thread(Target::AtMost(1.3));
+        }
+    }
+    println!("{}", bench.table);
+}

@@ -1,0 +1,420 @@
+//! What is compared: the lobby, and what one would write instead.
+//!
+//! All of them seat a caller in the most populated room that has a free seat, open a room if there is
+//! none, and close a room that the last has left. Only the lobby numbers the seats.
+
+use std::collections::BTreeSet;
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::Mutex;
+
+use dashmap::DashMap;
+use headcount::{Gate, Lobby, Permit, RoomId, Seat};
+
+/// Seats of every room: the jam of at most seven.
+pub(crate) const SEATS: u32 = 7;
+
+/// Rooms that people come to and leave.
+pub(crate) trait Rooms: Send + Sync + Sized + 'static {
+    /// As it stands in the table.
+    const NAME: &'static str;
+
+    /// What a member holds.
+    type Seat: Send + 'static;
+    type Id: Copy;
+
+    /// For about so many rooms, in so many shards where there are any.
+    fn new(rooms: usize, shards: u32) -> Self;
+    fn join(&'static self) -> Self::Seat;
+    /// None if that room is full, or not there.
+    fn join_room(&'static self, id: Self::Id) -> Option<Self::Seat>;
+    fn id(seat: &Self::Seat) -> Self::Id;
+    fn leave(&'static self, seat: Self::Seat);
+}
+
+impl Rooms for Lobby {
+    const NAME: &'static str = "Lobby";
+    type Seat = Seat<'static>;
+    type Id = RoomId;
+
+    fn new(_: usize, shards: u32) -> Self {
+        Lobby::builder(SEATS).shards(shards).build()
+    }
+
+    #[inline(always)]
+    fn join(&'static self) -> Seat<'static> {
+        self.join().expect("there is no limit")
+    }
+
+    #[inline(always)]
+    fn join_room(&'static self, id: RoomId) -> Option<Seat<'static>> {
+        self.join_room(id).ok()
+    }
+
+    #[inline(always)]
+    fn id(seat: &Seat<'static>) -> RoomId {
+        seat.room()
+    }
+
+    #[inline(always)]
+    fn leave(&'static self, seat: Seat<'static>) {
+        drop(seat);
+    }
+}
+
+/// The best-fit rule in plain words, to be put behind a lock.
+#[derive(Default)]
+pub(crate) struct Jams {
+    members: Vec<u32>,
+    /// The rooms that have members and a free seat.
+    filling: BTreeSet<(u32, u32)>,
+    vacant: Vec<u32>,
+}
+
+impl Jams {
+    #[inline]
+    fn join(&mut self) -> u32 {
+        if let Some((members, room)) = self.filling.pop_last() {
+            self.seat(room, members);
+            return room;
+        }
+        let room = self.vacant.pop().unwrap_or_else(|| {
+            self.members.push(0);
+            self.members.len() as u32 - 1
+        });
+        self.seat(room, 0);
+        room
+    }
+
+    #[inline]
+    fn join_room(&mut self, room: u32) -> bool {
+        let members = self.members[room as usize];
+        if members == 0 || members == SEATS {
+            return false;
+        }
+        self.filling.remove(&(members, room));
+        self.seat(room, members);
+        true
+    }
+
+    #[inline]
+    fn seat(&mut self, room: u32, members: u32) {
+        self.members[room as usize] = members + 1;
+        if members + 1 < SEATS {
+            self.filling.insert((members + 1, room));
+        }
+    }
+
+    #[inline]
+    fn leave(&mut self, room: u32) {
+        let members = self.members[room as usize];
+        self.members[room as usize] = members - 1;
+        if members < SEATS {
+            self.filling.remove(&(members, room));
+        }
+        if members > 1 {
+            self.filling.insert((members - 1, room));
+        } else {
+            self.vacant.push(room);
+        }
+    }
+}
+
+/// Someone who can be told that a member has left.
+pub(crate) trait Left {
+    fn left(&self, room: u32);
+}
+
+/// What a library would hand out in place of a number: it gives the seat back when it is dropped.
+pub(crate) struct Guard<L: Left + 'static> {
+    lobby: &'static L,
+    room: u32,
+}
+
+impl<L: Left> Drop for Guard<L> {
+    #[inline]
+    fn drop(&mut self) {
+        self.lobby.left(self.room);
+    }
+}
+
+/// Jams behind a lock, with guards.
+pub(crate) struct Locked<M>(M);
+
+/// Jams behind a lock, where the caller keeps the room's number and must not forget to leave.
+pub(crate) struct Bare<M>(M);
+
+macro_rules! locked {
+    ($mutex:ty, $lock:expr, $guarded:literal, $bare:literal) => {
+        impl Left for Locked<$mutex> {
+            #[inline]
+            fn left(&self, room: u32) {
+                $lock(&self.0).leave(room);
+            }
+        }
+
+        impl Rooms for Locked<$mutex> {
+            const NAME: &'static str = $guarded;
+            type Seat = Guard<Self>;
+            type Id = u32;
+
+            fn new(_: usize, _: u32) -> Self {
+                Locked(Default::default())
+            }
+
+            #[inline(always)]
+            fn join(&'static self) -> Guard<Self> {
+                Guard { lobby: self, room: $lock(&self.0).join() }
+            }
+
+            #[inline(always)]
+            fn join_room(&'static self, room: u32) -> Option<Guard<Self>> {
+                let joined = $lock(&self.0).join_room(room);
+                joined.then(|| Guard { lobby: self, room })
+            }
+
+            #[inline(always)]
+            fn id(seat: &Guard<Self>) -> u32 {
+                seat.room
+            }
+
+            #[inline(always)]
+            fn leave(&'static self, seat: Guard<Self>) {
+                drop(seat);
+            }
+        }
+
+        impl Rooms for Bare<$mutex> {
+            const NAME: &'static str = $bare;
+            type Seat = u32;
+            type Id = u32;
+
+            fn new(_: usize, _: u32) -> Self {
+                Bare(Default::default())
+            }
+
+            #[inline(always)]
+            fn join(&'static self) -> u32 {
+                $lock(&self.0).join()
+            }
+
+            #[inline(always)]
+            fn join_room(&'static self, room: u32) -> Option<u32> {
+                let joined = $lock(&self.0).join_room(room);
+                joined.then_some(room)
+            }
+
+            #[inline(always)]
+            fn id(seat: &u32) -> u32 {
+                *seat
+            }
+
+            #[inline(always)]
+            fn leave(&'static self, room: u32) {
+                $lock(&self.0).leave(room);
+            }
+        }
+    };
+}
+
+locked!(Mutex<Jams>, lock_std, "Mutex<BTreeSet>", "Mutex<BTreeSet>, bare");
+locked!(
+    parking_lot::Mutex<Jams>,
+    parking_lot::Mutex::lock,
+    "parking_lot::Mutex<BTreeSet>",
+    "parking_lot::Mutex<BTreeSet>, bare"
+);
+
+#[inline(always)]
+fn lock_std(mutex: &Mutex<Jams>) -> std::sync::MutexGuard<'_, Jams> {
+    mutex.lock().expect("nobody panics here")
+}
+
+/// A concurrent map of counters: joining by id is quick, and best fit is a look at every room.
+pub(crate) struct Counters(DashMap<u32, u32>);
+
+impl Left for Counters {
+    #[inline]
+    fn left(&self, room: u32) {
+        *self.0.get_mut(&room).expect("a room with a member") -= 1;
+        self.0.remove_if(&room, |_, members| *members == 0);
+    }
+}
+
+impl Rooms for Counters {
+    const NAME: &'static str = "DashMap of counters";
+    type Seat = Guard<Self>;
+    type Id = u32;
+
+    fn new(_: usize, _: u32) -> Self {
+        Counters(DashMap::new())
+    }
+
+    fn join(&'static self) -> Guard<Self> {
+        loop {
+            let free = self.0.iter().filter(|room| *room.value() < SEATS);
+            let best = free.map(|room| (*room.value(), *room.key())).max();
+            if let Some(seat) = best.and_then(|(_, room)| self.join_room(room)) {
+                return seat;
+            }
+            if best.is_none() {
+                let room = (0..).find(|room| !self.0.contains_key(room)).expect("a free number");
+                let mut members = self.0.entry(room).or_insert(0);
+                if *members < SEATS {
+                    *members += 1;
+                    return Guard { lobby: self, room };
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn join_room(&'static self, room: u32) -> Option<Guard<Self>> {
+        let mut members = self.0.get_mut(&room)?;
+        if *members == SEATS {
+            return None;
+        }
+        *members += 1;
+        Some(Guard { lobby: self, room })
+    }
+
+    #[inline(always)]
+    fn id(seat: &Guard<Self>) -> u32 {
+        seat.room
+    }
+
+    #[inline(always)]
+    fn leave(&'static self, seat: Guard<Self>) {
+        drop(seat);
+    }
+}
+
+/// A counter for every room and nothing else: what it costs to reach a room.
+pub(crate) struct Unlimited {
+    members: Vec<AtomicU32>,
+    joined: AtomicUsize,
+}
+
+impl Rooms for Unlimited {
+    const NAME: &'static str = "fetch_sub + fetch_add";
+    type Seat = u32;
+    type Id = u32;
+
+    fn new(rooms: usize, _: u32) -> Self {
+        let members = (0..=rooms).map(|_| AtomicU32::new(0)).collect();
+        Unlimited { members, joined: AtomicUsize::new(0) }
+    }
+
+    /// Fills one room after the other: only to begin with.
+    fn join(&'static self) -> u32 {
+        let room = self.joined.fetch_add(1, Ordering::Relaxed) / SEATS as usize;
+        self.members[room].fetch_add(1, Ordering::Acquire);
+        room as u32
+    }
+
+    #[inline(always)]
+    fn join_room(&'static self, room: u32) -> Option<u32> {
+        self.members[room as usize].fetch_add(1, Ordering::Acquire);
+        Some(room)
+    }
+
+    #[inline(always)]
+    fn id(seat: &u32) -> u32 {
+        *seat
+    }
+
+    #[inline(always)]
+    fn leave(&'static self, room: u32) {
+        self.members[room as usize].fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// A gate for every room, to be refused by.
+pub(crate) struct Gates {
+    rooms: Vec<Gate>,
+    joined: AtomicUsize,
+}
+
+impl Rooms for Gates {
+    const NAME: &'static str = "Gate";
+    type Seat = (Permit<'static>, u32);
+    type Id = u32;
+
+    fn new(rooms: usize, _: u32) -> Self {
+        let rooms = (0..=rooms).map(|_| Gate::new(SEATS)).collect();
+        Gates { rooms, joined: AtomicUsize::new(0) }
+    }
+
+    /// As `Unlimited`.
+    fn join(&'static self) -> Self::Seat {
+        let room = self.joined.fetch_add(1, Ordering::Relaxed) / SEATS as usize;
+        self.join_room(room as u32).expect("they are filled once")
+    }
+
+    #[inline(always)]
+    fn join_room(&'static self, room: u32) -> Option<Self::Seat> {
+        Some((self.rooms[room as usize].try_acquire().ok()?, room))
+    }
+
+    #[inline(always)]
+    fn id(seat: &Self::Seat) -> u32 {
+        seat.1
+    }
+
+    fn leave(&'static self, seat: Self::Seat) {
+        drop(seat);
+    }
+}
+
+/// The same, and one cache miss that waits for the one before it.
+pub(crate) struct GatesAndMiss {
+    gates: Gates,
+    /// Each names another, in one circle through memory that is larger than most caches.
+    lines: Vec<[u32; 16]>,
+    at: AtomicU32,
+}
+
+impl Rooms for GatesAndMiss {
+    const NAME: &'static str = "Gate, and a cache miss";
+    type Seat = (Permit<'static>, u32);
+    type Id = u32;
+
+    fn new(rooms: usize, shards: u32) -> Self {
+        const LINES: usize = 1 << 20;
+        let mut lines: Vec<_> = (0..LINES as u32).map(|line| [line; 16]).collect();
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        // Sattolo's shuffle: one circle through all.
+        for line in (1..LINES).rev() {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            lines.swap(line, (random % line as u64) as usize);
+        }
+        GatesAndMiss { gates: Gates::new(rooms, shards), lines, at: AtomicU32::new(0) }
+    }
+
+    fn join(&'static self) -> Self::Seat {
+        self.gates.join()
+    }
+
+    #[inline(always)]
+    fn join_room(&'static self, room: u32) -> Option<Self::Seat> {
+        let at = self.at.load(Ordering::Relaxed);
+        self.at.store(self.lines[at as usize][0], Ordering::Relaxed);
+        self.gates.join_room(room)
+    }
+
+    #[inline(always)]
+    fn id(seat: &Self::Seat) -> u32 {
+        seat.1
+    }
+
+    fn leave(&'static self, seat: Self::Seat) {
+        drop(seat);
+    }
+}
+
+/// Keeps a seat for good, without a word to its room.
+pub(crate) fn keep<S>(seat: S) {
+    let _ = ManuallyDrop::new(seat);
+}
