@@ -8,6 +8,7 @@ mod gate;
 mod permit;
 mod recent;
 mod slot;
+mod step;
 mod sync;
 mod wait;
 

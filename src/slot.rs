@@ -26,10 +26,12 @@
 //!
 //! # Operations as steps
 //!
-//! Every operation that is more than one atomic operation is a small state machine whose `step` does
-//! exactly one. The methods of [`Slot`] run the machines to their end. `tests/exhaustive` runs the
-//! same machines in every order that threads can take.
+//! Every operation that is more than one atomic operation is a small machine, see `step.rs`. The
+//! methods of [`Slot`] run the machines to their end. `tests/exhaustive` runs the same machines in
+//! every order that threads can take.
 
+use crate::step::run;
+use crate::step::Step::{self, Done, Next};
 use crate::sync::{const_fn, AtomicU32, Ordering};
 
 // The paths are spelt out for those tests that include this file by its own.
@@ -40,31 +42,6 @@ mod word;
 
 pub(crate) use many::{Give, Take, Withdraw};
 pub(crate) use word::{Refused, Word, CEILING, CLOSED, WAITING};
-
-/// What one step of an operation leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Step<S, R> {
-    Next(S),
-    Done(R),
-}
-
-use Step::{Done, Next};
-
-/// Runs a machine to its end.
-macro_rules! run {
-    ($start:expr, $($word:expr),+) => {{
-        let mut state = $start;
-        loop {
-            match state.step($($word),+) {
-                Next(next) => state = next,
-                Done(result) => break result,
-            }
-        }
-    }};
-}
-
-#[cfg(all(feature = "std", target_has_atomic = "64"))]
-pub(crate) use run;
 
 #[cfg(feature = "wait")]
 #[path = "slot/queue.rs"]

@@ -10,6 +10,9 @@
 
 #![cfg(target_has_atomic = "64")]
 
+#[allow(unused_imports, unused_macros)]
+#[path = "../src/step.rs"]
+mod step;
 #[allow(dead_code, unused_imports, unused_macros)]
 #[path = "../src/sync.rs"]
 mod sync;
@@ -27,9 +30,10 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use monitor::{Answer, Monitor, Question};
+use step::Step;
 use sync::AtomicU64;
 use twins::Twin;
-use word::{AskFull, Claim, CountFree, Give, Step, Word};
+use word::{AskFull, Claim, CountFree, Give, Word};
 
 const STRIPES: usize = 2;
 

@@ -7,6 +7,9 @@
 
 #![cfg(headcount_loom)]
 
+#[allow(unused_imports, unused_macros)]
+#[path = "../src/step.rs"]
+mod step;
 #[allow(dead_code, unused_imports, unused_macros)]
 #[path = "../src/sync.rs"]
 mod sync;
@@ -20,7 +23,8 @@ use loom::sync::Arc;
 use loom::thread;
 
 use headcount::StripedGate;
-use word::{Claim, CountFree, Give, Step, Word};
+use step::Step;
+use word::{Claim, CountFree, Give, Word};
 
 /// Two stripes, and something that only holders touch.
 struct Stripes {

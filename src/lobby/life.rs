@@ -36,7 +36,7 @@
 //! same step takes and frees the numbered seat; larger ones have a bitmap beside the word.
 
 use crate::seats::lowest_free;
-use crate::slot::Step::{self, Done, Next};
+use crate::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU64, Ordering};
 
 const CLOSED: u64 = 1 << 63;

@@ -14,8 +14,7 @@
 use core::mem::MaybeUninit;
 
 use super::life::{self, Claim, Enter, Leave, Life, Open, SetLock, Shut, Size, Vacate};
-use crate::slot::run;
-use crate::slot::Step::{Done, Next};
+use crate::step::{run, Step::Done};
 use crate::sync::{AtomicU64, UnsafeCell};
 
 /// Proof that one head is inside a room. It neither copies nor clones.

@@ -1,7 +1,8 @@
 //! Several places at once. Compare-exchange throughout: an addition of many from many threads could
 //! carry into the flags.
 
-use super::{Refused, Step, Step::*, Word};
+use super::{Refused, Word};
+use crate::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU32, Ordering};
 
 /// Claims several places, all or none. Yields the level that includes them, with WAITING if that

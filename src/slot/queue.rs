@@ -6,7 +6,9 @@
 //! nobody else clears WAITING. While somebody waits, WAITING stands, and no place is free unless a
 //! leaver is on its way to the lock: what was free has been set aside for the head of the line.
 
-use super::{Refused, Slot, Step, Step::*, Word, WAITING};
+use super::{Refused, Slot, Word, WAITING};
+use crate::step::run;
+use crate::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU32, Ordering};
 
 /// Begins a line: takes as many of the places wanted as are free, and sets WAITING if they are fewer

@@ -17,9 +17,10 @@ use core::fmt;
 use crossbeam_utils::CachePadded;
 
 pub use self::permit::{OwnedStripedPermit, StripedPermit};
-use self::word::{AskFull, Claim, CountFree, Give, Step, Word};
+use self::word::{AskFull, Claim, CountFree, Give, Word};
 use crate::error::TryAcquireError;
 use crate::gate::Gate;
+use crate::step::Step;
 use crate::sync::{AtomicU64, Ordering};
 
 /// A [`Gate`] for one hot limit of a whole server: its places are spread over cache lines.

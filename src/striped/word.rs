@@ -47,6 +47,7 @@
 //! `tests/exhaustive_striped.rs` goes through are all there are. The acquire and release that *happens-before*
 //! needs are included.
 
+use crate::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU64, Ordering};
 
 const LEVEL_BITS: u32 = 30;
@@ -82,15 +83,6 @@ impl Word {
         self.0 >> LEVEL_BITS
     }
 }
-
-/// What one step of an operation leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Step<S, R> {
-    Next(S),
-    Done(R),
-}
-
-use Step::{Done, Next};
 
 /// Sums over the stripes of a round.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]

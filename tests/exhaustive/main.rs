@@ -10,6 +10,9 @@ mod search;
 #[allow(dead_code, unused_imports)]
 #[path = "../../src/slot.rs"]
 mod slot;
+#[allow(unused_imports)]
+#[path = "../../src/step.rs"]
+mod step;
 #[allow(dead_code, unused_imports, unused_macros)]
 #[path = "../../src/sync.rs"]
 mod sync;
@@ -20,7 +23,8 @@ use std::sync::atomic::AtomicU32;
 use monitor::Call;
 use protocols::{Alternative, Real};
 use search::{Failure, Fault, Protocol, Role, Search, Seen};
-use slot::{Enter, Refused, Slot, Step};
+use slot::{Enter, Refused, Slot};
+use step::Step;
 
 /// No bound on the steps of an entry.
 const ANY: Option<u32> = None;

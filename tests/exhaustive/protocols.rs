@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::monitor::{Answer, Call};
 use crate::search::Protocol;
-use crate::slot::{self, Enter, Give, Leave, Refused, Settle, Slot, Step, Take, Withdraw, Word};
-use Step::{Done, Next};
+use crate::slot::{self, Enter, Give, Leave, Refused, Settle, Slot, Take, Withdraw, Word};
+use crate::step::Step::{self, Done, Next};
 
 /// The steps of `src/slot.rs`, put together as `src/gate.rs` does.
 pub(crate) struct Real;

@@ -10,7 +10,7 @@ use std::hash::Hash;
 use std::sync::atomic::AtomicU32;
 
 use crate::monitor::{explain, Answer, Call, Story};
-use crate::slot::Step;
+use crate::step::Step;
 
 pub(crate) const MOST_THREADS: usize = 5;
 

@@ -4,7 +4,8 @@
 
 use std::sync::atomic::AtomicU32;
 
-use crate::slot::{Enter, Refused, Slot, Step, Word, CLOSED, WAITING};
+use crate::slot::{Enter, Refused, Slot, Word, CLOSED, WAITING};
+use crate::step::Step;
 
 const FULL: Word = Word(crate::slot::CEILING);
 

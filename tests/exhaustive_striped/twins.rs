@@ -1,8 +1,9 @@
 //! Machines that are wrong, each by one thought.
 
 use crate::monitor::Answer;
+use crate::step::Step;
 use crate::sync::{AtomicU64, Ordering};
-use crate::word::{Give, Step, Word};
+use crate::word::{Give, Word};
 use crate::{Call, STRIPES};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
