@@ -46,6 +46,9 @@ trait Keyed: Send + Sync + 'static {
 
     /// Takes a place of the key and gives it back.
     fn visit(&self, key: u64);
+
+    /// Takes a place of the key for good.
+    fn stay(&self, key: u64);
 }
 
 impl Keyed for KeyedGate<u64> {
@@ -57,6 +60,10 @@ impl Keyed for KeyedGate<u64> {
 
     fn visit(&self, key: u64) {
         drop(black_box(self.try_acquire(key).unwrap()));
+    }
+
+    fn stay(&self, key: u64) {
+        std::mem::forget(self.try_acquire(key).unwrap());
     }
 }
 
@@ -78,6 +85,11 @@ impl Keyed for Removing {
             semaphore.available_permits() == CAPACITY as usize
         });
     }
+
+    fn stay(&self, key: u64) {
+        let made = self.0.entry(key).or_insert_with(|| Semaphore::new(CAPACITY as usize));
+        made.try_acquire().unwrap().forget();
+    }
 }
 
 struct RemovingArc(DashMap<u64, Arc<Semaphore>>);
@@ -96,6 +108,11 @@ impl Keyed for RemovingArc {
         drop(black_box(permit));
         self.0.remove_if(&key, |_, semaphore| semaphore.available_permits() == CAPACITY as usize);
     }
+
+    fn stay(&self, key: u64) {
+        let made = self.0.entry(key).or_insert_with(|| Arc::new(Semaphore::new(CAPACITY as usize)));
+        made.try_acquire().unwrap().forget();
+    }
 }
 
 struct Growing(DashMap<u64, Semaphore>);
@@ -112,6 +129,11 @@ impl Keyed for Growing {
         made.try_acquire().unwrap().forget();
         drop(made);
         self.0.get(&key).unwrap().add_permits(1);
+    }
+
+    fn stay(&self, key: u64) {
+        let made = self.0.entry(key).or_insert_with(|| Semaphore::new(CAPACITY as usize));
+        made.try_acquire().unwrap().forget();
     }
 }
 
@@ -156,6 +178,15 @@ impl<L: Keyed> Spread<L> {
             spread.limit.visit(key);
         }
         Arc::new(spread)
+    }
+
+    /// The same among so many others that somebody is in all the time.
+    fn beside(keys: u64, others: u64) -> Arc<Self> {
+        let spread = Self::new(keys);
+        for other in 0..others {
+            spread.limit.stay(u64::MAX - other);
+        }
+        spread
     }
 }
 
@@ -264,6 +295,16 @@ fn main() {
         );
         assert!(ours.limit.is_empty());
     }
+
+    // Where most keys live apart: what this is bad at.
+    bench.play(
+        "1000 keys beside 10000",
+        &Spread::<KeyedGate<u64>>::beside(1_000, 10_000),
+        &[
+            &Beside(Spread::<Removing>::beside(1_000, 10_000), Target::None),
+            &Beside(Spread::<RemovingArc>::beside(1_000, 10_000), Target::None),
+        ],
+    );
 
     let limit = Arc::new(KeyedGate::<u64>::new(|_| CAPACITY));
     let _inside = Arc::clone(&limit).try_acquire_owned(0).unwrap();

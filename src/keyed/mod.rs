@@ -83,8 +83,9 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 ///
 /// A key whose home is another's at that moment lives apart, in a concurrent map whose readers take
 /// no lock. To come by it there is a look into the map besides, and to bring it to life and to its
-/// end costs about ten times what it costs at home. So this type is at its best where not many more
-/// than 1024 keys live at the same time; how many there are in all does not matter.
+/// end costs about ten times what it costs at home: several times what a map under locks costs. So
+/// this type is at its best while far fewer than 1024 keys live at the same time, and at its worst
+/// where many more do and others come to life beside them; how many there are in all does not matter.
 ///
 /// All of it may be repeated for as long as others come and go (lock-free, not wait-free). Nobody
 /// waits for anybody: who meets another that is moving in or out looks a few times more, and then
