@@ -217,12 +217,12 @@ macro_rules! locked {
     };
 }
 
-locked!(Mutex<Jams>, lock_std, "Mutex<BTreeSet>", "Mutex<BTreeSet>, bare");
+locked!(Mutex<Jams>, lock_std, "Mutex of BTreeSet", "Mutex of BTreeSet, bare");
 locked!(
     parking_lot::Mutex<Jams>,
     parking_lot::Mutex::lock,
-    "parking_lot::Mutex<BTreeSet>",
-    "parking_lot::Mutex<BTreeSet>, bare"
+    "parking_lot::Mutex of BTreeSet",
+    "parking_lot::Mutex of BTreeSet, bare"
 );
 
 #[inline(always)]

@@ -171,10 +171,12 @@ impl<T> Lobby<T> {
     ///
     /// One compare-exchange where the best room is known: it is filling, or it has one seat left and
     /// the calling thread has just left it. Else also a walk down a tree of hints, of a depth of at
-    /// most six whatever the number of rooms, and the clearing of hints that are out of date: at times
-    /// many, up to 64 in one step, but all calls together clear no more than they have set. Rooms of
-    /// more than 24 seats take a second compare-exchange for the seat. They are repeated for as long as
-    /// others join or leave the same room in between. Opening a room may allocate.
+    /// most six whatever the number of rooms, and the clearing of hints that are out of date. All calls
+    /// together clear no more than they have set, up to 64 in one step; but one call may come upon many:
+    /// the first who finds all of a million rooms full, after each of them was left and filled again,
+    /// is busy for some milliseconds. Rooms of more than 24 seats take a second compare-exchange for
+    /// the seat. They are repeated for as long as others join or leave the same room in between.
+    /// Opening a room may allocate.
     ///
     /// Dropping the seat takes one compare-exchange, and up to four more atomic operations where the
     /// room comes to be as populated as it had not been before, or not since a search came by.
