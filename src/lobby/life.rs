@@ -218,7 +218,7 @@ impl Enter {
                 let number = if size.is_small() { seen.next_seat() } else { 0 };
                 let entered = seen.0 + size.one(number);
                 // SeqCst: its Acquire pairs with the Release of `Open` and of every `Leave` before
-                // it. All of it pairs with `Shard::offer`, see there.
+                // it. All of it pairs with `Lobby::offer`, see there.
                 // Relaxed on failure: decides only what to try next.
                 match word.compare_exchange(seen.0, entered, Ordering::SeqCst, Ordering::Relaxed) {
                     Ok(_) => Done(Ok((Life(entered), number))),
@@ -248,7 +248,7 @@ impl Leave {
                 let left = seen.without(number, size);
                 // SeqCst: its Release pairs with the Acquire of `Enter` and of the last `Leave`: who
                 // takes this place next, or drops the state, comes after all that was done in here.
-                // All of it pairs with `Shard::offer`, see there. Relaxed on failure: as in `Enter`.
+                // All of it pairs with `Lobby::offer`, see there. Relaxed on failure: as in `Enter`.
                 match word.compare_exchange(seen.0, left.0, Ordering::SeqCst, Ordering::Relaxed) {
                     Ok(_) => Done(left),
                     Err(now) => Next(Leave::Swap { number, seen: Life(now) }),
@@ -283,7 +283,7 @@ impl Open {
     pub(crate) fn step(self, word: &AtomicU64, size: Size) -> Step<Open, Life> {
         let change = (CLOSED | BUSY) - size.one(0);
         // SeqCst: its Release pairs with the Acquire of `Enter`: who enters sees the state. All of it
-        // pairs with `Shard::offer`, see there.
+        // pairs with `Lobby::offer`, see there.
         let before = word.fetch_sub(change, Ordering::SeqCst);
         Done(Life(before - change))
     }
@@ -296,7 +296,7 @@ pub(crate) struct Vacate;
 impl Vacate {
     pub(crate) fn step(self, word: &AtomicU64) -> Step<Vacate, ()> {
         // SeqCst: its Release pairs with the Acquire of `Claim`. All of it pairs with
-        // `Shard::offer`, see there.
+        // `Lobby::offer`, see there.
         word.fetch_and(!BUSY, Ordering::SeqCst);
         Done(())
     }
@@ -344,7 +344,7 @@ impl SetLock {
             }
             SetLock::Swap { locked, at_least, seen } => {
                 let set = seen.with_lock(locked);
-                // SeqCst: as a reading, as in `Look`; an unlocking pairs with `Shard::offer`, see
+                // SeqCst: as a reading, as in `Look`; an unlocking pairs with `Lobby::offer`, see
                 // there. Acquire on failure: as in `Look`.
                 match word.compare_exchange(seen.0, set.0, Ordering::SeqCst, Ordering::Acquire) {
                     Ok(_) => Done(Some(Ok(seen.held(size)))),
@@ -363,7 +363,7 @@ pub(crate) fn read(word: &AtomicU64) -> Life {
     Life(word.load(Ordering::Acquire))
 }
 
-/// A reading that comes after a change to a hint: see `Shard::offer`.
+/// A reading that comes after a change to a hint: see `Lobby::offer`.
 #[inline]
 pub(crate) fn read_after(word: &AtomicU64) -> Life {
     Life(crate::sync::load_seq_cst(word))
