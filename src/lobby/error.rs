@@ -78,7 +78,8 @@ pub enum JoinRefusal {
     Full,
     /// It is locked. Trying again can succeed once it is unlocked.
     Locked,
-    /// It has closed, or there never was one of that name. Trying again will not succeed.
+    /// It has closed, or there never was one of that name; or somebody else is opening it at this
+    /// instant. Trying again succeeds in the last case only.
     Gone,
 }
 

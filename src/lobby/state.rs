@@ -6,7 +6,7 @@
 //! the room is busy, the state belongs to the holder of its [`Busy`]. All else follows from the table
 //! in `life.rs`.
 //!
-//! This is the only file with `unsafe`. What its claims rest on is private to it: the word, the cell,
+//! This is the only file of the lobby with `unsafe`. What its claims rest on is private to it: the word, the cell,
 //! and how the two tokens come about and go. What it asks of others is that a token goes back to the
 //! room that gave it; a seat keeps the room's location beside the token, and debug builds check it.
 #![allow(unsafe_code)]
