@@ -25,6 +25,15 @@ const HOME_BITS: u32 = if IN_MODEL { 0 } else { 10 };
 /// apart. Each time takes twice as long as the last; a move takes as long as the first few.
 const PATIENCE: u32 = if IN_MODEL { 0 } else { 6 };
 
+/// How long a caller who has lost a race for a key stands aside, in pauses of the processor: as long
+/// as others come and go a few times, who are quicker for it while they have the cache lines.
+const ASIDE: u32 = if IN_MODEL { 0 } else { 100 };
+
+#[cold]
+fn stand_aside() {
+    (0..ASIDE).for_each(|_| core::hint::spin_loop());
+}
+
 pub(super) struct Table<K> {
     cells: Box<[Cell<K>]>,
     map: Map<K>,
@@ -210,8 +219,9 @@ impl<K: Eq> Table<K> {
                 match self.pin(home, seen) {
                     Ok(stay) if stay.tenant().key == key => return stay.enter(heads),
                     Ok(stay) => stranger = Some(stay),
-                    Err(now) => {
-                        seen = now;
+                    Err(_) => {
+                        stand_aside();
+                        seen = cell.peek();
                         continue;
                     }
                 }
