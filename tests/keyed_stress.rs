@@ -1,6 +1,6 @@
 //! Gates by key under random load, with the real map. Also meant to be run under ThreadSanitizer.
 //!
-//! `cargo test --release --features keyed --test stress_keyed -- [rounds]`; with rounds, without the
+//! `cargo test --release --features keyed --test keyed_stress -- [rounds]`; with rounds, without the
 //! floods that show that memory stays flat.
 //!
 //! Each key guards a number that only its holders write, in plain memory: with a capacity of 1, a place
@@ -23,7 +23,7 @@ fn main() {
         stress::memory_stays_flat(1_000_000, 0);
         stress::memory_stays_flat(1_000_000, 5_000);
     }
-    println!("stress_keyed: ok");
+    println!("keyed_stress: ok");
 }
 
 #[cfg(not(headcount_loom))]
