@@ -322,6 +322,34 @@ fn a_handle_waits_for_who_came_by_the_key() {
     assert!(gates.is_empty());
 }
 
+#[cfg(feature = "wait")]
+#[test]
+fn a_panicking_waker_keeps_no_key_alive() {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Wake, Waker};
+
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("not to be woken");
+        }
+    }
+
+    let gates = KeyedGate::with_hasher(|_: &u64| 1, Same);
+    // One key at home, and one apart.
+    let permits = [gates.try_acquire(1).unwrap(), gates.try_acquire(2).unwrap()];
+    for permit in permits {
+        let handle = gates.hold(*permit.key());
+        let mut waiting = pin!(handle.acquire());
+        let waker = Waker::from(Arc::new(Panics));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(permit))).is_err());
+    }
+    assert!(gates.is_empty());
+}
+
 #[test]
 fn debug_says_something() {
     let gates = Arc::new(rooms(2));

@@ -155,6 +155,49 @@ fn a_panicking_destructor_leaves_the_home_to_others() {
 }
 
 #[test]
+fn a_panicking_destructor_of_who_comes_takes_no_place() {
+    let fail = AtomicU32::new(0);
+    let dropped = |number| assert_ne!(fail.swap(0, Ordering::Relaxed), number, "not to be dropped");
+    let key = |number| Told { number, compared: &|| (), dropped: &dropped };
+    let gates = KeyedGate::with_hasher(|_: &Told<'_>| 2, Same);
+    let first = [gates.try_acquire(key(1)).unwrap(), gates.try_acquire(key(2)).unwrap()];
+    for number in [1, 2] {
+        // It lives: what is dropped in the call is the key that was brought along.
+        fail.store(number, Ordering::Relaxed);
+        let second = catch_unwind(AssertUnwindSafe(|| gates.try_acquire(key(number)).is_ok()));
+        // At home the panic comes through; nowhere does it keep the place that was taken.
+        assert!(second.is_err());
+        assert_eq!(gates.occupied(&key(number)), 1);
+    }
+    drop(first);
+    assert!(gates.is_empty());
+}
+
+#[test]
+fn a_panicking_destructor_apart_interrupts_nobody() {
+    let fail = AtomicU32::new(0);
+    let panics = AtomicU32::new(0);
+    let dropped = |_| {
+        if fail.load(Ordering::Relaxed) > 0 {
+            panics.fetch_add(1, Ordering::Relaxed);
+            panic!("not to be dropped");
+        }
+    };
+    let key = |number| Told { number, compared: &|| (), dropped: &dropped };
+    let gates = KeyedGate::with_hasher(|_: &Told<'_>| 1, Same);
+    let home = gates.try_acquire(key(0)).unwrap();
+    fail.store(1, Ordering::Relaxed);
+    for number in 1..1_000 {
+        drop(gates.try_acquire(key(number)).unwrap());
+    }
+    fail.store(0, Ordering::Relaxed);
+    assert!(panics.load(Ordering::Relaxed) > 500, "the keys are dropped by and by");
+    assert_eq!(gates.len(), 1);
+    drop(home);
+    assert!(gates.is_empty());
+}
+
+#[test]
 fn a_destructor_may_use_the_gate() {
     static GATES: OnceLock<KeyedGate<Loud, Same>> = OnceLock::new();
 

@@ -99,21 +99,35 @@ impl<K> Cell<K> {
     /// tenant goes.
     #[inline]
     pub(super) fn leave(&self, pin: Pin, part: impl FnOnce(&Gate)) {
+        struct Leaves<'a, K>(&'a Cell<K>, Word);
+
+        impl<K> Drop for Leaves<'_, K> {
+            #[inline]
+            fn drop(&mut self) {
+                if self.0.home.leave() {
+                    self.0.end(self.1);
+                }
+            }
+        }
+
         pin.origin.check(self);
         let clears = needs_drop::<Tenant<K>>();
         if pin.was.is_sole() && self.home.leave_last(pin.was, clears) {
-            if !clears {
-                return;
+            if clears {
+                self.end(pin.was);
             }
-        } else {
-            part(&self.get(&pin).gate);
-            if !self.home.leave() {
-                return;
-            }
+            return;
         }
+        // Gives the ref up also if a waker panics that the parting has woken.
+        let _leaves = Leaves(self, pin.was);
+        part(&self.get(&pin).gate);
+    }
+
+    /// Clears the place of a tenant whose last ref this caller has just given up, and vacates.
+    fn end(&self, was: Word) {
         // Vacates also if the destructor panics.
-        let _claim = Claim { cell: self, was: pin.was };
-        if clears {
+        let _claim = Claim { cell: self, was };
+        if needs_drop::<Tenant<K>>() {
             // SAFETY: that was the last ref, so the tenant is there, and it is this caller's alone,
             // after everything that was done under other refs (`leave` → the last `leave`).
             self.tenant.with_mut(|tenant| unsafe { (*tenant).assume_init_drop() });

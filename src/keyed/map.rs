@@ -81,7 +81,7 @@ impl<K> Chain<K> {
     where
         K: Eq,
     {
-        self.links().find(|node| node.tenant.key == *key)
+        self.links().find(|node| node.tenant().key == *key)
     }
 
     fn with(&self, node: &Arc<Node<K>>) -> Self {
@@ -148,7 +148,7 @@ impl<K: Eq> Map<K> {
     ) -> Option<R> {
         let guard = self.0.guard();
         let chain = self.0.get(&hash, &guard)?;
-        if chain.first.tenant.key == *key {
+        if chain.first.tenant().key == *key {
             Some(f(&chain.first))
         } else {
             chain.find(key).map(f)
@@ -167,7 +167,9 @@ impl<K: Eq> Map<K> {
             hash,
             |found| match found {
                 None => Operation::Insert(Chain::new(node.clone())),
-                Some((_, chain)) if chain.find(&node.tenant.key).is_some() => Operation::Abort(()),
+                Some((_, chain)) if chain.find(&node.tenant().key).is_some() => {
+                    Operation::Abort(())
+                }
                 Some((_, chain)) => Operation::Insert(chain.with(&node)),
             },
             &guard,

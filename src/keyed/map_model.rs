@@ -38,13 +38,13 @@ impl<K: Eq> Map<K> {
         _hash: u64,
         f: impl FnOnce(&Arc<Node<K>>) -> R,
     ) -> Option<R> {
-        let found = self.0.lock().unwrap().iter().find(|node| node.tenant.key == *key).cloned();
+        let found = self.0.lock().unwrap().iter().find(|node| node.tenant().key == *key).cloned();
         found.as_ref().map(f)
     }
 
     pub(crate) fn insert(&self, node: Arc<Node<K>>) -> bool {
         let mut list = self.0.lock().unwrap();
-        let vacant = !list.iter().any(|other| other.tenant.key == node.tenant.key);
+        let vacant = !list.iter().any(|other| other.tenant().key == node.tenant().key);
         if vacant {
             list.push(node);
         }

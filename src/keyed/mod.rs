@@ -77,8 +77,8 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// # Cost
 ///
 /// A key's hash names its home, one of 1024 cells. A key that finds its home vacant moves in, and
-/// moves out when the last one leaves: three read-modify-writes from coming to leaving, and no
-/// allocation. Who comes while the key lives there has a place for four. A refusal is two. For a
+/// moves out when the last one leaves: three read-modify-writes from coming to leaving, four if key or
+/// gate have something to drop, and no allocation. Who comes while the key lives there has a place for four. A refusal is two. For a
 /// path that cannot afford as much, [`hold`](Self::hold) the key: a handle is as good as a [`Gate`].
 ///
 /// A key whose home is another's at that moment lives apart, in a concurrent map whose readers take
@@ -90,24 +90,27 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// All of it may be repeated for as long as others come and go (lock-free, not wait-free). Nobody
 /// waits for anybody: who meets another that is moving in or out looks a few times more, and then
 /// lives apart; who loses a race for a key stands aside for a microsecond or so, which makes two
-/// threads at one key nearly twice as fast. The map alone may have to allocate a greater table.
+/// threads at one key nearly twice as fast. Only while the map grows may those who come to it have to
+/// wait for its growth.
 ///
 /// # Memory
 ///
 /// 128 KiB for the cells if keys are small (128 bytes a cell if a key and its gate fit into 64, and
 /// 64 more for each 64 that they need), whether or not anybody is there, and an allocation for each
 /// key that lives apart. At home a key is dropped with its last permit or handle; apart it may be
-/// dropped later, when no reader of the map can be looking at it.
+/// dropped later, when no reader of the map can be looking at it and there are some dozens to be dropped
+/// at once; a panic of its destructor goes no further then.
 ///
 /// # Panics
 ///
 /// Every call that comes by a key panics, and nothing has changed, where 2^28 - 1 permits and handles
-/// of that key are held, or where 4095 callers at once are about to live apart from the same home.
+/// are held of that key, or of another whose home and tag are the same, or where 4095 callers at once are about to live apart from the same home.
 ///
 /// # What is not promised
 ///
 /// Anything about keys whose `Hash` or `Eq` contradict themselves or change while a key lives: its
-/// places may then never come back.
+/// places may then never come back. That the destructor of a thread-local may drop the permit of a key
+/// that lives apart: the map may have left that thread already, and the program aborts.
 pub struct KeyedGate<K, S = RandomState> {
     hasher: S,
     capacity_of: Box<dyn Fn(&K) -> u32 + Send + Sync>,
@@ -306,7 +309,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// Each key that lives, with its places held and its capacity, in no order.
     ///
     /// Each key's counts are a reading of their own: the whole is not of one instant. Keys that come
-    /// or go meanwhile may be there or not.
+    /// or go meanwhile may be there or not, and one that does both may be there twice.
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);

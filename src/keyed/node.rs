@@ -5,13 +5,20 @@
 //! A node lives while it has refs: permits and handles, and callers who look at it. With the last
 //! one it is dead for ever, and is removed from the map by whoever gave that up, or by anybody who
 //! comes upon it before.
+//!
+//! The map drops nodes at some time in some call, of whomever. So a panic of a key's destructor goes
+//! no further than this file: it would interrupt a stranger, between two steps that belong together.
+
+use core::mem::{forget, needs_drop};
+use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use super::cell::Tenant;
 use super::word::MOST_REFS;
 use crate::sync::{AtomicU32, Ordering};
 
 pub(super) struct Node<K> {
-    pub(super) tenant: Tenant<K>,
+    /// `None` in the destructor only.
+    tenant: Option<Tenant<K>>,
     pub(super) hash: u64,
     refs: AtomicU32,
 }
@@ -19,7 +26,11 @@ pub(super) struct Node<K> {
 impl<K> Node<K> {
     /// With one ref.
     pub(super) fn new(tenant: Tenant<K>, hash: u64) -> Self {
-        Node { tenant, hash, refs: AtomicU32::new(1) }
+        Node { tenant: Some(tenant), hash, refs: AtomicU32::new(1) }
+    }
+
+    pub(super) fn tenant(&self) -> &Tenant<K> {
+        self.tenant.as_ref().expect("it is there until the node is dropped")
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -50,5 +61,17 @@ impl<K> Node<K> {
         // Release: pairs with the Acquire of `pin` and `is_live`, and with that of the last `leave`:
         // what that one releases at the node's home comes after all that was done under other refs.
         self.refs.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+impl<K> Drop for Node<K> {
+    fn drop(&mut self) {
+        if needs_drop::<Tenant<K>>() {
+            let tenant = self.tenant.take();
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(tenant))) {
+                // Its destructor might panic as well.
+                forget(panic);
+            }
+        }
     }
 }

@@ -60,7 +60,7 @@ impl<T: Deref<Target = Table<K>>, K> Stay<T, K> {
     pub(super) fn tenant(&self) -> &Tenant<K> {
         match self.at.as_ref().expect("nobody asks after it is handed on") {
             At::Home(home, pin) => self.table.cells[*home as usize].get(pin),
-            At::Apart(node) => &node.tenant,
+            At::Apart(node) => node.tenant(),
         }
     }
 
@@ -131,11 +131,21 @@ impl<K> Table<K> {
 
     #[cold]
     fn leave_node(&self, node: &Arc<Node<K>>, heads: u32) {
-        node.tenant.gate.give_back(heads);
-        if node.leave() {
-            self.map.remove(node);
-            self.home(node.hash).1.remove_node();
+        struct Leaves<'a, K>(&'a Table<K>, &'a Arc<Node<K>>);
+
+        impl<K> Drop for Leaves<'_, K> {
+            fn drop(&mut self) {
+                let Leaves(table, node) = *self;
+                if node.leave() {
+                    table.map.remove(node);
+                    table.home(node.hash).1.remove_node();
+                }
+            }
         }
+
+        // Gives the ref up also if a waker panics that the giving back has woken.
+        let _leaves = Leaves(self, node);
+        node.tenant().gate.give_back(heads);
     }
 
     /// The number of keys that live; perhaps no more than `enough` of them.
@@ -217,7 +227,11 @@ impl<K: Eq> Table<K> {
             let mut stranger = None;
             if seen.is_open_under(tag) {
                 match self.pin(home, seen) {
-                    Ok(stay) if stay.tenant().key == key => return stay.enter(heads),
+                    Ok(stay) if stay.tenant().key == key => {
+                        // Here, where a panic takes the stay back: see below.
+                        drop(key);
+                        return stay.enter(heads);
+                    }
                     Ok(stay) => stranger = Some(stay),
                     Err(_) => {
                         stand_aside();
@@ -232,6 +246,8 @@ impl<K: Eq> Table<K> {
                 continue;
             }
             if let Some(stay) = self.find_apart(&key, hash, seen) {
+                // Before there is a result: what unwinds from a destructor after that would leak it.
+                drop((stranger, key));
                 return stay.enter(heads);
             }
             // Asked before anything changes: it may panic, take its time, or ask for other keys.
@@ -241,7 +257,7 @@ impl<K: Eq> Table<K> {
                     Ok(claim) => {
                         // Again: a node may have come between the look and the claim.
                         if let Some(stay) = self.find_apart(&key, hash, seen) {
-                            drop(claim);
+                            drop((claim, key));
                             return stay.enter(heads);
                         }
                         match claim.open(Tenant::new(key, capacity, heads)) {
@@ -283,7 +299,7 @@ impl<K: Eq> Table<K> {
                 arrival.settle();
                 return Ok(self.stay(At::Apart(node), heads));
             }
-            let (key, hash) = (&node.tenant.key, node.hash);
+            let (key, hash) = (&node.tenant().key, node.hash);
             if let Some(stay) = self.map.with(key, hash, |node| self.pin_node(node)).flatten() {
                 return stay.enter(heads);
             }

@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::id::RoomId;
 
-/// All rooms are full, and as many are open as may be.
+/// All rooms are full, and as many are open as may be, or as there can be ids.
 ///
 /// Trying again can succeed once someone has left.
 ///

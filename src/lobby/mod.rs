@@ -103,10 +103,10 @@ use shard::Shard;
 /// # Memory
 ///
 /// 8 bytes a room and the size of its state, with 1 bit and a little more for each seat; rooms of more
-/// than 24 seats take another 8 bytes for each 64 seats. Memory grows in pages, with the most rooms
-/// that were open at once, up to twice their number, and is used again by later rooms; it is returned
-/// when the lobby is dropped. After 2^24 - 1 lives a room is retired and takes its memory with it, so
-/// that no id ever means two rooms.
+/// than 24 seats take another 8 bytes for each 64 seats. In each shard memory grows in pages, with the
+/// most rooms that were open there at once, up to twice their number, and is used again by its later
+/// rooms; it is returned when the lobby is dropped. A shard without rooms takes 4 KiB. After 2^24 - 1
+/// lives a room is retired and takes its memory with it, so that no id ever means two rooms.
 pub struct Lobby<T = ()> {
     size: Size,
     quorum: u32,
@@ -176,10 +176,11 @@ impl<T> Lobby<T> {
     /// the first who finds all of a million rooms full, after each of them was left and filled again,
     /// is busy for some milliseconds. Rooms of more than 24 seats take a second compare-exchange for
     /// the seat. They are repeated for as long as others join or leave the same room in between.
-    /// Opening a room may allocate.
+    /// Opening a room may allocate, and then those of the same shard who need one wait for it.
     ///
-    /// Dropping the seat takes one compare-exchange, and up to four more atomic operations where the
-    /// room comes to be as populated as it had not been before, or not since a search came by.
+    /// Dropping the seat takes one compare-exchange. Where the room comes to be as populated as it had
+    /// not been before, or not since a search came by, there is a hint to be written, and up to as
+    /// many summaries of hints as the tree is deep.
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(2);
@@ -324,7 +325,7 @@ impl<T> Lobby<T> {
     /// # Ok::<(), headcount::LobbyFull>(())
     /// ```
     pub fn filling(&self) -> RoomId {
-        // Without any: an id that admits nobody.
+        // Without any, for there are no more ids: that of the first room, whatever became of it.
         self.next(|| true).unwrap_or_else(|| RoomId::new(self.mark, 0, 1))
     }
 
@@ -345,7 +346,7 @@ impl<T> Lobby<T> {
 
     /// Lets people into that room again. False if it is not open.
     ///
-    /// A release operation: who joins after it sees what was written before it.
+    /// A release operation, if the room was locked: who joins after it sees what was written before it.
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(7);

@@ -80,12 +80,18 @@ impl<T> Pages<T> {
         })
     }
 
-    /// Makes a page of vacant rooms in that shard, and yields its number; `None` if there can be no
-    /// more.
+    /// Makes a page of vacant rooms in that shard, unless somebody has just done so, and yields its
+    /// number; `None` if there can be no more.
     #[cold]
     pub(super) fn grow(&self, shard: usize) -> Option<u32> {
         let pages = &self.pages[shard * PAGES..][..PAGES];
         let number = pages.iter().take_while(|page| page.get().is_some()).count();
+        if let Some(last) = number.checked_sub(1) {
+            // Without this each of those who found no vacant room at once would make a page.
+            if pages[last].get().is_some_and(|page| page.hints.any(0)) {
+                return Some(last as u32);
+            }
+        }
         let bits = (self.first_bits + number.saturating_sub(1) as u32).min(self.offset_bits);
         pages.get(number)?.get_or_init(|| Page::new(1 << bits, self.size, self.offset_bits));
         Some(number as u32)
