@@ -19,6 +19,8 @@ mod keyed;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod lobby;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
+mod origin;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod seats;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod striped;

@@ -16,6 +16,7 @@ use core::mem::{forget, needs_drop, MaybeUninit};
 
 use super::word::{Home, Tag, Word};
 use crate::gate::Gate;
+use crate::origin::Origin;
 use crate::slot::Slot;
 use crate::sync::UnsafeCell;
 
@@ -206,27 +207,5 @@ impl<K> Drop for Cell<K> {
             // nobody else has the cell any more.
             self.tenant.with_mut(|tenant| unsafe { (*tenant).assume_init_drop() });
         }
-    }
-}
-
-/// Where a pin comes from: checked in debug builds, nothing in others.
-struct Origin {
-    #[cfg(debug_assertions)]
-    cell: usize,
-}
-
-impl Origin {
-    #[inline(always)]
-    fn of<K>(_cell: &Cell<K>) -> Origin {
-        Origin {
-            #[cfg(debug_assertions)]
-            cell: core::ptr::from_ref(_cell) as usize,
-        }
-    }
-
-    #[inline(always)]
-    fn check<K>(&self, _cell: &Cell<K>) {
-        #[cfg(debug_assertions)]
-        assert_eq!(self.cell, core::ptr::from_ref(_cell) as usize, "a pin of another cell");
     }
 }

@@ -200,10 +200,15 @@ impl<K: Eq> Table<K> {
     #[inline]
     fn find_apart(&self, key: &K, hash: u64, seen: Word) -> Option<Stay<&Self, K>> {
         if seen.has_nodes() {
-            self.map.with(key, hash, |node| self.pin_node(node)).flatten()
+            self.find_node(key, hash)
         } else {
             None
         }
+    }
+
+    /// A ref of a key that lives in the map.
+    fn find_node(&self, key: &K, hash: u64) -> Option<Stay<&Self, K>> {
+        self.map.with(key, hash, |node| self.pin_node(node)).flatten()
     }
 
     /// Comes by a key with so many heads, 0 or 1; brings the key to life if need be.
@@ -299,8 +304,7 @@ impl<K: Eq> Table<K> {
                 arrival.settle();
                 return Ok(self.stay(At::Apart(node), heads));
             }
-            let (key, hash) = (&node.tenant().key, node.hash);
-            if let Some(stay) = self.map.with(key, hash, |node| self.pin_node(node)).flatten() {
+            if let Some(stay) = self.find_node(&node.tenant().key, node.hash) {
                 return stay.enter(heads);
             }
         }

@@ -115,8 +115,8 @@ impl Home {
 
     #[inline]
     pub(super) fn read(&self) -> Word {
-        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`: who reads that a tenant has gone
-        // sees what its holders wrote.
+        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`: who reads that a tenant
+        // has gone sees what its holders wrote.
         Word(self.0.load(Ordering::Acquire))
     }
 
@@ -168,8 +168,8 @@ impl Home {
     #[inline]
     pub(super) fn claim(&self, seen: Word, tag: Tag) -> Result<Word, Word> {
         debug_assert!(seen.is_to_let());
-        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`, so that the place is free; with
-        // that of `settle`, so that the look into the map finds the node; and with that of
+        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`, so that the place is
+        // free; with that of `settle`, so that the look into the map finds the node; and with that of
         // `remove_node`, for what the node's holders wrote.
         self.swap(seen, seen.0 | tag.0, Ordering::Acquire)
     }
@@ -197,8 +197,8 @@ impl Home {
     pub(super) fn arrive(&self, seen: Word) -> Result<Word, Word> {
         assert!(seen.0 & ARRIVALS < ARRIVALS, "too many callers at once");
         let met = if seen.is_busy() { MET } else { 0 };
-        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`: the key's next life, in the map,
-        // comes after all that was done in this one.
+        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`: the key's next life, in
+        // the map, comes after all that was done in this one.
         self.swap(seen, (seen.0 + ARRIVAL) | met, Ordering::Acquire)
     }
 

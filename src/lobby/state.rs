@@ -14,6 +14,7 @@
 use core::mem::MaybeUninit;
 
 use super::life::{self, Claim, Enter, Leave, Life, Open, SetLock, Shut, Size, Vacate};
+use crate::origin::Origin;
 use crate::step::{run, Step::Done};
 use crate::sync::{AtomicU64, UnsafeCell};
 
@@ -164,27 +165,5 @@ impl<T> State<T> {
             // nobody else has the room any more. It was made vacant, so this happens once.
             self.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
         }
-    }
-}
-
-/// Where a token comes from: checked in debug builds, nothing in others.
-struct Origin {
-    #[cfg(debug_assertions)]
-    room: usize,
-}
-
-impl Origin {
-    #[inline(always)]
-    fn of<T>(_room: &State<T>) -> Origin {
-        Origin {
-            #[cfg(debug_assertions)]
-            room: core::ptr::from_ref(_room) as usize,
-        }
-    }
-
-    #[inline(always)]
-    fn check<T>(&self, _room: &State<T>) {
-        #[cfg(debug_assertions)]
-        assert_eq!(self.room, core::ptr::from_ref(_room) as usize, "a token of another room");
     }
 }
