@@ -13,10 +13,10 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Deref;
 
-use crate::error::{CapacityError, EnrollError, NotEnrolled, TryAcquireError};
-use crate::slot::{Slot, CEILING, WAITING};
+use crate::error::{CapacityError, EnrollError, TryAcquireError, WithdrawError};
+use crate::protocol::slot::{Slot, CEILING, WAITING};
 use crate::sync::{const_fn, AtomicU64, Ordering};
-use crate::wait::Line;
+use crate::wait::Waitlist;
 
 /// One change of `enrolled`, counted in its upper half.
 const CHANGE: u64 = 1 << 32;
@@ -61,7 +61,7 @@ pub struct Course {
     pub(crate) slot: Slot,
     capacity: u32,
     enrolled: AtomicU64,
-    pub(crate) line: Line,
+    pub(crate) waitlist: Waitlist,
 }
 
 /// One consistent reading of a [`Course`]: enrolled ≤ taken ≤ capacity.
@@ -75,7 +75,7 @@ pub struct Course {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub struct Counts {
+pub struct CourseCounts {
     /// Places that are reserved or enrolled: the counter that decides.
     pub taken: u32,
     /// Places whose reservation was confirmed: the counter that people see.
@@ -104,7 +104,7 @@ impl Course {
                 slot: Slot::new(capacity, 0),
                 capacity,
                 enrolled: AtomicU64::new(0),
-                line: Line::new(),
+                waitlist: Waitlist::new(),
             }
         }
     }
@@ -130,7 +130,7 @@ impl Course {
         }
         let slot = Slot::new(capacity, enrolled);
         let enrolled = AtomicU64::new(enrolled.into());
-        Ok(Course { slot, capacity, enrolled, line: Line::new() })
+        Ok(Course { slot, capacity, enrolled, waitlist: Waitlist::new() })
     }
 
     /// Takes a place that is not enrolled yet.
@@ -195,7 +195,7 @@ impl Course {
     /// ```
     pub fn enroll<T, E>(&self, f: impl FnOnce(u32) -> Result<T, E>) -> Result<T, EnrollError<E>> {
         let level = self.enter()?;
-        let place = Place { course: self, cancels: true };
+        let place = ReservationInner { course: self, cancels: true };
         let outcome = f(level + self.capacity - CEILING).map_err(EnrollError::Failed)?;
         place.confirm();
         Ok(outcome)
@@ -216,14 +216,14 @@ impl Course {
     /// assert!(course.withdraw().is_ok());
     /// assert!(course.withdraw().is_err());
     /// ```
-    pub fn withdraw(&self) -> Result<(), NotEnrolled> {
+    pub fn withdraw(&self) -> Result<(), WithdrawError> {
         // Acquire: pairs with the Release of `confirm`, so that the leave below hands on what was
         // written by the one who enrolled. Relaxed on failure: nothing is done then.
         let fewer = self.enrolled.fetch_update(Ordering::Acquire, Ordering::Relaxed, |enrolled| {
             (enrolled as u32 > 0).then(|| enrolled.wrapping_add(CHANGE) - 1)
         });
-        fewer.map_err(|_| NotEnrolled)?;
-        self.line.give_back(&self.slot, 1);
+        fewer.map_err(|_| WithdrawError)?;
+        self.waitlist.give_back(&self.slot, 1);
         Ok(())
     }
 
@@ -237,18 +237,18 @@ impl Course {
     /// let course = headcount::Course::with_enrolled(30, 12).unwrap();
     /// assert_eq!(course.counts().taken, 12);
     /// ```
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> CourseCounts {
         // Acquire: pairs with the Release of `confirm`: who sees a head enrolled sees its place taken.
         let mut before = self.enrolled.load(Ordering::Acquire);
         loop {
-            // No place is ever owed here: above the capacity stand only those who came too late
+            // No place is ever deficit here: above the capacity stand only those who came too late
             // while somebody waits, and are about to back out.
             let taken = self.slot.read().held(self.capacity).min(self.capacity);
             // Acquire: as above, for the next round. That it sees each withdrawal whose leave was
             // read is due to the Acquire of that reading.
             let after = self.enrolled.load(Ordering::Acquire);
             if before == after {
-                return Counts { taken, enrolled: after as u32, capacity: self.capacity };
+                return CourseCounts { taken, enrolled: after as u32, capacity: self.capacity };
             }
             before = after;
         }
@@ -263,7 +263,7 @@ impl Course {
     /// assert!(course.try_reserve().unwrap_err().is_closed());
     /// ```
     pub fn close(&self) {
-        self.line.close(&self.slot);
+        self.waitlist.close(&self.slot);
     }
 
     /// Lets people in again. See [`Gate::reopen`](crate::Gate::reopen).
@@ -275,7 +275,7 @@ impl Course {
     /// assert!(course.try_reserve().is_ok());
     /// ```
     pub fn reopen(&self) {
-        self.line.reopen(&self.slot);
+        self.waitlist.reopen(&self.slot);
     }
 
     /// True if the course is closed.
@@ -300,14 +300,14 @@ impl Course {
     #[inline]
     pub(crate) fn enter(&self) -> Result<u32, TryAcquireError> {
         let level = self.slot.enter()?;
-        self.line.admit(&self.slot, level, 1)?;
+        self.waitlist.admit(&self.slot, level, 1)?;
         Ok(level & !WAITING)
     }
 }
 
 impl fmt::Debug for Course {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { taken, enrolled, capacity } = self.counts();
+        let CourseCounts { taken, enrolled, capacity } = self.counts();
         f.debug_struct("Course")
             .field("taken", &taken)
             .field("enrolled", &enrolled)
@@ -318,12 +318,12 @@ impl fmt::Debug for Course {
 }
 
 /// What [`Reservation`] and [`OwnedReservation`] share: one taken place.
-struct Place<C: Deref<Target = Course>> {
+struct ReservationInner<C: Deref<Target = Course>> {
     course: C,
     cancels: bool,
 }
 
-impl<C: Deref<Target = Course>> Place<C> {
+impl<C: Deref<Target = Course>> ReservationInner<C> {
     fn confirm(mut self) {
         self.cancels = false;
         // Release: pairs with the Acquire of `counts`: who sees this head enrolled sees its place
@@ -332,10 +332,10 @@ impl<C: Deref<Target = Course>> Place<C> {
     }
 }
 
-impl<C: Deref<Target = Course>> Drop for Place<C> {
+impl<C: Deref<Target = Course>> Drop for ReservationInner<C> {
     fn drop(&mut self) {
         if self.cancels {
-            self.course.line.give_back(&self.course.slot, 1);
+            self.course.waitlist.give_back(&self.course.slot, 1);
         }
     }
 }
@@ -347,7 +347,7 @@ macro_rules! reservation {
             /// A reservation of a place that has just been taken.
             #[inline]
             pub(crate) fn new(course: $handle) -> Self {
-                Self(Place { course, cancels: true })
+                Self(ReservationInner { course, cancels: true })
             }
 
             /// Enrolls: the place stays taken until somebody [withdraws](Course::withdraw).
@@ -395,7 +395,7 @@ macro_rules! reservation {
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
 #[must_use = "the place is given back as soon as the reservation is dropped"]
-pub struct Reservation<'a>(Place<&'a Course>);
+pub struct Reservation<'a>(ReservationInner<&'a Course>);
 
 reservation!(
     ['a] Reservation<'a>,
@@ -416,7 +416,7 @@ reservation!(
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
 #[must_use = "the place is given back as soon as the reservation is dropped"]
-pub struct OwnedReservation(Place<Arc<Course>>);
+pub struct OwnedReservation(ReservationInner<Arc<Course>>);
 
 reservation!(
     [] OwnedReservation,

@@ -3,7 +3,7 @@
 use core::error::Error;
 use core::fmt;
 
-use crate::slot::Refused;
+use crate::protocol::slot::Refusal;
 
 /// Why [`Gate::try_acquire`](crate::Gate::try_acquire) and its kin let nobody in.
 ///
@@ -51,12 +51,12 @@ impl TryAcquireError {
     }
 }
 
-impl From<Refused> for TryAcquireError {
+impl From<Refusal> for TryAcquireError {
     #[inline]
-    fn from(refused: Refused) -> Self {
+    fn from(refused: Refusal) -> Self {
         match refused {
-            Refused::Full => TryAcquireError::Full,
-            Refused::Closed => TryAcquireError::Closed,
+            Refusal::Full => TryAcquireError::Full,
+            Refusal::Closed => TryAcquireError::Closed,
         }
     }
 }
@@ -130,15 +130,15 @@ impl<E: Error + 'static> Error for EnrollError<E> {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub struct NotEnrolled;
+pub struct WithdrawError;
 
-impl fmt::Display for NotEnrolled {
+impl fmt::Display for WithdrawError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("nobody is enrolled: there is nothing to withdraw")
     }
 }
 
-impl Error for NotEnrolled {}
+impl Error for WithdrawError {}
 
 /// More heads than places, or more places than can be counted.
 ///

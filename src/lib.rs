@@ -1,14 +1,11 @@
 #![doc = include_str!("../README.md")]
-#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
 
 extern crate alloc;
 
 mod error;
 mod gate;
-mod permit;
-mod recent;
-mod slot;
-mod step;
+mod protocol;
 mod sync;
 mod wait;
 
@@ -21,31 +18,28 @@ mod lobby;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod origin;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
-mod seats;
-#[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod striped;
 #[cfg(target_has_atomic = "64")]
 mod tally;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
-mod thread;
+mod thread_number;
 
-pub use error::{CapacityError, EnrollError, NotEnrolled, TryAcquireError};
-pub use gate::Gate;
-pub use permit::{OwnedPermit, Permit};
+pub use error::{CapacityError, EnrollError, TryAcquireError, WithdrawError};
+pub use gate::{Gate, OwnedPermit, Permit};
 
 #[cfg(feature = "wait")]
 pub use error::{AcquireTimeoutError, Closed};
 #[cfg(feature = "wait")]
-pub use wait::{Acquire, AcquireOwned};
+pub use gate::{Acquire, AcquireOwned};
 #[cfg(all(feature = "wait", target_has_atomic = "64"))]
 pub use wait::{Reserve, ReserveOwned};
 
 #[cfg(target_has_atomic = "64")]
-pub use course::{Counts, Course, OwnedReservation, Reservation};
+pub use course::{Course, CourseCounts, OwnedReservation, Reservation};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use lobby::{
-    JoinError, JoinRefusal, Lobby, LobbyBuilder, LobbyFull, LobbyStats, OwnedSeat, RoomId,
-    RoomIdError, RoomInfo, Seat, TooFew,
+    JoinError, JoinRoomError, JoinRoomErrorKind, Lobby, LobbyBuilder, LobbyStats, OwnedSeat,
+    ParseRoomIdError, QuorumError, RoomId, RoomInfo, Seat,
 };
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use striped::{OwnedStripedPermit, StripedGate, StripedPermit};

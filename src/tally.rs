@@ -118,10 +118,10 @@ impl Tally {
     /// ```
     /// let tally = headcount::Tally::new(0);
     /// tally.add(5);
-    /// assert_eq!(tally.take(), 5);
+    /// assert_eq!(tally.reset(), 5);
     /// assert_eq!(tally.get(), 0);
     /// ```
-    pub fn take(&self) -> u64 {
+    pub fn reset(&self) -> u64 {
         // AcqRel: takes over from those who counted before, hands over to those who count after.
         self.value.swap(self.start, Ordering::AcqRel)
     }

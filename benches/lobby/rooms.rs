@@ -53,7 +53,7 @@ impl Rooms for Lobby {
 
     #[inline(always)]
     fn id(seat: &Seat<'static>) -> RoomId {
-        seat.room()
+        seat.room_id()
     }
 
     #[inline(always)]

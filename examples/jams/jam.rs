@@ -95,7 +95,7 @@ impl<'a> Player<'a> {
         let players = jam.players.fetch_add(1, Ordering::Relaxed) + 1;
         jam.house.fullest.fetch_max(players, Ordering::Relaxed);
         let player = Player(seat);
-        let fair = player.play(true) && player.0.state().id == player.0.room();
+        let fair = player.play(true) && player.0.state().id == player.0.room_id();
         player.0.state().house.cheated.fetch_add(u64::from(!fair), Ordering::Relaxed);
         player
     }

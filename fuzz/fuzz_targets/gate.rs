@@ -3,7 +3,7 @@
 #![no_main]
 
 #[allow(dead_code)]
-#[path = "../../tests/model/mod.rs"]
+#[path = "../../tests/support/model/mod.rs"]
 mod model;
 
 use libfuzzer_sys::fuzz_target;

@@ -3,17 +3,18 @@
 
 #![no_main]
 
-#[path = "../../tests/model/room_id.rs"]
-mod room_id;
+#[allow(dead_code)]
+#[path = "../../tests/support/model/mod.rs"]
+mod model;
 
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(text) = std::str::from_utf8(data) {
-        room_id::check_text(text);
+        model::room_id::check_text(text);
     }
     let numbers = data.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
     let numbers: Vec<u64> = numbers.collect();
-    numbers.iter().for_each(|&number| room_id::check_number(number));
-    room_id::check_forged(&numbers);
+    numbers.iter().for_each(|&number| model::room_id::check_number(number));
+    model::room_id::check_forged(&numbers);
 });

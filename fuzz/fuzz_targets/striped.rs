@@ -2,11 +2,12 @@
 
 #![no_main]
 
-#[path = "../../tests/model/striped.rs"]
-mod striped;
+#[allow(dead_code)]
+#[path = "../../tests/support/model/mod.rs"]
+mod model;
 
 use libfuzzer_sys::fuzz_target;
-use striped::Op;
+use model::striped::{self, Op};
 
 fuzz_target!(|data: &[u8]| {
     if let [capacity, stripes, ops @ ..] = data {

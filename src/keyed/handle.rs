@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Deref;
 
-use super::table::{Stay, Table};
+use super::table::{EntryRef, Table};
 use crate::gate::Gate;
 
 /// What both handles do. `$gate` and `$hold` tell the examples how to hold.
@@ -25,7 +25,7 @@ macro_rules! key_handle {
             /// assert_eq!(room.key(), &7);
             /// ```
             pub fn key(&self) -> &K {
-                &self.0.tenant().key
+                &self.0.entry().key
             }
         }
 
@@ -34,7 +34,7 @@ macro_rules! key_handle {
 
             #[inline]
             fn deref(&self) -> &Gate {
-                &self.0.tenant().gate
+                &self.0.entry().gate
             }
         }
 
@@ -74,7 +74,7 @@ macro_rules! key_handle {
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
 #[must_use = "the key is let go as soon as the handle is dropped"]
-pub struct KeyHandle<'a, K>(pub(super) Stay<&'a Table<K>, K>);
+pub struct KeyHandle<'a, K>(pub(super) EntryRef<&'a Table<K>, K>);
 
 key_handle!(
     KeyHandle<'_, K>,
@@ -95,7 +95,7 @@ key_handle!(
 /// assert!(rooms.is_empty());
 /// ```
 #[must_use = "the key is let go as soon as the handle is dropped"]
-pub struct OwnedKeyHandle<K>(pub(super) Stay<Arc<Table<K>>, K>);
+pub struct OwnedKeyHandle<K>(pub(super) EntryRef<Arc<Table<K>>, K>);
 
 key_handle!(
     OwnedKeyHandle<K>,

@@ -33,7 +33,7 @@ use core::hash::{BuildHasherDefault, Hasher};
 
 use papaya::Operation;
 
-use super::node::Node;
+use super::overflow::OverflowEntry;
 
 /// Passes a hash through that was computed before.
 #[derive(Default)]
@@ -64,48 +64,48 @@ pub(crate) fn mix(hash: u64) -> u64 {
 
 /// The nodes of one hash: nearly always one.
 struct Chain<K> {
-    first: Arc<Node<K>>,
-    rest: Box<[Arc<Node<K>>]>,
+    first: Arc<OverflowEntry<K>>,
+    rest: Box<[Arc<OverflowEntry<K>>]>,
 }
 
 impl<K> Chain<K> {
-    fn new(first: Arc<Node<K>>) -> Self {
+    fn new(first: Arc<OverflowEntry<K>>) -> Self {
         Chain { first, rest: Box::default() }
     }
 
-    fn links(&self) -> impl Iterator<Item = &Arc<Node<K>>> {
+    fn links(&self) -> impl Iterator<Item = &Arc<OverflowEntry<K>>> {
         core::iter::once(&self.first).chain(&*self.rest)
     }
 
-    fn find(&self, key: &K) -> Option<&Arc<Node<K>>>
+    fn find(&self, key: &K) -> Option<&Arc<OverflowEntry<K>>>
     where
         K: Eq,
     {
-        self.links().find(|node| node.tenant().key == *key)
+        self.links().find(|node| node.entry().key == *key)
     }
 
-    fn with(&self, node: &Arc<Node<K>>) -> Self {
+    fn with(&self, node: &Arc<OverflowEntry<K>>) -> Self {
         let rest = self.rest.iter().chain([node]).cloned().collect();
         Chain { first: self.first.clone(), rest }
     }
 
     /// What is left without that node, if anything.
-    fn without(&self, node: &Arc<Node<K>>) -> Option<Self> {
+    fn without(&self, node: &Arc<OverflowEntry<K>>) -> Option<Self> {
         let mut links = self.links().filter(|link| !Arc::ptr_eq(link, node)).cloned();
         let first = links.next()?;
         Some(Chain { first, rest: links.collect() })
     }
 }
 
-pub(crate) struct Map<K>(papaya::HashMap<u64, Chain<K>, BuildHasherDefault<Given>>);
+pub(crate) struct OverflowMap<K>(papaya::HashMap<u64, Chain<K>, BuildHasherDefault<Given>>);
 
-impl<K> Map<K> {
+impl<K> OverflowMap<K> {
     pub(crate) fn new() -> Self {
-        Map(papaya::HashMap::default())
+        OverflowMap(papaya::HashMap::default())
     }
 
     /// Removes that very node, if it is still there.
-    pub(crate) fn remove(&self, node: &Arc<Node<K>>) {
+    pub(crate) fn remove(&self, node: &Arc<OverflowEntry<K>>) {
         let guard = self.0.guard();
         let only =
             |_: &u64, chain: &Chain<K>| chain.rest.is_empty() && Arc::ptr_eq(&chain.first, node);
@@ -128,7 +128,7 @@ impl<K> Map<K> {
     }
 
     /// Shows `f` all nodes that are there throughout, and perhaps others, until it says no more.
-    pub(crate) fn visit(&self, mut f: impl FnMut(&Arc<Node<K>>) -> bool) {
+    pub(crate) fn visit(&self, mut f: impl FnMut(&Arc<OverflowEntry<K>>) -> bool) {
         for (_, chain) in self.0.iter(&self.0.guard()) {
             if !chain.links().all(&mut f) {
                 return;
@@ -137,18 +137,18 @@ impl<K> Map<K> {
     }
 }
 
-impl<K: Eq> Map<K> {
+impl<K: Eq> OverflowMap<K> {
     /// Shows `f` the node of a key, if there is one. It may have been removed meanwhile.
     #[inline]
     pub(crate) fn with<R>(
         &self,
         key: &K,
         hash: u64,
-        f: impl FnOnce(&Arc<Node<K>>) -> R,
+        f: impl FnOnce(&Arc<OverflowEntry<K>>) -> R,
     ) -> Option<R> {
         let guard = self.0.guard();
         let chain = self.0.get(&hash, &guard)?;
-        if chain.first.tenant().key == *key {
+        if chain.first.entry().key == *key {
             Some(f(&chain.first))
         } else {
             chain.find(key).map(f)
@@ -156,7 +156,7 @@ impl<K: Eq> Map<K> {
     }
 
     /// Adds a node, unless its key has one.
-    pub(crate) fn insert(&self, node: Arc<Node<K>>) -> bool {
+    pub(crate) fn insert(&self, node: Arc<OverflowEntry<K>>) -> bool {
         let guard = self.0.guard();
         let hash = node.hash;
         let node = match self.0.try_insert(hash, Chain::new(node), &guard) {
@@ -167,9 +167,7 @@ impl<K: Eq> Map<K> {
             hash,
             |found| match found {
                 None => Operation::Insert(Chain::new(node.clone())),
-                Some((_, chain)) if chain.find(&node.tenant().key).is_some() => {
-                    Operation::Abort(())
-                }
+                Some((_, chain)) if chain.find(&node.entry().key).is_some() => Operation::Abort(()),
                 Some((_, chain)) => Operation::Insert(chain.with(&node)),
             },
             &guard,

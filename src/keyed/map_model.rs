@@ -7,44 +7,44 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::node::Node;
+use super::overflow::OverflowEntry;
 use crate::sync::Mutex;
 
 pub(crate) fn mix(hash: u64) -> u64 {
     hash
 }
 
-pub(crate) struct Map<K>(Mutex<Vec<Arc<Node<K>>>>);
+pub(crate) struct OverflowMap<K>(Mutex<Vec<Arc<OverflowEntry<K>>>>);
 
-impl<K> Map<K> {
+impl<K> OverflowMap<K> {
     pub(crate) fn new() -> Self {
-        Map(Mutex::new(Vec::new()))
+        OverflowMap(Mutex::new(Vec::new()))
     }
 
-    pub(crate) fn remove(&self, node: &Arc<Node<K>>) {
+    pub(crate) fn remove(&self, node: &Arc<OverflowEntry<K>>) {
         self.0.lock().unwrap().retain(|other| !Arc::ptr_eq(other, node));
     }
 
-    pub(crate) fn visit(&self, f: impl FnMut(&Arc<Node<K>>) -> bool) {
+    pub(crate) fn visit(&self, f: impl FnMut(&Arc<OverflowEntry<K>>) -> bool) {
         let shown = self.0.lock().unwrap().clone();
         let _ = shown.iter().all(f);
     }
 }
 
-impl<K: Eq> Map<K> {
+impl<K: Eq> OverflowMap<K> {
     pub(crate) fn with<R>(
         &self,
         key: &K,
         _hash: u64,
-        f: impl FnOnce(&Arc<Node<K>>) -> R,
+        f: impl FnOnce(&Arc<OverflowEntry<K>>) -> R,
     ) -> Option<R> {
-        let found = self.0.lock().unwrap().iter().find(|node| node.tenant().key == *key).cloned();
+        let found = self.0.lock().unwrap().iter().find(|node| node.entry().key == *key).cloned();
         found.as_ref().map(f)
     }
 
-    pub(crate) fn insert(&self, node: Arc<Node<K>>) -> bool {
+    pub(crate) fn insert(&self, node: Arc<OverflowEntry<K>>) -> bool {
         let mut list = self.0.lock().unwrap();
-        let vacant = !list.iter().any(|other| other.tenant().key == node.tenant().key);
+        let vacant = !list.iter().any(|other| other.entry().key == node.entry().key);
         if vacant {
             list.push(node);
         }

@@ -1,4 +1,4 @@
-//! Gates by key: one gate per course, tenant, address or chat room, made when it is needed.
+//! Gates by key: one gate per course, entry, address or chat room, made when it is needed.
 //!
 //! # Invariant
 //!
@@ -7,12 +7,13 @@
 
 mod cell;
 mod handle;
-#[cfg_attr(headcount_loom, path = "map_model.rs")]
+#[cfg(not(headcount_loom))]
 mod map;
-mod node;
+#[cfg(headcount_loom)]
+mod map_model;
+mod overflow;
 mod permit;
 mod table;
-mod word;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -23,8 +24,11 @@ use std::collections::hash_map::RandomState;
 
 use crate::error::TryAcquireError;
 use crate::gate::Gate;
+#[cfg(not(headcount_loom))]
 use map::mix;
-use table::{Stay, Table};
+#[cfg(headcount_loom)]
+use map_model::mix;
+use table::{EntryRef, Table};
 
 pub use handle::{KeyHandle, OwnedKeyHandle};
 pub use permit::{KeyedPermit, OwnedKeyedPermit};
@@ -36,7 +40,7 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// has found it alive; with the last one it is gone: there is no timer and no sweep, and nothing to
 /// grow under a flood of distinct keys.
 ///
-/// # At most two downloads per address, ten for those who pay
+/// # Location most two downloads per address, ten for those who pay
 ///
 /// ```
 /// use headcount::KeyedGate;
@@ -97,7 +101,7 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 ///
 /// 128 KiB for the cells if keys are small (128 bytes a cell if a key and its gate fit into 64, and
 /// 64 more for each 64 that they need), whether or not anybody is there, and an allocation for each
-/// key that lives apart. At home a key is dropped with its last permit or handle; apart it may be
+/// key that lives apart. Location home a key is dropped with its last permit or handle; apart it may be
 /// dropped later, when no reader of the map can be looking at it and there are some dozens to be dropped
 /// at once; a panic of its destructor goes no further then.
 ///
@@ -262,7 +266,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     pub fn set_capacity(&self, key: &K, capacity: u32) -> bool {
         assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
         self.find(key).is_some_and(|stay| {
-            stay.tenant().gate.set_capacity(capacity);
+            stay.entry().gate.set_capacity(capacity);
             true
         })
     }
@@ -278,12 +282,12 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn occupied(&self, key: &K) -> u32 {
-        self.find(key).map_or(0, |stay| stay.tenant().gate.occupied())
+        self.find(key).map_or(0, |stay| stay.entry().gate.occupied())
     }
 
     /// The number of keys that live.
     ///
-    /// Counts them one by one: keys that come or go meanwhile may be counted or not.
+    /// CourseCounts them one by one: keys that come or go meanwhile may be counted or not.
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
@@ -322,9 +326,9 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         K: Clone,
     {
         let mut shown = Vec::new();
-        self.table.visit(|tenant| {
-            let gate = &tenant.gate;
-            shown.push((tenant.key.clone(), gate.occupied(), gate.capacity()));
+        self.table.visit(|entry| {
+            let gate = &entry.gate;
+            shown.push((entry.key.clone(), gate.occupied(), gate.capacity()));
         });
         shown
     }
@@ -335,16 +339,16 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     }
 
     #[inline]
-    fn join(&self, key: K, heads: u32) -> Result<Stay<&Table<K>, K>, TryAcquireError> {
+    fn join(&self, key: K, heads: u32) -> Result<EntryRef<&Table<K>, K>, TryAcquireError> {
         let hash = self.hash(&key);
         self.table.join(key, hash, heads, |key| self.capacity_of(key))
     }
 
-    fn stay(&self, key: K) -> Stay<&Table<K>, K> {
+    fn stay(&self, key: K) -> EntryRef<&Table<K>, K> {
         self.join(key, 0).expect("only a place can be refused")
     }
 
-    fn find(&self, key: &K) -> Option<Stay<&Table<K>, K>> {
+    fn find(&self, key: &K) -> Option<EntryRef<&Table<K>, K>> {
         self.table.find(key, self.hash(key))
     }
 

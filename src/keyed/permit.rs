@@ -7,7 +7,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use super::table::{Stay, Table};
+use super::table::{EntryRef, Table};
 
 /// The methods of both permits. `$gate` and `$acquire` tell the examples how to acquire.
 macro_rules! keyed_permit {
@@ -22,7 +22,7 @@ macro_rules! keyed_permit {
             /// # Ok::<(), headcount::TryAcquireError>(())
             /// ```
             pub fn key(&self) -> &K {
-                &self.0.tenant().key
+                &self.0.entry().key
             }
         }
 
@@ -49,7 +49,7 @@ macro_rules! keyed_permit {
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
 #[must_use = "the place is given back as soon as the permit is dropped"]
-pub struct KeyedPermit<'a, K>(pub(super) Stay<&'a Table<K>, K>);
+pub struct KeyedPermit<'a, K>(pub(super) EntryRef<&'a Table<K>, K>);
 
 keyed_permit!(
     KeyedPermit<'_, K>,
@@ -72,7 +72,7 @@ keyed_permit!(
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
 #[must_use = "the place is given back as soon as the permit is dropped"]
-pub struct OwnedKeyedPermit<K>(pub(super) Stay<Arc<Table<K>>, K>);
+pub struct OwnedKeyedPermit<K>(pub(super) EntryRef<Arc<Table<K>>, K>);
 
 keyed_permit!(
     OwnedKeyedPermit<K>,

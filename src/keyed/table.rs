@@ -2,7 +2,7 @@
 //!
 //! # Invariant
 //!
-//! A key lives in its home cell or in the map, and while somebody has a [`Stay`] there. How the two
+//! A key lives in its home cell or in the map, and while somebody has a [`EntryRef`] there. How the two
 //! are kept apart stands in `word.rs`.
 
 use alloc::boxed::Box;
@@ -11,11 +11,14 @@ use core::ops::Deref;
 
 use crossbeam_utils::Backoff;
 
-use super::cell::{Arrival, Cell, Pin, Tenant};
-use super::map::Map;
-use super::node::Node;
-use super::word::{Tag, Word};
+use super::cell::{Cell, CellRef, Entry, OverflowInsert};
+#[cfg(not(headcount_loom))]
+use super::map::OverflowMap;
+#[cfg(headcount_loom)]
+use super::map_model::OverflowMap;
+use super::overflow::OverflowEntry;
 use crate::error::TryAcquireError;
+use crate::protocol::cell::{CellWord, Tag};
 use crate::sync::IN_MODEL;
 
 /// Bits of the hash that choose the home. In the models all keys have the same.
@@ -27,40 +30,40 @@ const PATIENCE: u32 = if IN_MODEL { 0 } else { 6 };
 
 /// How long a caller who has lost a race for a key stands aside, in pauses of the processor: as long
 /// as others come and go a few times, who are quicker for it while they have the cache lines.
-const ASIDE: u32 = if IN_MODEL { 0 } else { 100 };
+const BACKOFF_SPINS: u32 = if IN_MODEL { 0 } else { 100 };
 
 #[cold]
-fn stand_aside() {
-    (0..ASIDE).for_each(|_| core::hint::spin_loop());
+fn back_off() {
+    (0..BACKOFF_SPINS).for_each(|_| core::hint::spin_loop());
 }
 
 pub(super) struct Table<K> {
     cells: Box<[Cell<K>]>,
-    map: Map<K>,
+    map: OverflowMap<K>,
 }
 
 /// Where a key lives.
-enum At<K> {
+enum Location<K> {
     /// In the cell of that number.
-    Home(u32, Pin),
+    CellState(u32, CellRef),
     /// In the map.
-    Apart(Arc<Node<K>>),
+    Overflow(Arc<OverflowEntry<K>>),
 }
 
 /// A ref of a key that lives, and the heads that are given back with it.
-pub(super) struct Stay<T: Deref<Target = Table<K>>, K> {
+pub(super) struct EntryRef<T: Deref<Target = Table<K>>, K> {
     table: T,
     /// `None` if it has been handed on.
-    at: Option<At<K>>,
+    at: Option<Location<K>>,
     heads: u32,
 }
 
-impl<T: Deref<Target = Table<K>>, K> Stay<T, K> {
+impl<T: Deref<Target = Table<K>>, K> EntryRef<T, K> {
     #[inline]
-    pub(super) fn tenant(&self) -> &Tenant<K> {
+    pub(super) fn entry(&self) -> &Entry<K> {
         match self.at.as_ref().expect("nobody asks after it is handed on") {
-            At::Home(home, pin) => self.table.cells[*home as usize].get(pin),
-            At::Apart(node) => node.tenant(),
+            Location::CellState(home, pin) => self.table.cells[*home as usize].get(pin),
+            Location::Overflow(node) => node.entry(),
         }
     }
 
@@ -68,30 +71,30 @@ impl<T: Deref<Target = Table<K>>, K> Stay<T, K> {
     #[inline]
     fn enter(mut self, heads: u32) -> Result<Self, TryAcquireError> {
         if heads > 0 {
-            self.tenant().gate.enter()?;
+            self.entry().gate.enter()?;
         }
         self.heads = heads;
         Ok(self)
     }
 }
 
-impl<K> Stay<&Table<K>, K> {
+impl<K> EntryRef<&Table<K>, K> {
     /// The same, with another way to the same table.
-    pub(super) fn by(mut self, table: Arc<Table<K>>) -> Stay<Arc<Table<K>>, K> {
+    pub(super) fn by(mut self, table: Arc<Table<K>>) -> EntryRef<Arc<Table<K>>, K> {
         debug_assert!(core::ptr::eq(self.table, &*table));
-        Stay { table, at: self.at.take(), heads: self.heads }
+        EntryRef { table, at: self.at.take(), heads: self.heads }
     }
 }
 
-impl<T: Deref<Target = Table<K>>, K> Drop for Stay<T, K> {
+impl<T: Deref<Target = Table<K>>, K> Drop for EntryRef<T, K> {
     #[inline]
     fn drop(&mut self) {
         let heads = self.heads;
         match self.at.take() {
-            Some(At::Home(home, pin)) => {
+            Some(Location::CellState(home, pin)) => {
                 self.table.cells[home as usize].leave(pin, |gate| gate.give_back(heads));
             }
-            Some(At::Apart(node)) => self.table.leave_node(&node, heads),
+            Some(Location::Overflow(node)) => self.table.leave_node(&node, heads),
             None => {}
         }
     }
@@ -100,7 +103,7 @@ impl<T: Deref<Target = Table<K>>, K> Drop for Stay<T, K> {
 impl<K> Table<K> {
     pub(super) fn new() -> Self {
         let cells = (0..1 << HOME_BITS).map(|_| Cell::vacant()).collect();
-        Table { cells, map: Map::new() }
+        Table { cells, map: OverflowMap::new() }
     }
 
     #[inline]
@@ -110,28 +113,28 @@ impl<K> Table<K> {
     }
 
     #[inline]
-    fn stay(&self, at: At<K>, heads: u32) -> Stay<&Self, K> {
-        Stay { table: self, at: Some(at), heads }
+    fn stay(&self, at: Location<K>, heads: u32) -> EntryRef<&Self, K> {
+        EntryRef { table: self, at: Some(at), heads }
     }
 
     #[inline]
-    fn pin(&self, home: u32, seen: Word) -> Result<Stay<&Self, K>, Word> {
+    fn pin(&self, home: u32, seen: CellWord) -> Result<EntryRef<&Self, K>, CellWord> {
         let pin = self.cells[home as usize].pin(seen)?;
-        Ok(self.stay(At::Home(home, pin), 0))
+        Ok(self.stay(Location::CellState(home, pin), 0))
     }
 
     /// A ref of a node, if it lives; or else it is out of the way.
-    fn pin_node(&self, node: &Arc<Node<K>>) -> Option<Stay<&Self, K>> {
+    fn pin_node(&self, node: &Arc<OverflowEntry<K>>) -> Option<EntryRef<&Self, K>> {
         if node.pin() {
-            return Some(self.stay(At::Apart(node.clone()), 0));
+            return Some(self.stay(Location::Overflow(node.clone()), 0));
         }
         self.map.remove(node);
         None
     }
 
     #[cold]
-    fn leave_node(&self, node: &Arc<Node<K>>, heads: u32) {
-        struct Leaves<'a, K>(&'a Table<K>, &'a Arc<Node<K>>);
+    fn leave_node(&self, node: &Arc<OverflowEntry<K>>, heads: u32) {
+        struct Leaves<'a, K>(&'a Table<K>, &'a Arc<OverflowEntry<K>>);
 
         impl<K> Drop for Leaves<'_, K> {
             fn drop(&mut self) {
@@ -145,7 +148,7 @@ impl<K> Table<K> {
 
         // Gives the ref up also if a waker panics that the giving back has woken.
         let _leaves = Leaves(self, node);
-        node.tenant().gate.give_back(heads);
+        node.entry().gate.give_back(heads);
     }
 
     /// The number of keys that live; perhaps no more than `enough` of them.
@@ -160,13 +163,13 @@ impl<K> Table<K> {
     }
 
     /// Shows `f` every key that lives.
-    pub(super) fn visit(&self, mut f: impl FnMut(&Tenant<K>)) {
+    pub(super) fn visit(&self, mut f: impl FnMut(&Entry<K>)) {
         for (home, cell) in self.cells.iter().enumerate() {
             let mut seen = cell.read();
             while seen.is_open() {
                 match self.pin(home as u32, seen) {
                     Ok(stay) => {
-                        f(stay.tenant());
+                        f(stay.entry());
                         break;
                     }
                     Err(_) => seen = cell.read(),
@@ -175,7 +178,7 @@ impl<K> Table<K> {
         }
         self.map.visit(|node| {
             if let Some(stay) = self.pin_node(node) {
-                f(stay.tenant());
+                f(stay.entry());
             }
             true
         });
@@ -184,21 +187,21 @@ impl<K> Table<K> {
 
 impl<K: Eq> Table<K> {
     /// A ref of a key, if it lives.
-    pub(super) fn find(&self, key: &K, hash: u64) -> Option<Stay<&Self, K>> {
+    pub(super) fn find(&self, key: &K, hash: u64) -> Option<EntryRef<&Self, K>> {
         let (home, cell) = self.home(hash);
         let mut seen = cell.read();
         while seen.is_open_under(Tag::of(hash)) {
             match self.pin(home, seen) {
-                Ok(stay) if stay.tenant().key == *key => return Some(stay),
+                Ok(stay) if stay.entry().key == *key => return Some(stay),
                 Ok(_) => break,
                 Err(_) => seen = cell.read(),
             }
         }
-        self.find_apart(key, hash, seen)
+        self.find_overflow(key, hash, seen)
     }
 
     #[inline]
-    fn find_apart(&self, key: &K, hash: u64, seen: Word) -> Option<Stay<&Self, K>> {
+    fn find_overflow(&self, key: &K, hash: u64, seen: CellWord) -> Option<EntryRef<&Self, K>> {
         if seen.has_nodes() {
             self.find_node(key, hash)
         } else {
@@ -207,7 +210,7 @@ impl<K: Eq> Table<K> {
     }
 
     /// A ref of a key that lives in the map.
-    fn find_node(&self, key: &K, hash: u64) -> Option<Stay<&Self, K>> {
+    fn find_node(&self, key: &K, hash: u64) -> Option<EntryRef<&Self, K>> {
         self.map.with(key, hash, |node| self.pin_node(node)).flatten()
     }
 
@@ -219,7 +222,7 @@ impl<K: Eq> Table<K> {
         hash: u64,
         heads: u32,
         capacity_of: impl Fn(&K) -> u32,
-    ) -> Result<Stay<&Self, K>, TryAcquireError> {
+    ) -> Result<EntryRef<&Self, K>, TryAcquireError> {
         let ((home, cell), tag) = (self.home(hash), Tag::of(hash));
         let backoff = Backoff::new();
         let mut patience = PATIENCE;
@@ -232,14 +235,14 @@ impl<K: Eq> Table<K> {
             let mut stranger = None;
             if seen.is_open_under(tag) {
                 match self.pin(home, seen) {
-                    Ok(stay) if stay.tenant().key == key => {
+                    Ok(stay) if stay.entry().key == key => {
                         // Here, where a panic takes the stay back: see below.
                         drop(key);
                         return stay.enter(heads);
                     }
                     Ok(stay) => stranger = Some(stay),
                     Err(_) => {
-                        stand_aside();
+                        back_off();
                         seen = cell.peek();
                         continue;
                     }
@@ -250,24 +253,24 @@ impl<K: Eq> Table<K> {
                 seen = cell.peek();
                 continue;
             }
-            if let Some(stay) = self.find_apart(&key, hash, seen) {
+            if let Some(stay) = self.find_overflow(&key, hash, seen) {
                 // Before there is a result: what unwinds from a destructor after that would leak it.
                 drop((stranger, key));
                 return stay.enter(heads);
             }
             // Asked before anything changes: it may panic, take its time, or ask for other keys.
             let capacity = capacity(&key)?;
-            if seen.is_to_let() {
+            if seen.is_claimable() {
                 match cell.claim(seen, tag) {
                     Ok(claim) => {
                         // Again: a node may have come between the look and the claim.
-                        if let Some(stay) = self.find_apart(&key, hash, seen) {
+                        if let Some(stay) = self.find_overflow(&key, hash, seen) {
                             drop((claim, key));
                             return stay.enter(heads);
                         }
-                        match claim.open(Tenant::new(key, capacity, heads)) {
-                            Ok(pin) => return Ok(self.stay(At::Home(home, pin), heads)),
-                            Err(tenant) => key = tenant.key,
+                        match claim.open(Entry::new(key, capacity, heads)) {
+                            Ok(pin) => return Ok(self.stay(Location::CellState(home, pin), heads)),
+                            Err(entry) => key = entry.key,
                         }
                         seen = cell.peek();
                     }
@@ -276,7 +279,9 @@ impl<K: Eq> Table<K> {
                 continue;
             }
             let arrival = match &stranger {
-                Some(Stay { at: Some(At::Home(_, pin)), .. }) => cell.arrive_beside(pin),
+                Some(EntryRef { at: Some(Location::CellState(_, pin)), .. }) => {
+                    cell.arrive_beside(pin)
+                }
                 _ => match cell.arrive(seen) {
                     Ok(arrival) => arrival,
                     Err(now) => {
@@ -286,25 +291,25 @@ impl<K: Eq> Table<K> {
                 },
             };
             drop(stranger);
-            let node = Arc::new(Node::new(Tenant::new(key, capacity, heads), hash));
-            return self.join_apart(arrival, node, heads);
+            let node = Arc::new(OverflowEntry::new(Entry::new(key, capacity, heads), hash));
+            return self.insert_overflow(arrival, node, heads);
         }
     }
 
     /// Brings a node to life, unless its key lives already.
     #[cold]
-    fn join_apart(
+    fn insert_overflow(
         &self,
-        arrival: Arrival<'_, K>,
-        node: Arc<Node<K>>,
+        arrival: OverflowInsert<'_, K>,
+        node: Arc<OverflowEntry<K>>,
         heads: u32,
-    ) -> Result<Stay<&Self, K>, TryAcquireError> {
+    ) -> Result<EntryRef<&Self, K>, TryAcquireError> {
         loop {
             if self.map.insert(node.clone()) {
                 arrival.settle();
-                return Ok(self.stay(At::Apart(node), heads));
+                return Ok(self.stay(Location::Overflow(node), heads));
             }
-            if let Some(stay) = self.find_node(&node.tenant().key, node.hash) {
+            if let Some(stay) = self.find_node(&node.entry().key, node.hash) {
                 return stay.enter(heads);
             }
         }

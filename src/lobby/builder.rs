@@ -5,11 +5,11 @@ use core::fmt;
 use crossbeam_utils::CachePadded;
 
 use super::id::next_mark;
-use super::life::Size;
+use super::index::RoomIndex;
 use super::pages::Pages;
-use super::shard::Shard;
 use super::{Lobby, RoomId};
-use crate::slot::{Slot, CEILING};
+use crate::protocol::room::RoomSize;
+use crate::protocol::slot::{Slot, CEILING};
 
 /// The most shards that a lobby can have.
 const MAX_SHARDS: u32 = 256;
@@ -53,7 +53,7 @@ impl LobbyBuilder {
     /// let first = game.join()?;
     /// let second = game.join()?;
     /// assert!(!first.completed_quorum() && second.completed_quorum());
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     #[track_caller]
     pub fn quorum(mut self, members: u32) -> Self {
@@ -93,7 +93,7 @@ impl LobbyBuilder {
     /// assert!(lobby.join().is_err());
     /// drop(seat);
     /// assert!(lobby.join().is_ok());
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn max_rooms(mut self, rooms: u32) -> Self {
         self.max_rooms = Some(rooms);
@@ -124,13 +124,13 @@ impl LobbyBuilder {
     /// let seat = chats.join()?;
     /// seat.state().lock().unwrap().push("hello".into());
     /// assert_eq!(chats.join()?.state().lock().unwrap().len(), 2);
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn build_with<T>(self, open: impl Fn(RoomId) -> T + Send + Sync + 'static) -> Lobby<T> {
         // A lobby of few rooms has a small first page. One more than may be open: there is a vacant
         // room to tell late clients about.
         let rooms = self.max_rooms.unwrap_or(u32::MAX).min(CEILING - 1) + 1;
-        let size = Size::new(self.seats);
+        let size = RoomSize::new(self.seats);
         Lobby {
             size,
             quorum: self.quorum,
@@ -142,7 +142,7 @@ impl LobbyBuilder {
                 .map(|rooms| Slot::new(rooms, 0)),
             open: Box::new(open),
             pages: Pages::new(size, self.shards, rooms),
-            shards: (0..self.shards).map(|_| CachePadded::new(Shard::new(size))).collect(),
+            shards: (0..self.shards).map(|_| CachePadded::new(RoomIndex::new(size))).collect(),
         }
     }
 }

@@ -14,44 +14,44 @@ use super::id::RoomId;
 /// let _seat = lobby.join()?;
 /// let refused = lobby.join().unwrap_err();
 /// assert_eq!(refused.to_string(), "all rooms are full: try again when someone has left");
-/// # Ok::<(), headcount::LobbyFull>(())
+/// # Ok::<(), headcount::JoinError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct LobbyFull;
+pub struct JoinError;
 
-impl fmt::Display for LobbyFull {
+impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("all rooms are full: try again when someone has left")
     }
 }
 
-impl Error for LobbyFull {}
+impl Error for JoinError {}
 
 /// Why [`Lobby::join_room`](crate::Lobby::join_room) seated nobody, and where to go instead.
 ///
 /// ```
-/// use headcount::{JoinRefusal, Lobby};
+/// use headcount::{JoinRoomErrorKind, Lobby};
 ///
 /// let lobby = Lobby::new(1);
 /// let seat = lobby.join()?;
-/// let refused = lobby.join_room(seat.room()).unwrap_err();
-/// assert_eq!(refused.reason, JoinRefusal::Full);
+/// let refused = lobby.join_room(seat.room_id()).unwrap_err();
+/// assert_eq!(refused.reason, JoinRoomErrorKind::Full);
 ///
 /// let next = refused.try_next.expect("this lobby may open any number of rooms");
 /// assert_eq!(refused.to_string(), format!("the room is full: try {next}"));
 /// assert!(lobby.join_room(next).is_ok());
-/// # Ok::<(), headcount::LobbyFull>(())
+/// # Ok::<(), headcount::JoinError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub struct JoinError {
+pub struct JoinRoomError {
     /// Why not this room.
-    pub reason: JoinRefusal,
+    pub reason: JoinRoomErrorKind,
     /// The filling room, or `None` if all rooms were full and no more may be opened.
     pub try_next: Option<RoomId>,
 }
 
-impl fmt::Display for JoinError {
+impl fmt::Display for JoinRoomError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.try_next {
             Some(id) => write!(f, "{}: try {id}", self.reason),
@@ -62,18 +62,18 @@ impl fmt::Display for JoinError {
     }
 }
 
-impl Error for JoinError {}
+impl Error for JoinRoomError {}
 
 /// Why a room let somebody not in.
 ///
 /// ```
-/// use headcount::JoinRefusal;
-/// assert_eq!(JoinRefusal::Locked.to_string(), "the room is locked");
-/// assert!(JoinRefusal::Locked.is_locked() && !JoinRefusal::Locked.is_full());
+/// use headcount::JoinRoomErrorKind;
+/// assert_eq!(JoinRoomErrorKind::Locked.to_string(), "the room is locked");
+/// assert!(JoinRoomErrorKind::Locked.is_locked() && !JoinRoomErrorKind::Locked.is_full());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub enum JoinRefusal {
+pub enum JoinRoomErrorKind {
     /// All its seats are taken. Trying again can succeed once someone has left.
     Full,
     /// It is locked. Trying again can succeed once it is unlocked.
@@ -83,41 +83,41 @@ pub enum JoinRefusal {
     Gone,
 }
 
-impl JoinRefusal {
+impl JoinRoomErrorKind {
     /// True if this is [`Full`](Self::Full).
     ///
     /// ```
-    /// assert!(headcount::JoinRefusal::Full.is_full());
+    /// assert!(headcount::JoinRoomErrorKind::Full.is_full());
     /// ```
     pub fn is_full(&self) -> bool {
-        matches!(self, JoinRefusal::Full)
+        matches!(self, JoinRoomErrorKind::Full)
     }
 
     /// True if this is [`Locked`](Self::Locked).
     ///
     /// ```
-    /// assert!(headcount::JoinRefusal::Locked.is_locked());
+    /// assert!(headcount::JoinRoomErrorKind::Locked.is_locked());
     /// ```
     pub fn is_locked(&self) -> bool {
-        matches!(self, JoinRefusal::Locked)
+        matches!(self, JoinRoomErrorKind::Locked)
     }
 
     /// True if this is [`Gone`](Self::Gone).
     ///
     /// ```
-    /// assert!(headcount::JoinRefusal::Gone.is_gone());
+    /// assert!(headcount::JoinRoomErrorKind::Gone.is_gone());
     /// ```
     pub fn is_gone(&self) -> bool {
-        matches!(self, JoinRefusal::Gone)
+        matches!(self, JoinRoomErrorKind::Gone)
     }
 }
 
-impl fmt::Display for JoinRefusal {
+impl fmt::Display for JoinRoomErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            JoinRefusal::Full => "the room is full",
-            JoinRefusal::Locked => "the room is locked",
-            JoinRefusal::Gone => "there is no such room any more",
+            JoinRoomErrorKind::Full => "the room is full",
+            JoinRoomErrorKind::Locked => "the room is locked",
+            JoinRoomErrorKind::Gone => "there is no such room any more",
         })
     }
 }
@@ -130,24 +130,24 @@ impl fmt::Display for JoinRefusal {
 /// let too_few = seat.start().unwrap_err();
 /// assert_eq!((too_few.members, too_few.quorum), (1, 3));
 /// assert_eq!(too_few.to_string(), "1 of the 3 who are needed are here: wait for more");
-/// # Ok::<(), headcount::LobbyFull>(())
+/// # Ok::<(), headcount::JoinError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub struct TooFew {
+pub struct QuorumError {
     /// How many were there.
     pub members: u32,
     /// How many are needed.
     pub quorum: u32,
 }
 
-impl fmt::Display for TooFew {
+impl fmt::Display for QuorumError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of the {} who are needed are here: wait for more", self.members, self.quorum)
     }
 }
 
-impl Error for TooFew {}
+impl Error for QuorumError {}
 
 /// That is not the id of a room.
 ///
@@ -157,12 +157,12 @@ impl Error for TooFew {}
 /// assert_eq!(no_id.to_string(), "not a room id: 16 hexadecimal digits that a lobby has printed");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct RoomIdError;
+pub struct ParseRoomIdError;
 
-impl fmt::Display for RoomIdError {
+impl fmt::Display for ParseRoomIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a room id: 16 hexadecimal digits that a lobby has printed")
     }
 }
 
-impl Error for RoomIdError {}
+impl Error for ParseRoomIdError {}

@@ -55,11 +55,11 @@ pub(super) struct Spot {
 
 /// Where a search ended.
 pub(super) enum Found {
-    /// At hints: those to the 64 rooms from this one on.
+    /// RoomRef hints: those to the 64 rooms from this one on.
     Rooms(usize, u64),
     /// The page has no hint at that level.
     Nothing,
-    /// At a summary that was out of date: to be tried again.
+    /// RoomRef a summary that was out of date: to be tried again.
     Again,
     /// As `Again`; and the summary of the page as a whole is to be set.
     Surfaced,

@@ -17,8 +17,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
-use super::error::RoomIdError;
-use super::life::GENERATION_BITS;
+use super::error::ParseRoomIdError;
+use crate::protocol::room::GENERATION_BITS;
 
 /// The number of bits of a location.
 pub(super) const LOCATION_BITS: u32 = 27;
@@ -41,10 +41,10 @@ pub(super) const MARK_SHIFT: u32 = LOCATION_BITS + GENERATION_BITS;
 ///
 /// let lobby = Lobby::new(7);
 /// let seat = lobby.join()?;
-/// let printed = seat.room().to_string();
-/// assert_eq!(printed.parse::<RoomId>(), Ok(seat.room()));
-/// assert_eq!(RoomId::try_from(u64::from(seat.room())), Ok(seat.room()));
-/// # Ok::<(), headcount::LobbyFull>(())
+/// let printed = seat.room_id().to_string();
+/// assert_eq!(printed.parse::<RoomId>(), Ok(seat.room_id()));
+/// assert_eq!(RoomId::try_from(u64::from(seat.room_id())), Ok(seat.room_id()));
+/// # Ok::<(), headcount::JoinError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomId(NonZeroU64);
@@ -88,13 +88,13 @@ impl From<RoomId> for u64 {
 }
 
 impl TryFrom<u64> for RoomId {
-    type Error = RoomIdError;
+    type Error = ParseRoomIdError;
 
     /// Fails for numbers that are no lobby's id. One that passes may still name no room.
-    fn try_from(number: u64) -> Result<RoomId, RoomIdError> {
-        let id = RoomId(NonZeroU64::new(number).ok_or(RoomIdError)?);
+    fn try_from(number: u64) -> Result<RoomId, ParseRoomIdError> {
+        let id = RoomId(NonZeroU64::new(number).ok_or(ParseRoomIdError)?);
         if id.generation() == 0 {
-            return Err(RoomIdError);
+            return Err(ParseRoomIdError);
         }
         Ok(id)
     }
@@ -113,15 +113,15 @@ impl fmt::Debug for RoomId {
 }
 
 impl FromStr for RoomId {
-    type Err = RoomIdError;
+    type Err = ParseRoomIdError;
 
     /// Accepts what `Display` prints, and nothing else: 16 hexadecimal digits in lower case.
-    fn from_str(printed: &str) -> Result<RoomId, RoomIdError> {
+    fn from_str(printed: &str) -> Result<RoomId, ParseRoomIdError> {
         let digits = printed.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if printed.len() != 16 || !digits {
-            return Err(RoomIdError);
+            return Err(ParseRoomIdError);
         }
-        RoomId::try_from(u64::from_str_radix(printed, 16).map_err(|_| RoomIdError)?)
+        RoomId::try_from(u64::from_str_radix(printed, 16).map_err(|_| ParseRoomIdError)?)
     }
 }
 

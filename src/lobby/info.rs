@@ -7,9 +7,9 @@ use super::id::RoomId;
 /// ```
 /// let lobby = headcount::Lobby::new(7);
 /// let seat = lobby.join()?;
-/// let info = lobby.room(seat.room()).expect("it is open: somebody sits in it");
+/// let info = lobby.room(seat.room_id()).expect("it is open: somebody sits in it");
 /// assert_eq!((info.members, info.seats, info.locked), (1, 7, false));
-/// # Ok::<(), headcount::LobbyFull>(())
+/// # Ok::<(), headcount::JoinError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -30,8 +30,8 @@ impl RoomInfo {
     /// ```
     /// let lobby = headcount::Lobby::new(1);
     /// let seat = lobby.join()?;
-    /// assert!(lobby.room(seat.room()).unwrap().is_full());
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// assert!(lobby.room(seat.room_id()).unwrap().is_full());
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn is_full(&self) -> bool {
         self.members >= self.seats
@@ -45,16 +45,16 @@ impl RoomInfo {
 /// let _seats = [lobby.join()?, lobby.join()?, lobby.join()?];
 /// let stats = lobby.stats();
 /// assert_eq!((stats.rooms, stats.members, stats.full, stats.locked), (2, 3, 1, 0));
-/// # Ok::<(), headcount::LobbyFull>(())
+/// # Ok::<(), headcount::JoinError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct LobbyStats {
-    /// Open rooms.
+    /// OpenRoom rooms.
     pub rooms: usize,
     /// Seats taken.
     pub members: usize,
-    /// Open rooms without a free seat.
+    /// OpenRoom rooms without a free seat.
     pub full: usize,
     /// Locked rooms.
     pub locked: usize,

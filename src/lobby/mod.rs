@@ -3,38 +3,37 @@
 //! # Invariant
 //!
 //! An open room has a place in `limit`, if there is one, from before it opens until after it has
-//! closed. All else about a room stands in its own word (`life`); which room a newcomer is sent to is
+//! closed. All else about a room stands in its own word (`word`); which room a newcomer is sent to is
 //! the business of the shards, and never decides who gets in.
 
 mod builder;
 mod error;
 mod hints;
 mod id;
+mod index;
 mod info;
-mod left;
-mod life;
+mod join;
+mod last_left;
 mod pages;
 mod room;
+mod room_cell;
 mod seat;
-mod seating;
-mod shard;
-mod state;
 
 use alloc::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
 pub use builder::LobbyBuilder;
-pub use error::{JoinError, JoinRefusal, LobbyFull, RoomIdError, TooFew};
+pub use error::{JoinError, JoinRoomError, JoinRoomErrorKind, ParseRoomIdError, QuorumError};
 pub use id::RoomId;
 pub use info::{LobbyStats, RoomInfo};
 pub use seat::{OwnedSeat, Seat};
 
-use crate::slot::Slot;
-use life::Size;
+use crate::protocol::room::RoomSize;
+use crate::protocol::slot::Slot;
+use index::RoomIndex;
 use pages::Pages;
-use seat::Place;
-use shard::Shard;
+use seat::SeatInner;
 
 /// Any number of rooms with numbered seats, filled one after the other.
 ///
@@ -51,12 +50,12 @@ use shard::Shard;
 /// let filling = jams.filling(); // the page is loaded, and the client is told where to go
 ///
 /// let seats: Vec<_> = (0..7).map(|_| jams.join()).collect::<Result<_, _>>()?;
-/// assert!(seats.iter().all(|seat| seat.room() == filling)); // others were faster
+/// assert!(seats.iter().all(|seat| seat.room_id() == filling)); // others were faster
 ///
-/// let seat = jams.join_or_next(filling)?; // its socket joins: that jam is full by now
-/// assert_ne!(seat.room(), filling);
+/// let seat = jams.join_room_or_any(filling)?; // its socket joins: that jam is full by now
+/// assert_ne!(seat.room_id(), filling);
 /// assert_eq!(seat.number(), 0); // the first in a new one, and thus its first loop
-/// # Ok::<(), headcount::LobbyFull>(())
+/// # Ok::<(), headcount::JoinError>(())
 /// ```
 ///
 /// # More than 2 but fewer than 6 people in a game
@@ -71,8 +70,8 @@ use shard::Shard;
 /// players.push(games.join()?);
 /// assert!(players[2].completed_quorum());
 /// assert_eq!(players[2].start(), Ok(3)); // the room is locked: nobody joins a running game
-/// assert_ne!(games.join()?.room(), players[0].room());
-/// # Ok::<(), headcount::LobbyFull>(())
+/// assert_ne!(games.join()?.room_id(), players[0].room_id());
+/// # Ok::<(), headcount::JoinError>(())
 /// ```
 ///
 /// # What is promised
@@ -108,13 +107,13 @@ use shard::Shard;
 /// rooms; it is returned when the lobby is dropped. A shard without rooms takes 4 KiB. After 2^24 - 1
 /// lives a room is retired and takes its memory with it, so that no id ever means two rooms.
 pub struct Lobby<T = ()> {
-    size: Size,
+    size: RoomSize,
     quorum: u32,
     mark: u32,
     limit: Option<Slot>,
     open: Box<dyn Fn(RoomId) -> T + Send + Sync>,
     pages: Pages<T>,
-    shards: Box<[CachePadded<Shard>]>,
+    shards: Box<[CachePadded<RoomIndex>]>,
 }
 
 impl Lobby {
@@ -161,7 +160,7 @@ impl<T> Lobby<T> {
     ///
     /// # Errors
     ///
-    /// [`LobbyFull`] if no free seat was found and `max_rooms` are open.
+    /// [`JoinError`] if no free seat was found and `max_rooms` are open.
     ///
     /// # Panics
     ///
@@ -185,13 +184,13 @@ impl<T> Lobby<T> {
     /// ```
     /// let lobby = headcount::Lobby::new(2);
     /// let seats = [lobby.join()?, lobby.join()?, lobby.join()?];
-    /// assert_eq!(seats[0].room(), seats[1].room());
-    /// assert_ne!(seats[0].room(), seats[2].room());
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// assert_eq!(seats[0].room_id(), seats[1].room_id());
+    /// assert_ne!(seats[0].room_id(), seats[2].room_id());
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     #[inline]
-    pub fn join(&self) -> Result<Seat<'_, T>, LobbyFull> {
-        Ok(Seat(Place::new(self, self.seat_anywhere()?)))
+    pub fn join(&self) -> Result<Seat<'_, T>, JoinError> {
+        Ok(Seat(SeatInner::new(self, self.seat_anywhere()?)))
     }
 
     /// Takes a seat in that room, if it admits. Never waits.
@@ -201,9 +200,9 @@ impl<T> Lobby<T> {
     ///
     /// # Errors
     ///
-    /// [`JoinError`], which says whether the room was full, locked or gone, and which room to try
+    /// [`JoinRoomError`], which says whether the room was full, locked or gone, and which room to try
     /// instead. Room and refusal belong together; the other room may change before it is tried.
-    /// [`join_or_next`](Self::join_or_next) goes there itself.
+    /// [`join_room_or_any`](Self::join_room_or_any) goes there itself.
     ///
     /// # Panics
     ///
@@ -218,14 +217,14 @@ impl<T> Lobby<T> {
     /// ```
     /// let lobby = headcount::Lobby::new(2);
     /// let seat = lobby.join()?;
-    /// let friend = lobby.join_room(seat.room()).expect("there are two seats");
-    /// assert!(lobby.join_room(seat.room()).unwrap_err().reason.is_full());
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// let friend = lobby.join_room(seat.room_id()).expect("there are two seats");
+    /// assert!(lobby.join_room(seat.room_id()).unwrap_err().reason.is_full());
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     #[inline]
-    pub fn join_room(&self, id: RoomId) -> Result<Seat<'_, T>, JoinError> {
+    pub fn join_room(&self, id: RoomId) -> Result<Seat<'_, T>, JoinRoomError> {
         match self.seat_in(id) {
-            Ok(seated) => Ok(Seat(Place::new(self, seated))),
+            Ok(seated) => Ok(Seat(SeatInner::new(self, seated))),
             Err(shut) => self.refuse(shut),
         }
     }
@@ -243,12 +242,12 @@ impl<T> Lobby<T> {
     /// ```
     /// let lobby = headcount::Lobby::new(1);
     /// let seat = lobby.join()?;
-    /// assert_ne!(lobby.join_or_next(seat.room())?.room(), seat.room());
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// assert_ne!(lobby.join_room_or_any(seat.room_id())?.room_id(), seat.room_id());
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     #[inline]
-    pub fn join_or_next(&self, id: RoomId) -> Result<Seat<'_, T>, LobbyFull> {
-        Ok(Seat(Place::new(self, self.seat_in_or_anywhere(id)?)))
+    pub fn join_room_or_any(&self, id: RoomId) -> Result<Seat<'_, T>, JoinError> {
+        Ok(Seat(SeatInner::new(self, self.seat_in_or_anywhere(id)?)))
     }
 
     /// As [`join`](Self::join), for a seat that is not tied to a borrow: it can move to another
@@ -265,11 +264,11 @@ impl<T> Lobby<T> {
     /// let seat = Arc::clone(&lobby).join_owned()?;
     /// drop(lobby);
     /// assert_eq!(seat.members(), 1);
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
-    pub fn join_owned(self: Arc<Self>) -> Result<OwnedSeat<T>, LobbyFull> {
+    pub fn join_owned(self: Arc<Self>) -> Result<OwnedSeat<T>, JoinError> {
         let seated = self.seat_anywhere()?;
-        Ok(OwnedSeat(Place::new(self, seated)))
+        Ok(OwnedSeat(SeatInner::new(self, seated)))
     }
 
     /// As [`join_room`](Self::join_room), for an owned seat.
@@ -285,44 +284,44 @@ impl<T> Lobby<T> {
     /// let seat = lobby.clone().join_room_owned(lobby.filling()).expect("it is opened");
     /// # drop(seat);
     /// ```
-    pub fn join_room_owned(self: Arc<Self>, id: RoomId) -> Result<OwnedSeat<T>, JoinError> {
+    pub fn join_room_owned(self: Arc<Self>, id: RoomId) -> Result<OwnedSeat<T>, JoinRoomError> {
         match self.seat_in(id) {
-            Ok(seated) => Ok(OwnedSeat(Place::new(self, seated))),
+            Ok(seated) => Ok(OwnedSeat(SeatInner::new(self, seated))),
             Err(shut) => self.refuse(shut),
         }
     }
 
-    /// As [`join_or_next`](Self::join_or_next), for an owned seat.
+    /// As [`join_room_or_any`](Self::join_room_or_any), for an owned seat.
     ///
     /// # Errors
     ///
-    /// As [`join_or_next`](Self::join_or_next). The `Arc` is dropped then.
+    /// As [`join_room_or_any`](Self::join_room_or_any). The `Arc` is dropped then.
     ///
     /// ```
     /// use std::sync::Arc;
     ///
     /// let lobby = Arc::new(headcount::Lobby::new(7));
-    /// let seat = lobby.clone().join_or_next_owned(lobby.filling())?;
+    /// let seat = lobby.clone().join_room_or_any_owned(lobby.filling())?;
     /// # drop(seat);
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
-    pub fn join_or_next_owned(self: Arc<Self>, id: RoomId) -> Result<OwnedSeat<T>, LobbyFull> {
+    pub fn join_room_or_any_owned(self: Arc<Self>, id: RoomId) -> Result<OwnedSeat<T>, JoinError> {
         let seated = self.seat_in_or_anywhere(id)?;
-        Ok(OwnedSeat(Place::new(self, seated)))
+        Ok(OwnedSeat(SeatInner::new(self, seated)))
     }
 
     /// The id of the room where [`join`](Self::join) would go now.
     ///
     /// If no room has a free seat, it is the id of a room that is not open yet;
-    /// [`join_room`](Self::join_room) opens it, as long as it is the next to be opened. At
+    /// [`join_room`](Self::join_room) opens it, as long as it is the next to be opened. RoomRef
     /// `max_rooms` that is refused as full. May allocate, as opening a room does.
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(7);
     /// let filling = lobby.filling();
     /// assert!(lobby.room(filling).is_none()); // not open yet
-    /// assert_eq!(lobby.join()?.room(), filling);
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// assert_eq!(lobby.join()?.room_id(), filling);
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn filling(&self) -> RoomId {
         // Without any, for there are no more ids: that of the first room, whatever became of it.
@@ -336,9 +335,9 @@ impl<T> Lobby<T> {
     /// ```
     /// let lobby = headcount::Lobby::new(7);
     /// let seat = lobby.join()?;
-    /// assert!(lobby.lock(seat.room()));
-    /// assert_ne!(lobby.join()?.room(), seat.room());
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// assert!(lobby.lock(seat.room_id()));
+    /// assert_ne!(lobby.join()?.room_id(), seat.room_id());
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn lock(&self, id: RoomId) -> bool {
         self.set_lock(id, true)
@@ -351,10 +350,10 @@ impl<T> Lobby<T> {
     /// ```
     /// let lobby = headcount::Lobby::new(7);
     /// let seat = lobby.join()?;
-    /// lobby.lock(seat.room());
-    /// assert!(lobby.unlock(seat.room()));
-    /// assert_eq!(lobby.join()?.room(), seat.room());
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// lobby.lock(seat.room_id());
+    /// assert!(lobby.unlock(seat.room_id()));
+    /// assert_eq!(lobby.join()?.room_id(), seat.room_id());
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn unlock(&self, id: RoomId) -> bool {
         self.set_lock(id, false)
@@ -365,8 +364,8 @@ impl<T> Lobby<T> {
     /// ```
     /// let lobby = headcount::Lobby::new(7);
     /// let seat = lobby.join()?;
-    /// assert_eq!(lobby.room(seat.room()).map(|room| room.members), Some(1));
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// assert_eq!(lobby.room(seat.room_id()).map(|room| room.members), Some(1));
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn room(&self, id: RoomId) -> Option<RoomInfo> {
         let info = self.info(self.pages.at(id.location())?)?;
@@ -390,7 +389,7 @@ impl<T> Lobby<T> {
     /// let _seats = [lobby.join()?, lobby.join()?, lobby.join()?];
     /// let members: Vec<_> = lobby.rooms().map(|room| room.members).collect();
     /// assert_eq!(members, [2, 1]);
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn rooms(&self) -> impl Iterator<Item = RoomInfo> + '_ {
         self.pages.all().filter_map(|at| self.info(at))
@@ -412,7 +411,7 @@ impl<T> Lobby<T> {
     /// let lobby = headcount::Lobby::new(2);
     /// let _seats = [lobby.join()?, lobby.join()?, lobby.join()?];
     /// assert_eq!((lobby.stats().rooms, lobby.stats().members), (2, 3));
-    /// # Ok::<(), headcount::LobbyFull>(())
+    /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn stats(&self) -> LobbyStats {
         let mut stats = LobbyStats::default();

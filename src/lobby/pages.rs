@@ -12,8 +12,8 @@ use std::sync::OnceLock;
 use crossbeam_utils::CachePadded;
 
 use super::id::LOCATION_BITS;
-use super::life::Size;
-use super::room::{At, Page};
+use super::room::{Page, RoomRef};
+use crate::protocol::room::RoomSize;
 
 /// How many bits of a location say which of its shard's pages it is in.
 const PAGE_BITS: u32 = 5;
@@ -28,7 +28,7 @@ const FIRST_BITS: u32 = 6;
 pub(super) struct Pages<T> {
     /// Those of one shard after the other.
     pages: Box<[CachePadded<OnceLock<Page<T>>>]>,
-    size: Size,
+    size: RoomSize,
     /// The number of bits of an offset in the first page, and in the largest.
     first_bits: u32,
     offset_bits: u32,
@@ -36,7 +36,7 @@ pub(super) struct Pages<T> {
 
 impl<T> Pages<T> {
     /// For so many shards, whose first pages need not have more than `rooms` rooms.
-    pub(super) fn new(size: Size, shards: u32, rooms: u32) -> Pages<T> {
+    pub(super) fn new(size: RoomSize, shards: u32, rooms: u32) -> Pages<T> {
         let shard_bits = shards.next_power_of_two().trailing_zeros();
         let page = || CachePadded::new(OnceLock::new());
         Pages {
@@ -49,7 +49,7 @@ impl<T> Pages<T> {
 
     /// The room at that location, if there is one.
     #[inline]
-    pub(super) fn at(&self, location: u32) -> Option<At<'_, T>> {
+    pub(super) fn at(&self, location: u32) -> Option<RoomRef<'_, T>> {
         self.pages.get((location >> self.offset_bits) as usize)?.get()?.at(location)
     }
 
@@ -71,7 +71,7 @@ impl<T> Pages<T> {
     }
 
     /// All rooms that ever were.
-    pub(super) fn all(&self) -> impl Iterator<Item = At<'_, T>> {
+    pub(super) fn all(&self) -> impl Iterator<Item = RoomRef<'_, T>> {
         (0..).zip(&*self.pages).flat_map(move |(place, page)| {
             let (page, start) = (page.get(), place << self.offset_bits);
             page.into_iter().flat_map(move |page| {

@@ -8,24 +8,24 @@
 use core::mem::needs_drop;
 
 use super::hints::Hints;
-use super::life::{Life, Shut, Size};
-use super::state::{Inside, Left, State};
-use crate::seats;
+use super::room_cell::{Departure, Entered, RoomCell};
+use crate::protocol::room::{RoomRefusal, RoomSize, RoomWord};
+use crate::protocol::seat_bitmap;
 use crate::sync::AtomicU64;
 
 /// Some rooms, and the hints to them.
 pub(super) struct Page<T> {
-    rooms: Box<[State<T>]>,
+    rooms: Box<[RoomCell<T>]>,
     /// The bitmaps of rooms whose words have no seats.
     seats: Box<[AtomicU64]>,
     pub(super) hints: Hints,
-    size: Size,
+    size: RoomSize,
     /// The bits of a location that say where in the page its room is.
     offsets: u32,
 }
 
 /// The number of words that a room's seats take beside its own.
-fn words(size: Size) -> usize {
+fn words(size: RoomSize) -> usize {
     if size.is_small() {
         0
     } else {
@@ -35,10 +35,10 @@ fn words(size: Size) -> usize {
 
 impl<T> Page<T> {
     /// `rooms` vacant rooms of that size; so many bits of a location are the offset.
-    pub(super) fn new(rooms: usize, size: Size, offset_bits: u32) -> Page<T> {
+    pub(super) fn new(rooms: usize, size: RoomSize, offset_bits: u32) -> Page<T> {
         let free = core::iter::repeat_with(|| AtomicU64::new(0));
         Page {
-            rooms: core::iter::repeat_with(|| State::vacant(size)).take(rooms).collect(),
+            rooms: core::iter::repeat_with(|| RoomCell::vacant(size)).take(rooms).collect(),
             seats: free.take(rooms * words(size)).collect(),
             hints: Hints::new(rooms, size.seats()),
             size,
@@ -48,9 +48,9 @@ impl<T> Page<T> {
 
     /// The room at a location in this page.
     #[inline]
-    pub(super) fn at(&self, location: u32) -> Option<At<'_, T>> {
+    pub(super) fn at(&self, location: u32) -> Option<RoomRef<'_, T>> {
         let room = self.rooms.get(self.offset(location))?;
-        Some(At { page: self, room, location })
+        Some(RoomRef { page: self, room, location })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -74,29 +74,29 @@ impl<T> Drop for Page<T> {
 }
 
 /// One room, found.
-pub(super) struct At<'a, T> {
+pub(super) struct RoomRef<'a, T> {
     pub(super) page: &'a Page<T>,
-    pub(super) room: &'a State<T>,
+    pub(super) room: &'a RoomCell<T>,
     pub(super) location: u32,
 }
 
-impl<T> Clone for At<'_, T> {
+impl<T> Clone for RoomRef<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for At<'_, T> {}
+impl<T> Copy for RoomRef<'_, T> {}
 
 /// A head that has got in and has a seat.
-pub(super) struct Entered {
-    pub(super) inside: Inside,
+pub(super) struct TakenSeat {
+    pub(super) inside: Entered,
     pub(super) number: u32,
     /// What the room became.
-    pub(super) life: Life,
+    pub(super) word: RoomWord,
 }
 
-impl<'a, T> At<'a, T> {
+impl<'a, T> RoomRef<'a, T> {
     #[inline]
     pub(super) fn offset(self) -> usize {
         self.page.offset(self.location)
@@ -109,50 +109,50 @@ impl<'a, T> At<'a, T> {
 
     /// Takes the lowest free seat where the word has not done so.
     #[inline]
-    fn sit(self, (inside, (life, number)): (Inside, (Life, u32))) -> Entered {
+    fn sit(self, (inside, (word, number)): (Entered, (RoomWord, u32))) -> TakenSeat {
         let small = self.page.size.is_small();
-        let number = if small { number } else { seats::take(self.seats()) };
-        Entered { inside, number, life }
+        let number = if small { number } else { seat_bitmap::take(self.seats()) };
+        TakenSeat { inside, number, word }
     }
 
     /// Enters under a generation.
     #[inline]
-    pub(super) fn enter(self, generation: u32) -> Result<Entered, Shut> {
+    pub(super) fn enter(self, generation: u32) -> Result<TakenSeat, RoomRefusal> {
         Ok(self.sit(self.room.enter(generation, self.page.size)?))
     }
 
     /// Enters a room that has just been seen to admit.
     #[inline]
-    pub(super) fn enter_seen(self, seen: Life) -> Result<Entered, Shut> {
+    pub(super) fn enter_seen(self, seen: RoomWord) -> Result<TakenSeat, RoomRefusal> {
         Ok(self.sit(self.room.enter_seen(seen, self.page.size)?))
     }
 
     /// Enters a room that is as it was seen, with one seat left that stands in the word.
     #[inline]
-    pub(super) fn enter_last(self, seen: Life) -> Option<Entered> {
+    pub(super) fn enter_last(self, seen: RoomWord) -> Option<TakenSeat> {
         if !self.page.size.is_small() {
             return None;
         }
-        let (inside, (life, number)) = self.room.enter_unchanged(seen, self.page.size)?;
-        Some(Entered { inside, number, life })
+        let (inside, (word, number)) = self.room.enter_unchanged(seen, self.page.size)?;
+        Some(TakenSeat { inside, number, word })
     }
 
     /// Leaves, and frees the seat of that number before.
     #[inline]
-    pub(super) fn leave(self, inside: Inside, number: u32) -> Left {
+    pub(super) fn leave(self, inside: Entered, number: u32) -> Departure {
         if !self.page.size.is_small() {
-            seats::free(self.seats(), number);
+            seat_bitmap::free(self.seats(), number);
         }
         self.room.leave(inside, number, self.page.size)
     }
 
     /// Opens a room that one has claimed.
-    pub(super) fn open(self, busy: super::state::Busy, value: T) -> Entered {
+    pub(super) fn open(self, busy: super::room_cell::Exclusive, value: T) -> TakenSeat {
         if !self.page.size.is_small() {
             // Seat 0: nobody else is inside.
-            seats::take(self.seats());
+            seat_bitmap::take(self.seats());
         }
-        let (inside, life) = self.room.open(busy, value, self.page.size);
-        Entered { inside, number: 0, life }
+        let (inside, word) = self.room.open(busy, value, self.page.size);
+        TakenSeat { inside, number: 0, word }
     }
 }

@@ -10,12 +10,12 @@ use core::fmt;
 use core::ops::Deref;
 
 use super::id::MARK_SHIFT;
-use super::room::{At, Entered};
-use super::state::Inside;
-use super::{Lobby, RoomId, TooFew};
+use super::room::{RoomRef, TakenSeat};
+use super::room_cell::Entered;
+use super::{Lobby, QuorumError, RoomId};
 
 /// What [`Seat`] and [`OwnedSeat`] share.
-pub(super) struct Place<T, L: Deref<Target = Lobby<T>>> {
+pub(super) struct SeatInner<T, L: Deref<Target = Lobby<T>>> {
     lobby: L,
     /// `None` once the head has left.
     seated: Option<Seated>,
@@ -30,15 +30,15 @@ pub(super) struct Seated {
     /// The room's id, with the seat in place of the mark: its number, and above that whether it
     /// completed the quorum.
     packed: RoomId,
-    inside: Inside,
+    inside: Entered,
 }
 
 impl Seated {
     #[inline]
-    pub(super) fn new(location: u32, entered: Entered, completed_quorum: bool) -> Seated {
-        let Entered { inside, number, life } = entered;
+    pub(super) fn new(location: u32, entered: TakenSeat, completed_quorum: bool) -> Seated {
+        let TakenSeat { inside, number, word } = entered;
         let seat = u32::from(completed_quorum) << NUMBER_BITS | number;
-        Seated { packed: RoomId::new(seat, location, life.generation()), inside }
+        Seated { packed: RoomId::new(seat, location, word.generation()), inside }
     }
 
     #[inline]
@@ -47,10 +47,10 @@ impl Seated {
     }
 }
 
-impl<T, L: Deref<Target = Lobby<T>>> Place<T, L> {
+impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
     #[inline]
     pub(super) fn new(lobby: L, seated: Seated) -> Self {
-        Place { lobby, seated: Some(seated) }
+        SeatInner { lobby, seated: Some(seated) }
     }
 
     #[inline]
@@ -67,7 +67,7 @@ impl<T, L: Deref<Target = Lobby<T>>> Place<T, L> {
     }
 
     #[inline]
-    fn at(&self) -> At<'_, T> {
+    fn at(&self) -> RoomRef<'_, T> {
         self.lobby
             .pages
             .at(self.seated().packed.location())
@@ -82,18 +82,18 @@ impl<T, L: Deref<Target = Lobby<T>>> Place<T, L> {
         self.at().room.get(&self.seated().inside)
     }
 
-    fn start(&self) -> Result<u32, TooFew> {
+    fn start(&self) -> Result<u32, QuorumError> {
         let quorum = self.lobby.quorum;
         let room = self.at().room;
         match room.set_lock(self.seated().packed.generation(), true, quorum, self.lobby.size) {
             Some(Ok(members)) => Ok(members),
-            Some(Err(members)) => Err(TooFew { members, quorum }),
+            Some(Err(members)) => Err(QuorumError { members, quorum }),
             None => unreachable!("the room of a head that has not left is open"),
         }
     }
 }
 
-impl<T, L: Deref<Target = Lobby<T>>> Drop for Place<T, L> {
+impl<T, L: Deref<Target = Lobby<T>>> Drop for SeatInner<T, L> {
     #[inline]
     fn drop(&mut self) {
         if let Some(seated) = self.seated.take() {
@@ -112,10 +112,10 @@ macro_rules! seat {
             /// # use headcount::Lobby;
             /// let lobby = std::sync::Arc::new(Lobby::new(7));
             #[doc = concat!("let seat = ", $join, "?;")]
-            /// assert!(lobby.room(seat.room()).is_some());
-            /// # Ok::<(), headcount::LobbyFull>(())
+            /// assert!(lobby.room(seat.room_id()).is_some());
+            /// # Ok::<(), headcount::JoinError>(())
             /// ```
-            pub fn room(&self) -> RoomId {
+            pub fn room_id(&self) -> RoomId {
                 self.0.id()
             }
 
@@ -127,7 +127,7 @@ macro_rules! seat {
             /// let lobby = std::sync::Arc::new(Lobby::new(7));
             #[doc = concat!("let seats = [", $join, "?, ", $join, "?];")]
             /// assert_eq!(seats.map(|seat| seat.number()), [0, 1]);
-            /// # Ok::<(), headcount::LobbyFull>(())
+            /// # Ok::<(), headcount::JoinError>(())
             /// ```
             pub fn number(&self) -> u32 {
                 self.0.seated().number()
@@ -143,7 +143,7 @@ macro_rules! seat {
             /// let lobby = std::sync::Arc::new(Lobby::new(7));
             #[doc = concat!("let seat = ", $join, "?;")]
             /// assert_eq!(seat.members(), 1);
-            /// # Ok::<(), headcount::LobbyFull>(())
+            /// # Ok::<(), headcount::JoinError>(())
             /// ```
             pub fn members(&self) -> u32 {
                 self.0.members()
@@ -155,8 +155,8 @@ macro_rules! seat {
             /// # use headcount::Lobby;
             /// let lobby = std::sync::Arc::new(Lobby::builder(7).build_with(|id| id.to_string()));
             #[doc = concat!("let seat = ", $join, "?;")]
-            /// assert_eq!(*seat.state(), seat.room().to_string());
-            /// # Ok::<(), headcount::LobbyFull>(())
+            /// assert_eq!(*seat.state(), seat.room_id().to_string());
+            /// # Ok::<(), headcount::JoinError>(())
             /// ```
             pub fn state(&self) -> &T {
                 self.0.state()
@@ -170,7 +170,7 @@ macro_rules! seat {
             /// let lobby = std::sync::Arc::new(Lobby::builder(5).quorum(2).build());
             #[doc = concat!("let seats = [", $join, "?, ", $join, "?, ", $join, "?];")]
             /// assert_eq!(seats.map(|seat| seat.completed_quorum()), [false, true, false]);
-            /// # Ok::<(), headcount::LobbyFull>(())
+            /// # Ok::<(), headcount::JoinError>(())
             /// ```
             pub fn completed_quorum(&self) -> bool {
                 self.0.completed_quorum()
@@ -183,7 +183,7 @@ macro_rules! seat {
             ///
             /// # Errors
             ///
-            /// [`TooFew`] if the quorum is not there (any more). Nothing is changed then.
+            /// [`QuorumError`] if the quorum is not there (any more). Nothing is changed then.
             ///
             /// # Cost
             ///
@@ -197,10 +197,10 @@ macro_rules! seat {
             /// assert_eq!(seat.start().unwrap_err().members, 1);
             #[doc = concat!("let other = ", $join, "?;")]
             /// assert_eq!(seat.start(), Ok(2));
-            /// assert!(lobby.join_room(seat.room()).unwrap_err().reason.is_locked());
-            /// # Ok::<(), headcount::LobbyFull>(())
+            /// assert!(lobby.join_room(seat.room_id()).unwrap_err().reason.is_locked());
+            /// # Ok::<(), headcount::JoinError>(())
             /// ```
-            pub fn start(&self) -> Result<u32, TooFew> {
+            pub fn start(&self) -> Result<u32, QuorumError> {
                 self.0.start()
             }
         }
@@ -228,10 +228,10 @@ macro_rules! seat {
 /// assert_eq!((seat.number(), seat.members()), (0, 1));
 /// drop(seat);
 /// assert_eq!(lobby.stats().rooms, 0);
-/// # Ok::<(), headcount::LobbyFull>(())
+/// # Ok::<(), headcount::JoinError>(())
 /// ```
 #[must_use = "the place is given back as soon as the seat is dropped"]
-pub struct Seat<'a, T = ()>(pub(super) Place<T, &'a Lobby<T>>);
+pub struct Seat<'a, T = ()>(pub(super) SeatInner<T, &'a Lobby<T>>);
 
 seat!(['a, T], Seat<'a, T>, "Seat", "lobby.join()");
 
@@ -246,9 +246,9 @@ seat!(['a, T], Seat<'a, T>, "Seat", "lobby.join()");
 /// let seat = Arc::clone(&lobby).join_owned()?;
 /// std::thread::spawn(move || drop(seat)).join().unwrap();
 /// assert_eq!(lobby.stats().members, 0);
-/// # Ok::<(), headcount::LobbyFull>(())
+/// # Ok::<(), headcount::JoinError>(())
 /// ```
 #[must_use = "the place is given back as soon as the seat is dropped"]
-pub struct OwnedSeat<T = ()>(pub(super) Place<T, Arc<Lobby<T>>>);
+pub struct OwnedSeat<T = ()>(pub(super) SeatInner<T, Arc<Lobby<T>>>);
 
 seat!([T], OwnedSeat<T>, "OwnedSeat", "lobby.clone().join_owned()");

@@ -4,11 +4,10 @@
 //!
 //! The free places of all stripes and the places held add up to the capacity. Each place is free at
 //! one stripe or held; any stripe serves any thread. `word.rs` has the words and the walk over them,
-//! `here.rs` what a thread remembers.
+//! `affinity.rs` what a thread remembers.
 
-mod here;
+mod affinity;
 mod permit;
-mod word;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -17,10 +16,12 @@ use core::fmt;
 use crossbeam_utils::CachePadded;
 
 pub use self::permit::{OwnedStripedPermit, StripedPermit};
-use self::word::{AskFull, Claim, CountFree, Give, Word};
 use crate::error::TryAcquireError;
 use crate::gate::Gate;
-use crate::step::Step;
+use crate::protocol::step::Step;
+use crate::protocol::stripe::{
+    self, AcquireStriped, AskFull, CountFree, ReleaseStriped, StripeWord,
+};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A [`Gate`] for one hot limit of a whole server: its places are spread over cache lines.
@@ -91,7 +92,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// reference on this in its chapter on counting, under *limit counters*: each thread counts on its
 /// own within an allowance, and what the threads do not hold is kept in a global counter. There a
 /// thread that runs out of allowance takes a lock and, for exactness, gets the other threads' counts with
-/// signals or with atomic operations on each. Here there is no global counter, lock or signal: every place
+/// signals or with atomic operations on each. Affinity there is no global counter, lock or signal: every place
 /// is at a stripe where anybody may take it, and a refusal is proved by reading alone.
 pub struct StripedGate {
     stripes: Box<[CachePadded<AtomicU64>]>,
@@ -173,7 +174,7 @@ impl StripedGate {
         let stripes = stripes.next_power_of_two();
         let (each, rest) = (capacity / stripes as u32, capacity as usize % stripes);
         let share = |index| each + u32::from(index < rest);
-        let stripe = |index| CachePadded::new(AtomicU64::new(Word::new(0, share(index)).0));
+        let stripe = |index| CachePadded::new(AtomicU64::new(StripeWord::new(0, share(index)).0));
         StripedGate { stripes: (0..stripes).map(stripe).collect(), capacity }
     }
 
@@ -319,7 +320,8 @@ impl StripedGate {
     /// ```
     pub fn available(&self) -> u32 {
         // Acquire: pairs, as does a claim, with the `give` of those who have left.
-        let free = |stripe: &CachePadded<AtomicU64>| Word(stripe.load(Ordering::Acquire)).free();
+        let free =
+            |stripe: &CachePadded<AtomicU64>| StripeWord(stripe.load(Ordering::Acquire)).free();
         let sum: u64 = self.stripes.iter().map(free).sum();
         sum.min(u64::from(self.capacity)) as u32
     }
@@ -342,18 +344,18 @@ impl StripedGate {
         walk!(self, AskFull::new(self.stripes.len(), self.home()))
     }
 
-    /// Claims one place, from this thread's own stripe if it can: the first step of a [`Claim`] by hand,
+    /// Claims one place, from this thread's own stripe if it can: the first step of a [`AcquireStriped`] by hand,
     /// so that nothing else has to be set up for it.
     #[inline(always)]
     fn claim(&self) -> Result<(), TryAcquireError> {
-        let (home, sure) = here::at(self, self.stripes.len());
+        let (home, sure) = affinity::at(self, self.stripes.len());
         if !sure {
             return self.finish_claiming(home, None);
         }
-        match word::take(self.stripe(home)) {
+        match stripe::take(self.stripe(home)) {
             Ok(word) => {
                 if word.free() == 0 {
-                    here::note(false);
+                    affinity::record(false);
                 }
                 Ok(())
             }
@@ -364,18 +366,22 @@ impl StripedGate {
     /// Goes on where nothing is known of the own stripe, or nothing was there.
     #[cold]
     #[inline(never)]
-    fn finish_claiming(&self, home: usize, taken: Option<Word>) -> Result<(), TryAcquireError> {
+    fn finish_claiming(
+        &self,
+        home: usize,
+        taken: Option<StripeWord>,
+    ) -> Result<(), TryAcquireError> {
         let stripes = self.stripes.len();
         let mut state = match taken {
-            None => Claim::new(stripes, home, false),
-            Some(after) => Claim::after_taking(stripes, home, after),
+            None => AcquireStriped::new(stripes, home, false),
+            Some(after) => AcquireStriped::after_taking(stripes, home, after),
         };
         loop {
             let at = state.at();
             match state.step(self.stripe(at)) {
                 Step::Next(next) => state = next,
                 Step::Done(claimed) => {
-                    here::note(at == home && claimed.is_some_and(|word| word.free() > 0));
+                    affinity::record(at == home && claimed.is_some_and(|word| word.free() > 0));
                     return claimed.map(|_| ()).ok_or(TryAcquireError::Full);
                 }
             }
@@ -385,23 +391,23 @@ impl StripedGate {
     /// Gives one place back, to this thread's own stripe.
     #[inline(always)]
     fn give_back(&self) {
-        let (home, _) = here::at(self, self.stripes.len());
+        let (home, _) = affinity::at(self, self.stripes.len());
         let stripe = self.stripe(home);
         let word = loop {
-            if let Step::Done(word) = Give.step(stripe) {
+            if let Step::Done(word) = ReleaseStriped.step(stripe) {
                 break word;
             }
         };
-        here::note(true);
-        if word.given() % here::WATCH == 0 {
-            here::watch(word.given());
+        affinity::record(true);
+        if word.given() % affinity::COLLISION_INTERVAL == 0 {
+            affinity::detect_collision(word.given());
         }
     }
 
     /// The index of this thread's own stripe.
     #[inline(always)]
     fn home(&self) -> usize {
-        here::at(self, self.stripes.len()).0
+        affinity::at(self, self.stripes.len()).0
     }
 
     #[inline(always)]

@@ -11,19 +11,19 @@ use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::turn::{Door, Wait};
-use super::Line;
+use super::waiter::{Door, Wait};
+use super::Waitlist;
 use crate::course::{Course, OwnedReservation, Reservation};
 use crate::error::{AcquireTimeoutError, Closed, TryAcquireError};
-use crate::slot::Slot;
+use crate::protocol::slot::Slot;
 
 impl Door for Course {
     fn slot(&self) -> &Slot {
         &self.slot
     }
 
-    fn line(&self) -> &Line {
-        &self.line
+    fn waitlist(&self) -> &Waitlist {
+        &self.waitlist
     }
 
     #[inline]
@@ -47,7 +47,7 @@ impl Course {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up its place in line, and passes on the place if it had been served.
+    /// Dropping the future gives up its place in waitlist, and passes on the place if it had been served.
     ///
     /// ```
     /// # #[tokio::main] async fn main() -> Result<(), headcount::Closed> {
@@ -126,7 +126,7 @@ impl Course {
     /// assert_eq!(headcount::Course::new(30).waiting(), 0);
     /// ```
     pub fn waiting(&self) -> usize {
-        self.line.len()
+        self.waitlist.len()
     }
 }
 
@@ -137,9 +137,9 @@ impl Course {
 ///
 /// ```
 /// let course = headcount::Course::new(30);
-/// assert_eq!(course.reserve().position(), None); // not in line before it is polled
+/// assert_eq!(course.reserve().position(), None); // not in waitlist before it is polled
 /// ```
-#[must_use = "it is not in line before it is polled"]
+#[must_use = "it is not in waitlist before it is polled"]
 pub struct Reserve<'a> {
     wait: Wait<&'a Course>,
 }
@@ -183,9 +183,9 @@ impl fmt::Debug for Reserve<'_> {
 ///
 /// ```
 /// let course = std::sync::Arc::new(headcount::Course::new(30));
-/// assert_eq!(course.reserve_owned().position(), None); // not in line before it is polled
+/// assert_eq!(course.reserve_owned().position(), None); // not in waitlist before it is polled
 /// ```
-#[must_use = "it is not in line before it is polled"]
+#[must_use = "it is not in waitlist before it is polled"]
 pub struct ReserveOwned {
     wait: Wait<Arc<Course>>,
 }

@@ -1,30 +1,30 @@
-//! The line of a gate at which nobody can wait.
+//! The waitlist of a gate at which nobody can wait.
 //!
 //! # Invariant
 //!
-//! It has no size, and its methods do what is left to do about places that are owed.
+//! It has no size, and its methods do what is left to do about places that are deficit.
 
-use crate::slot::{Refused, Slot, Word};
+use crate::protocol::slot::{Refusal, Slot, SlotWord};
 use crate::sync::const_fn;
 
-pub(crate) struct Line;
+pub(crate) struct Waitlist;
 
-impl Line {
+impl Waitlist {
     const_fn! {
-        pub(crate) const fn new() -> Line {
-            Line
+        pub(crate) const fn new() -> Waitlist {
+            Waitlist
         }
     }
 
     /// Places were given back, and left that word under WAITING.
     #[cold]
-    pub(crate) fn freed(&self, slot: &Slot, after: Word) {
-        slot.settle(after);
+    pub(crate) fn freed(&self, slot: &Slot, after: SlotWord) {
+        slot.clear_flag(after);
     }
 
     /// Nobody is overtaken where nobody waits.
     #[inline]
-    pub(crate) fn admit(&self, _: &Slot, _: u32, _: u32) -> Result<(), Refused> {
+    pub(crate) fn admit(&self, _: &Slot, _: u32, _: u32) -> Result<(), Refusal> {
         Ok(())
     }
 
@@ -32,7 +32,7 @@ impl Line {
         slot.withdraw(n);
     }
 
-    /// Nothing above the places is anything but owed.
+    /// Nothing above the places is anything but deficit.
     pub(crate) fn most(&self, _: u32) -> u32 {
         u32::MAX
     }

@@ -8,7 +8,7 @@
 //! # Why not a library
 //!
 //! A listener (`event-listener`) tells somebody that something has changed, and a newcomer may be
-//! there first: it is no line, knows neither how many places one wants nor where one stands, and
+//! there first: it is no waitlist, knows neither how many places one wants nor where one stands, and
 //! allocates for each who waits. An intrusive list (`pin-list`) needs futures that are pinned, which
 //! then cannot be polled by reference and asked for their position, and has no room for threads that
 //! block. What is left to write over either is what stands here.
@@ -22,41 +22,41 @@ use crate::sync::Thread;
 const FEW: usize = 16;
 
 /// How to tell one who waits.
-pub(crate) enum Alarm {
+pub(crate) enum WakeHandle {
     Task(Waker),
     Thread(Thread),
 }
 
-impl Alarm {
-    pub(super) fn ring(self) {
+impl WakeHandle {
+    pub(super) fn wake(self) {
         match self {
-            Alarm::Task(waker) => waker.wake(),
-            Alarm::Thread(thread) => thread.unpark(),
+            WakeHandle::Task(waker) => waker.wake(),
+            WakeHandle::Thread(thread) => thread.unpark(),
         }
     }
 
     fn will_wake(&self, waker: &Waker) -> bool {
-        matches!(self, Alarm::Task(ours) if ours.will_wake(waker))
+        matches!(self, WakeHandle::Task(ours) if ours.will_wake(waker))
     }
 }
 
 /// Those to be told once the lock is free. Nearly always one, for whom nothing is allocated.
 #[derive(Default)]
-pub(super) struct Alarms {
-    first: Option<Alarm>,
-    rest: Vec<Alarm>,
+pub(super) struct WakeList {
+    first: Option<WakeHandle>,
+    rest: Vec<WakeHandle>,
 }
 
-impl Alarms {
-    pub(super) fn push(&mut self, alarm: Alarm) {
+impl WakeList {
+    pub(super) fn push(&mut self, handle: WakeHandle) {
         match self.first {
-            None => self.first = Some(alarm),
-            Some(_) => self.rest.push(alarm),
+            None => self.first = Some(handle),
+            Some(_) => self.rest.push(handle),
         }
     }
 
-    pub(super) fn ring(self) {
-        self.first.into_iter().chain(self.rest).for_each(Alarm::ring);
+    pub(super) fn wake_all(self) {
+        self.first.into_iter().chain(self.rest).for_each(WakeHandle::wake);
     }
 }
 
@@ -67,17 +67,17 @@ struct Waiter {
     /// Places set aside so far.
     has: u32,
     /// `None`: gave up.
-    alarm: Option<Alarm>,
+    handle: Option<WakeHandle>,
 }
 
 /// Tickets whose holders were turned away when the gate closed, and how many do not know it yet.
-struct TurnedAway {
+struct ClosedBatch {
     first: usize,
     last: usize,
     unaware: usize,
 }
 
-/// The head of the line.
+/// The head of the waitlist.
 pub(super) struct Head {
     pub(super) wants: u32,
     pub(super) has: u32,
@@ -89,7 +89,7 @@ pub(super) struct Queue {
     waiters: VecDeque<Waiter>,
     gaps: usize,
     last_ticket: usize,
-    turned_away: Vec<TurnedAway>,
+    closed_batches: Vec<ClosedBatch>,
 }
 
 /// True if `ticket` is `other` or was drawn after it. Tickets may wrap around.
@@ -104,10 +104,10 @@ impl Queue {
     }
 
     /// Adds one who waits; yields its ticket.
-    pub(super) fn push(&mut self, wants: u32, has: u32, alarm: Alarm) -> usize {
+    pub(super) fn push(&mut self, wants: u32, has: u32, handle: WakeHandle) -> usize {
         self.last_ticket = self.last_ticket.wrapping_add(1);
         let ticket = self.last_ticket;
-        self.waiters.push_back(Waiter { ticket, wants, has, alarm: Some(alarm) });
+        self.waiters.push_back(Waiter { ticket, wants, has, handle: Some(handle) });
         ticket
     }
 
@@ -116,9 +116,9 @@ impl Queue {
         self.waiters.front().map(|head| Head { wants: head.wants, has: head.has, last })
     }
 
-    /// Sets `n` more places aside for the head of the line. If that is all it wants, it is no longer
-    /// in line: yields its ticket and alarm.
-    pub(super) fn set_aside(&mut self, n: u32) -> Option<(usize, Alarm)> {
+    /// Sets `n` more places aside for the head of the waitlist. If that is all it wants, it is no longer
+    /// in waitlist: yields its ticket and handle.
+    pub(super) fn set_aside(&mut self, n: u32) -> Option<(usize, WakeHandle)> {
         let head = self.waiters.front_mut()?;
         head.wants -= n;
         head.has += n;
@@ -127,10 +127,10 @@ impl Queue {
         }
         let served = self.waiters.pop_front()?;
         self.trim();
-        Some((served.ticket, served.alarm?))
+        Some((served.ticket, served.handle?))
     }
 
-    /// Takes `n` of the places back that were set aside for the head of the line.
+    /// Takes `n` of the places back that were set aside for the head of the waitlist.
     pub(super) fn take_back(&mut self, n: u32) {
         if let Some(head) = self.waiters.front_mut() {
             head.has -= n;
@@ -142,75 +142,79 @@ impl Queue {
         let after = self.waiters.partition_point(|waiter| not_before(ticket, waiter.ticket));
         let index = after.checked_sub(1)?;
         let waiter = &self.waiters[index];
-        (waiter.ticket == ticket && waiter.alarm.is_some()).then_some(index)
+        (waiter.ticket == ticket && waiter.handle.is_some()).then_some(index)
     }
 
-    /// How many are ahead of that ticket, if it is in line.
+    /// How many are ahead of that ticket, if it is in waitlist.
     pub(super) fn position(&self, ticket: usize) -> Option<usize> {
         let index = self.index(ticket)?;
-        Some(self.waiters.iter().take(index).filter(|waiter| waiter.alarm.is_some()).count())
+        Some(self.waiters.iter().take(index).filter(|waiter| waiter.handle.is_some()).count())
     }
 
-    /// Does that ticket's alarm wake somebody else? Yields the alarm to be replaced.
-    pub(super) fn outdated(&mut self, ticket: usize, waker: &Waker) -> Option<&mut Option<Alarm>> {
+    /// Does that ticket's handle wake somebody else? Yields the handle to be replaced.
+    pub(super) fn outdated(
+        &mut self,
+        ticket: usize,
+        waker: &Waker,
+    ) -> Option<&mut Option<WakeHandle>> {
         let index = self.index(ticket)?;
-        let alarm = &mut self.waiters[index].alarm;
-        match alarm {
+        let handle = &mut self.waiters[index].handle;
+        match handle {
             Some(ours) if ours.will_wake(waker) => None,
-            _ => Some(alarm),
+            _ => Some(handle),
         }
     }
 
-    /// Removes one who gives up, if it is in line; yields its alarm and what was set aside for it.
-    pub(super) fn remove(&mut self, ticket: usize) -> Option<(Alarm, u32)> {
+    /// Removes one who gives up, if it is in waitlist; yields its handle and what was set aside for it.
+    pub(super) fn remove(&mut self, ticket: usize) -> Option<(WakeHandle, u32)> {
         let index = self.index(ticket)?;
         let waiter = &mut self.waiters[index];
-        let removed = (waiter.alarm.take()?, waiter.has);
+        let removed = (waiter.handle.take()?, waiter.has);
         self.gaps += 1;
         self.trim();
         if self.gaps > self.len() + FEW {
-            self.waiters.retain(|waiter| waiter.alarm.is_some());
+            self.waiters.retain(|waiter| waiter.handle.is_some());
             self.gaps = 0;
         }
         Some(removed)
     }
 
     fn trim(&mut self) {
-        while self.waiters.front().is_some_and(|waiter| waiter.alarm.is_none()) {
+        while self.waiters.front().is_some_and(|waiter| waiter.handle.is_none()) {
             self.waiters.pop_front();
             self.gaps -= 1;
         }
-        while self.waiters.back().is_some_and(|waiter| waiter.alarm.is_none()) {
+        while self.waiters.back().is_some_and(|waiter| waiter.handle.is_none()) {
             self.waiters.pop_back();
             self.gaps -= 1;
         }
     }
 
     /// Turns everybody away; yields how many places were set aside for them.
-    pub(super) fn turn_away(&mut self, alarms: &mut Alarms) -> u32 {
+    pub(super) fn close_all(&mut self, wake_list: &mut WakeList) -> u32 {
         if let (Some(first), Some(last)) = (self.waiters.front(), self.waiters.back()) {
             let (first, last, unaware) = (first.ticket, last.ticket, self.len());
-            self.turned_away.push(TurnedAway { first, last, unaware });
+            self.closed_batches.push(ClosedBatch { first, last, unaware });
         }
         self.gaps = 0;
         let mut set_aside = 0;
         for waiter in self.waiters.drain(..) {
             set_aside += waiter.has;
-            waiter.alarm.into_iter().for_each(|alarm| alarms.push(alarm));
+            waiter.handle.into_iter().for_each(|handle| wake_list.push(handle));
         }
         set_aside
     }
 
     /// Was that ticket's holder turned away? True once: now it knows.
-    pub(super) fn learns_that_it_was_turned_away(&mut self, ticket: usize) -> bool {
+    pub(super) fn take_closed(&mut self, ticket: usize) -> bool {
         let found = self
-            .turned_away
+            .closed_batches
             .iter()
             .position(|those| not_before(ticket, those.first) && not_before(those.last, ticket));
         let Some(index) = found else { return false };
-        self.turned_away[index].unaware -= 1;
-        if self.turned_away[index].unaware == 0 {
-            self.turned_away.swap_remove(index);
+        self.closed_batches[index].unaware -= 1;
+        if self.closed_batches[index].unaware == 0 {
+            self.closed_batches.swap_remove(index);
         }
         true
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use headcount::{Counts, Course};
+use headcount::{Course, CourseCounts};
 use loom::cell::UnsafeCell;
 use loom::thread::spawn;
 
@@ -28,7 +28,7 @@ fn reading(
             spawn(move || course.counts())
         };
         change(&course);
-        let Counts { taken, enrolled, capacity, .. } = reader.join().unwrap();
+        let CourseCounts { taken, enrolled, capacity, .. } = reader.join().unwrap();
         assert!(enrolled <= taken && taken <= capacity, "{enrolled} of {taken} of {capacity}");
         let at = allowed.iter().position(|&counts| counts == (taken, enrolled));
         let at = at.unwrap_or_else(|| panic!("never were {taken} taken and {enrolled} enrolled"));
@@ -93,7 +93,7 @@ fn both_counters_two_for_one_place() {
                 }
             })
         });
-        let Counts { taken, enrolled, .. } = course.counts();
+        let CourseCounts { taken, enrolled, .. } = course.counts();
         assert!(enrolled <= taken && taken <= 1, "{enrolled} of {taken}");
         let enrolled: u32 = threads.map(|thread| thread.join().unwrap()).iter().sum();
         assert_eq!(enrolled, 1, "one of two gets the only place");

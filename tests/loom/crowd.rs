@@ -40,7 +40,7 @@ enum Deed {
     Resize(u32),
 }
 
-/// Something that lets in a limited number: the gate, or a sketch of one.
+/// Something that lets in a limited number: the gate, or a rejected of one.
 pub(crate) trait Door: Send + Sync + Sized + 'static {
     /// Proof of being inside, given back when dropped.
     type Pass: Send + 'static;

@@ -112,6 +112,6 @@ fn take_and_increment() {
         let tally = Arc::new(Tally::new(0));
         tally.add(5);
         let taken = Arc::clone(&tally);
-        (move || assert!(taken.take() >= 5), move || tally.increment() == 1)
+        (move || assert!(taken.reset() >= 5), move || tally.increment() == 1)
     });
 }

@@ -15,7 +15,7 @@
 //! A crowd counts what it has seen over all executions, so that a model can insist that there were
 //! admissions *and* refusals.
 //!
-//! The same crowds run over [sketches](sketch) of the protocol that have one known flaw each, and
+//! The same crowds run over [rejectedes](rejected) of the protocol that have one known flaw each, and
 //! those must fail: that is how the models are known to bite.
 //!
 //! # What is not here
@@ -35,6 +35,13 @@ mod gate;
 mod happens_before;
 mod must_fail;
 mod permit;
+mod rejected;
 mod resize;
-mod sketch;
 mod tally;
+
+#[cfg(feature = "keyed")]
+mod keyed;
+#[cfg(feature = "std")]
+mod lobby;
+#[cfg(feature = "wait")]
+mod wait;

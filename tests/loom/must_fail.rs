@@ -1,15 +1,15 @@
-//! Models that must fail: the crowds that meet the gate meet sketches with one known flaw each.
+//! Models that must fail: the crowds that meet the gate meet rejectedes with one known flaw each.
 //!
-//! The flawless sketch passes them all, so that it is the flaw that fails and not the sketch.
+//! The flawless rejected passes them all, so that it is the flaw that fails and not the rejected.
 
 use loom::sync::atomic::Ordering::Relaxed;
 
 use crate::crowd::Crowd;
 use crate::gate::*;
-use crate::sketch::{Rule, Sketch};
+use crate::rejected::{Rule, Sketch};
 
-fn meets(crowd: Crowd, sketch: Sketch) {
-    crowd.at(move |capacity| sketch.door(capacity));
+fn meets(crowd: Crowd, rejected: Sketch) {
+    crowd.at(move |capacity| rejected.door(capacity));
 }
 
 #[test]

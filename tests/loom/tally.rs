@@ -69,7 +69,7 @@ fn take_loses_nothing() {
                 (tally.increment(), tally.increment())
             })
         };
-        let taken = tally.take();
+        let taken = tally.reset();
         if taken > 0 {
             cell.with_mut(|_| ());
         }

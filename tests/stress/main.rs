@@ -5,20 +5,31 @@
 //! Every scene holds something to the promises: a witness counts those inside (*never-over*), plain
 //! memory is handed from holder to holder (*happens-before*), and at the end all is given back
 //! (*no-leak*). A scene in which nobody was refused, or nobody got in, has shown nothing, and fails.
+//!
+//! `cargo test --release --test stress -- [scenes [rounds]]`: scenes are `core`, `keyed` or `lobby`;
+//! without a name all run.
+
+#![cfg_attr(any(headcount_loom, headcount_shuttle), allow(dead_code))]
 
 mod course;
 mod gate;
+#[cfg(feature = "keyed")]
+mod keyed;
+#[cfg(feature = "std")]
+mod lobby;
 mod scene;
 #[cfg(feature = "std")]
 mod striped;
+#[allow(dead_code)]
+#[path = "../support/mod.rs"]
+mod support;
 mod tally;
 #[cfg(feature = "wait")]
 mod waiting;
 
 use std::time::Instant;
 
-fn main() {
-    let start = Instant::now();
+fn core() {
     gate::singles();
     gate::handing_on();
     gate::parties_and_a_manager();
@@ -28,5 +39,31 @@ fn main() {
     striped::all();
     #[cfg(feature = "wait")]
     waiting::in_line();
+}
+
+fn main() {
+    // Models run under loom and shuttle instead; their atomics work nowhere else.
+    if cfg!(any(headcount_loom, headcount_shuttle)) {
+        return;
+    }
+    let mut words = std::env::args().skip(1);
+    let scenes = words.next();
+    let rounds: Option<u64> = words.next().map(|word| word.parse().expect("a number of rounds"));
+    let wanted = |name: &str| scenes.as_deref().map_or(true, |scenes| scenes == name);
+    let known = ["core", "keyed", "lobby"];
+    assert!(known.iter().any(|name| wanted(name)), "scenes are one of {known:?}");
+    let start = Instant::now();
+    if wanted("core") {
+        core();
+    }
+    #[cfg(feature = "keyed")]
+    if wanted("keyed") {
+        keyed::all(rounds);
+    }
+    #[cfg(feature = "std")]
+    if wanted("lobby") {
+        lobby::all(rounds.map(|rounds| rounds as usize));
+    }
+    let _ = rounds;
     println!("stress: all scenes held in {:.1} s", start.elapsed().as_secs_f32());
 }

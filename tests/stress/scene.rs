@@ -41,7 +41,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Counts one answer; passes it on. Whoever is refused lets others run now and then.
+    /// CourseCounts one answer; passes it on. Whoever is refused lets others run now and then.
     pub(crate) fn saw<T, E>(&self, answer: Result<T, E>) -> Result<T, E> {
         if answer.is_ok() {
             self.admitted.fetch_add(1, Relaxed);

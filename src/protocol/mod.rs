@@ -1,0 +1,27 @@
+//! The packed words of this crate and the steps that change them. Nothing here is public.
+//!
+//! Every count that decides who gets in is changed here and nowhere else: [`slot`] for gates and
+//! courses, [`stripe`] for striped gates, [`room`] for the rooms of a lobby, [`cell`] for the keys of
+//! a keyed gate. The modules above are thin shells over these.
+//!
+//! # What a step is
+//!
+//! An operation of more than one atomic operation is a state machine ([`step`]). Each call of its
+//! `step` makes exactly one atomic operation, so a test can put any order between the steps of
+//! several threads. `tests` does that exhaustively.
+
+pub(crate) mod mutants;
+pub(crate) mod slot;
+pub(crate) mod step;
+
+#[cfg(all(feature = "keyed", target_has_atomic = "64"))]
+pub(crate) mod cell;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub(crate) mod room;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub(crate) mod seat_bitmap;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub(crate) mod stripe;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,8 @@
+//! The protocols, taken step by step: every order of steps that threads can take.
+
+#[cfg(not(any(headcount_loom, headcount_shuttle)))]
+mod slot;
+#[cfg(all(feature = "std", target_has_atomic = "64", not(any(headcount_loom, headcount_shuttle))))]
+mod stripe;
+#[cfg(all(feature = "std", headcount_loom))]
+mod stripe_loom;

@@ -1,0 +1,203 @@
+//! The slot's own protocol, and those that it was chosen over.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::monitor::{Answer, Call};
+use super::search::Protocol;
+use crate::protocol::slot::{
+    self, ClearFlag, Enter, Give, Leave, Refusal, Slot, SlotWord, Take, Withdraw,
+};
+use crate::protocol::step::Step::{self, Done, Next};
+
+/// The steps of `src/slot.rs`, put together as `src/gate.rs` does.
+pub(crate) struct Real;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum RealOp {
+    Enter(Enter),
+    Leave(Leave),
+    Take(Take),
+    Give(Give),
+    Withdraw(Withdraw),
+    ClearFlag(ClearFlag),
+    Close,
+    Reopen,
+    Occupied(u32),
+}
+
+fn admitted(result: Result<u32, Refusal>) -> Answer {
+    match result {
+        Ok(_) => Answer::In,
+        Err(Refusal::Full) => Answer::Full,
+        Err(Refusal::Closed) => Answer::Closed,
+    }
+}
+
+/// What follows when places were given back: `Gate::give_back`.
+fn given(after: Option<SlotWord>) -> Step<RealOp, Answer> {
+    match after {
+        Some(after) => Next(RealOp::ClearFlag(ClearFlag(after))),
+        None => Done(Answer::Done),
+    }
+}
+
+impl Protocol for Real {
+    type Op = RealOp;
+
+    fn empty(&self, capacity: u32) -> u32 {
+        Slot::new(capacity, 0).read().0
+    }
+
+    fn begin(&self, call: Call, _: u32, succeeded: bool) -> Vec<RealOp> {
+        vec![match call {
+            // It may remember that there was room, and not look.
+            Call::Enter if succeeded => {
+                return vec![RealOp::Enter(Enter::Look), RealOp::Enter(Enter::Add)]
+            }
+            Call::Enter => RealOp::Enter(Enter::Look),
+            Call::Leave => RealOp::Leave(Leave),
+            Call::Take(n) => RealOp::Take(Take::Look(n)),
+            Call::Give(n) => RealOp::Give(Give::Look(n)),
+            Call::Close => RealOp::Close,
+            Call::Reopen => RealOp::Reopen,
+            Call::Resize { from, to } if to < from => RealOp::Withdraw(Withdraw::Look(from - to)),
+            Call::Resize { from, to } => RealOp::Give(Give::Look(to - from)),
+            Call::Occupied(places) => RealOp::Occupied(places),
+        }]
+    }
+
+    fn step(&self, op: RealOp, word: &AtomicU32) -> Step<RealOp, Answer> {
+        match op {
+            RealOp::Enter(op) => match op.step(word) {
+                Next(op) => Next(RealOp::Enter(op)),
+                Done(result) => Done(admitted(result)),
+            },
+            RealOp::Leave(op) => match op.step(word) {
+                Next(op) => Next(RealOp::Leave(op)),
+                Done(after) => given(after),
+            },
+            RealOp::Take(op) => match op.step(word) {
+                Next(op) => Next(RealOp::Take(op)),
+                Done(result) => Done(admitted(result)),
+            },
+            RealOp::Give(op) => match op.step(word) {
+                Next(op) => Next(RealOp::Give(op)),
+                Done(after) => given(after),
+            },
+            RealOp::Withdraw(op) => match op.step(word) {
+                Next(op) => Next(RealOp::Withdraw(op)),
+                Done(()) => Done(Answer::Done),
+            },
+            RealOp::ClearFlag(op) => match op.step(word) {
+                Next(op) => Next(RealOp::ClearFlag(op)),
+                Done(()) => Done(Answer::Done),
+            },
+            RealOp::Close => {
+                slot::close(word);
+                Done(Answer::Done)
+            }
+            RealOp::Reopen => {
+                slot::reopen(word);
+                Done(Answer::Done)
+            }
+            RealOp::Occupied(places) => {
+                Done(Answer::Held(SlotWord(word.load(Ordering::Relaxed)).held(places) as u8))
+            }
+        }
+    }
+}
+
+/// The alternatives: a plain count, and different ways of entering.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Alternative {
+    CheckThenAdd,
+    /// Add; if over, subtract.
+    Textbook,
+    LookThenTextbook,
+    /// Look, add, and keep the claim if the count has dropped meanwhile, else roll back.
+    KeepIfDropped,
+    CompareExchange,
+    /// The slot's protocol without its rollback: only leavers pay for surplus.
+    NoRollback,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum AltOp {
+    Look { capacity: u32 },
+    Add { capacity: u32 },
+    Subtract,
+    RollBack { capacity: u32, seen: u32 },
+    Swap { capacity: u32, seen: u32 },
+    Leave { capacity: u32 },
+    Occupied,
+}
+
+const SEQ: Ordering = Ordering::SeqCst;
+
+impl Protocol for Alternative {
+    type Op = AltOp;
+
+    fn empty(&self, _: u32) -> u32 {
+        0
+    }
+
+    fn begin(&self, call: Call, capacity: u32, _: bool) -> Vec<AltOp> {
+        vec![match call {
+            Call::Enter if *self == Alternative::Textbook => AltOp::Add { capacity },
+            Call::Enter => AltOp::Look { capacity },
+            Call::Leave => AltOp::Leave { capacity },
+            Call::Occupied(_) if *self == Alternative::NoRollback => return Vec::new(),
+            Call::Occupied(_) => AltOp::Occupied,
+            _ => unreachable!("the alternatives only enter and leave"),
+        }]
+    }
+
+    fn step(&self, op: AltOp, word: &AtomicU32) -> Step<AltOp, Answer> {
+        match op {
+            AltOp::Look { capacity } => match word.load(SEQ) {
+                seen if seen >= capacity => Done(Answer::Full),
+                seen if *self == Alternative::CompareExchange => {
+                    Next(AltOp::Swap { capacity, seen })
+                }
+                _ => Next(AltOp::Add { capacity }),
+            },
+            AltOp::Add { capacity } => {
+                let before = word.fetch_add(1, SEQ);
+                match self {
+                    _ if before < capacity => Done(Answer::In),
+                    Alternative::CheckThenAdd => Done(Answer::In),
+                    Alternative::NoRollback => Done(Answer::Full),
+                    Alternative::KeepIfDropped => {
+                        Next(AltOp::RollBack { capacity, seen: before + 1 })
+                    }
+                    _ => Next(AltOp::Subtract),
+                }
+            }
+            AltOp::Subtract => {
+                word.fetch_sub(1, SEQ);
+                Done(Answer::Full)
+            }
+            AltOp::RollBack { capacity, seen } => {
+                match word.compare_exchange(seen, seen - 1, SEQ, SEQ) {
+                    Ok(_) => Done(Answer::Full),
+                    Err(now) if now <= capacity => Done(Answer::In),
+                    Err(now) => Next(AltOp::RollBack { capacity, seen: now }),
+                }
+            }
+            AltOp::Swap { capacity, seen } => match word.compare_exchange(seen, seen + 1, SEQ, SEQ)
+            {
+                Ok(_) => Done(Answer::In),
+                Err(now) if now >= capacity => Done(Answer::Full),
+                Err(now) => Next(AltOp::Swap { capacity, seen: now }),
+            },
+            AltOp::Leave { capacity } => {
+                let before = word.fetch_sub(1, SEQ);
+                if *self == Alternative::NoRollback && before > capacity {
+                    return Next(AltOp::Leave { capacity });
+                }
+                Done(Answer::Done)
+            }
+            AltOp::Occupied => Done(Answer::Held(word.load(SEQ) as u8)),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Numbers threads, so that they can be dealt out to shards and stripes.
+//!
+//! # Invariant
+//!
+//! A thread keeps its number, and no two have the same.
+
+use core::cell::Cell;
+
+use crate::sync::{next_number, per_thread};
+
+per_thread! {
+    static NUMBER: Cell<usize> = Cell::new(0);
+}
+
+/// The calling thread's number, counted from 0 in the order of first calls.
+#[inline]
+pub(crate) fn current() -> usize {
+    match NUMBER.with(Cell::get) {
+        0 => first_call(),
+        number => number - 1,
+    }
+}
+
+#[cold]
+fn first_call() -> usize {
+    let number = next_number();
+    NUMBER.with(|own| own.set(number + 1));
+    number
+}

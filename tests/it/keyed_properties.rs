@@ -1,0 +1,192 @@
+//! Random actions against a plain model: a `HashMap` of what is held.
+//!
+//! After each action: the answer is the model's, and so are `snapshot`, `len`, `is_empty` and
+//! `occupied` of every key.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::sync::Arc;
+
+use crate::support::colliding_hasher::Same;
+use headcount::{KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit};
+use proptest::prelude::*;
+
+const KEYS: u8 = 6;
+
+/// A hasher under which all keys have the same home there, but tell themselves apart at the first
+/// look: it undoes how the crate mixes hashes.
+#[derive(Default)]
+struct OneHome(u64);
+
+impl Hasher for OneHome {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let unshifted = |hash: u64| hash ^ (hash >> 33);
+        let hash = unshifted(bytes[0].into()).wrapping_mul(0x9cb4_b2f8_1293_37db);
+        let hash = unshifted(hash).wrapping_mul(0x4f74_430c_22a5_4005);
+        self.0 = unshifted(hash);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    Acquire(u8),
+    AcquireOwned(u8),
+    Hold(u8),
+    AcquireByHandle(usize),
+    Release(usize),
+    ReleaseOwned(usize),
+    LetGo(usize),
+    Resize(u8, u32),
+}
+
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let action = prop_oneof![
+        4 => (0..KEYS).prop_map(Action::Acquire),
+        2 => (0..KEYS).prop_map(Action::AcquireOwned),
+        1 => (0..KEYS).prop_map(Action::Hold),
+        1 => any::<usize>().prop_map(Action::AcquireByHandle),
+        4 => any::<usize>().prop_map(Action::Release),
+        2 => any::<usize>().prop_map(Action::ReleaseOwned),
+        1 => any::<usize>().prop_map(Action::LetGo),
+        1 => (0..KEYS, 0..5u32).prop_map(|(key, capacity)| Action::Resize(key, capacity)),
+    ];
+    prop::collection::vec(action, 0..200)
+}
+
+fn capacity_of(key: u8) -> u32 {
+    u32::from(key % 4)
+}
+
+/// One key's life in the model.
+struct Life {
+    held: u32,
+    handles: u32,
+    capacity: u32,
+}
+
+#[derive(Default)]
+struct Model(HashMap<u8, Life>);
+
+impl Model {
+    fn acquire(&mut self, key: u8) -> bool {
+        let (held, capacity) = self.counts(key);
+        let free = held < capacity;
+        if free {
+            self.life(key).held += 1;
+        }
+        free
+    }
+
+    fn counts(&self, key: u8) -> (u32, u32) {
+        self.0.get(&key).map_or((0, capacity_of(key)), |life| (life.held, life.capacity))
+    }
+
+    fn life(&mut self, key: u8) -> &mut Life {
+        let new = Life { held: 0, handles: 0, capacity: capacity_of(key) };
+        self.0.entry(key).or_insert(new)
+    }
+
+    fn change(&mut self, key: u8, change: impl FnOnce(&mut Life)) {
+        let life = self.0.get_mut(&key).expect("only what lives is left");
+        change(life);
+        if life.held + life.handles == 0 {
+            self.0.remove(&key);
+        }
+    }
+}
+
+fn take<T>(list: &mut Vec<T>, index: usize) -> Option<T> {
+    (!list.is_empty()).then(|| list.swap_remove(index % list.len()))
+}
+
+fn run<S: BuildHasher>(actions: Vec<Action>, hasher: S) -> Result<(), TestCaseError> {
+    let gates = Arc::new(KeyedGate::with_hasher(|key: &u8| capacity_of(*key), hasher));
+    let mut model = Model::default();
+    let mut permits: Vec<KeyedPermit<'_, u8>> = Vec::new();
+    let mut owned: Vec<OwnedKeyedPermit<u8>> = Vec::new();
+    let mut handles: Vec<OwnedKeyHandle<u8>> = Vec::new();
+    for action in actions {
+        match action {
+            Action::Acquire(key) => {
+                let permit = gates.try_acquire(key);
+                prop_assert_eq!(permit.is_ok(), model.acquire(key));
+                permits.extend(permit);
+            }
+            Action::AcquireOwned(key) => {
+                let permit = gates.clone().try_acquire_owned(key);
+                prop_assert_eq!(permit.is_ok(), model.acquire(key));
+                owned.extend(permit);
+            }
+            Action::Hold(key) => {
+                handles.push(gates.clone().hold_owned(key));
+                model.life(key).handles += 1;
+            }
+            Action::AcquireByHandle(index) if !handles.is_empty() => {
+                let handle = &handles[index % handles.len()];
+                let (held, capacity) = model.counts(*handle.key());
+                prop_assert_eq!((handle.occupied(), handle.capacity()), (held, capacity));
+                let permit = handle.try_acquire();
+                prop_assert_eq!(permit.is_ok(), held < capacity);
+                if permit.is_ok() {
+                    prop_assert_eq!(handle.occupied(), held + 1);
+                }
+            }
+            Action::AcquireByHandle(_) => {}
+            Action::Release(index) => {
+                if let Some(permit) = take(&mut permits, index) {
+                    model.change(*permit.key(), |life| life.held -= 1);
+                }
+            }
+            Action::ReleaseOwned(index) => {
+                if let Some(permit) = take(&mut owned, index) {
+                    model.change(*permit.key(), |life| life.held -= 1);
+                }
+            }
+            Action::LetGo(index) => {
+                if let Some(handle) = take(&mut handles, index) {
+                    model.change(*handle.key(), |life| life.handles -= 1);
+                }
+            }
+            Action::Resize(key, capacity) => {
+                prop_assert_eq!(gates.set_capacity(&key, capacity), model.0.contains_key(&key));
+                if let Some(life) = model.0.get_mut(&key) {
+                    life.capacity = capacity;
+                }
+            }
+        }
+        let mut shown = gates.snapshot();
+        shown.sort_unstable();
+        let mut expected: Vec<_> =
+            model.0.iter().map(|(key, life)| (*key, life.held, life.capacity)).collect();
+        expected.sort_unstable();
+        prop_assert_eq!(shown, expected);
+        prop_assert_eq!((gates.len(), gates.is_empty()), (model.0.len(), model.0.is_empty()));
+        for key in 0..KEYS {
+            prop_assert_eq!(gates.occupied(&key), model.0.get(&key).map_or(0, |life| life.held));
+        }
+    }
+    drop((permits, owned, handles));
+    prop_assert!(gates.is_empty());
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn as_the_model(actions in actions()) {
+        run(actions, RandomState::new())?;
+    }
+
+    #[test]
+    fn as_the_model_when_all_have_one_home(actions in actions()) {
+        run(actions, BuildHasherDefault::<OneHome>::default())?;
+    }
+
+    #[test]
+    fn as_the_model_when_all_keys_collide(actions in actions()) {
+        run(actions, Same)?;
+    }
+}

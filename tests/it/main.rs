@@ -1,0 +1,46 @@
+//! What the documentation promises, at its edges: one test for each promise, named after it.
+
+#![cfg(not(any(headcount_loom, headcount_shuttle)))]
+
+#[allow(dead_code)]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod course;
+mod errors;
+mod gate;
+mod permit;
+mod properties;
+mod shape;
+mod stories;
+mod tally;
+
+#[cfg(feature = "keyed")]
+mod keyed;
+#[cfg(feature = "keyed")]
+mod keyed_keys;
+#[cfg(feature = "keyed")]
+mod keyed_properties;
+#[cfg(feature = "std")]
+mod lobby;
+#[cfg(feature = "std")]
+mod lobby_properties;
+#[cfg(feature = "std")]
+mod striped;
+#[cfg(feature = "std")]
+mod striped_properties;
+#[cfg(feature = "wait")]
+mod wait_alloc;
+#[cfg(feature = "wait")]
+mod wait_properties;
+#[cfg(feature = "wait")]
+mod wait_runtimes;
+
+/// The message of the panic that `f` must end in.
+fn panic_message(f: impl FnOnce()) -> String {
+    let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).expect_err("no panic");
+    match payload.downcast::<String>() {
+        Ok(message) => *message,
+        Err(payload) => payload.downcast_ref::<&str>().expect("a message").to_string(),
+    }
+}

@@ -1,0 +1,381 @@
+//! Models of the lobby: small ones, in every order that their threads can take.
+//!
+//! `RUSTFLAGS="--cfg headcount_loom" cargo test --release --test loom_lobby`
+//!
+//! Every model ends by asserting what must hold once calls are quiet (*no-lost-room*, *no-leak*): all
+//! seats can be had again by `join`, and in the end no room is open and every state was dropped once.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::Arc;
+
+use headcount::{Lobby, RoomId, Seat};
+use loom::cell::UnsafeCell;
+use loom::thread;
+
+/// A room's state. Its cell is written when it is made and when it is dropped, and read by members:
+/// loom fails the model if these are not ordered.
+struct Witness {
+    cell: UnsafeCell<()>,
+    gone: AtomicBool,
+    living: Arc<AtomicUsize>,
+}
+
+impl Witness {
+    fn read(&self) {
+        // Loom sees the access; nothing needs to be read.
+        self.cell.with(|_| ());
+        assert!(!self.gone.load(Relaxed), "read after it was dropped");
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.cell.with_mut(|_| ());
+        assert!(!self.gone.swap(true, Relaxed), "dropped twice");
+        self.living.fetch_sub(1, Relaxed);
+    }
+}
+
+type Rooms = Arc<Lobby<Witness>>;
+
+struct Model {
+    seats: u32,
+    rooms: u32,
+    quorum: u32,
+    preemptions: usize,
+}
+
+impl Model {
+    fn check(self, run: impl Fn(&Rooms) + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(self.preemptions);
+        builder.max_branches = 20_000;
+        builder.check(move || {
+            let living = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&living);
+            let builder = Lobby::builder(self.seats).quorum(self.quorum).max_rooms(self.rooms);
+            let lobby = Arc::new(builder.build_with(move |_| {
+                counted.fetch_add(1, Relaxed);
+                Witness {
+                    cell: UnsafeCell::new(()),
+                    gone: AtomicBool::new(false),
+                    living: Arc::clone(&counted),
+                }
+            }));
+            run(&lobby);
+            assert_eq!(lobby.stats().members, 0);
+            self.all_can_be_had(&lobby, &living);
+            drop(lobby);
+            assert_eq!(living.load(Relaxed), 0);
+        });
+    }
+
+    /// Nobody is in the lobby: whoever comes fills it to the last seat.
+    fn all_can_be_had(&self, lobby: &Rooms, living: &AtomicUsize) {
+        assert_eq!((lobby.stats().rooms, living.load(Relaxed)), (0, 0));
+        let all: Vec<_> = (0..self.seats * self.rooms).map(|_| joined(lobby)).collect();
+        assert_distinct(&all);
+        assert!(lobby.join().is_err(), "more than there are");
+    }
+}
+
+fn joined<'a>(lobby: &'a Lobby<Witness>) -> Seat<'a, Witness> {
+    let seat = lobby.join().expect("a place that nobody holds");
+    seat.state().read();
+    seat
+}
+
+fn assert_distinct(seats: &[Seat<'_, Witness>]) {
+    for (at, seat) in seats.iter().enumerate() {
+        let place = (seat.room_id(), seat.number());
+        assert!(seats[..at].iter().all(|other| (other.room_id(), other.number()) != place));
+    }
+}
+
+/// Joins and leaves; the room that it was in, if it was let in.
+fn visit(lobby: &Lobby<Witness>) -> Option<RoomId> {
+    let seat = lobby.join().ok()?;
+    seat.state().read();
+    Some(seat.room_id())
+}
+
+/// Joins by id and leaves; true if it was let in.
+fn visit_room(lobby: &Lobby<Witness>, id: RoomId) -> bool {
+    let Ok(seat) = lobby.join_room(id) else { return false };
+    seat.state().read();
+    assert_eq!(seat.room_id(), id);
+    true
+}
+
+fn spawn<T: 'static>(
+    lobby: &Rooms,
+    run: impl FnOnce(&Rooms) -> T + 'static,
+) -> thread::JoinHandle<T> {
+    let lobby = Arc::clone(lobby);
+    thread::spawn(move || run(&lobby))
+}
+
+/// *no-ghost*, *no-leak*: the last leaver against a joiner by id. The joiner gets in and keeps the room
+/// open, or is refused and the room is gone for good.
+#[test]
+fn the_last_leaver_against_a_joiner_by_id() {
+    Model { seats: 2, rooms: 1, quorum: 1, preemptions: 4 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let id = seat.room_id();
+        let joiner = spawn(lobby, move |lobby| visit_room(lobby, id));
+        drop(seat);
+        joiner.join().unwrap();
+        assert!(!visit_room(lobby, id), "a ghost");
+    });
+}
+
+/// The last leaver against a joiner by filling, who may find the room, or open the next.
+#[test]
+fn the_last_leaver_against_a_joiner() {
+    Model { seats: 1, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let id = seat.room_id();
+        let joiner = spawn(lobby, move |lobby| assert_ne!(visit(lobby), Some(id)));
+        drop(seat);
+        joiner.join().unwrap();
+    });
+}
+
+/// The same where there may be a second room: then only the room's own word orders the one life's end
+/// before the next one's beginning.
+#[test]
+fn the_last_leaver_against_an_opener() {
+    Model { seats: 1, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let opener = spawn(lobby, |lobby| drop(joined(lobby)));
+        drop(seat);
+        opener.join().unwrap();
+    });
+}
+
+/// *no-ghost*: an old id against the room's next life, while it begins and ends.
+#[test]
+fn an_old_id_against_the_next_generation() {
+    Model { seats: 2, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let id = seat.room_id();
+        let late = spawn(lobby, move |lobby| visit_room(lobby, id));
+        drop(seat);
+        if let Ok(next) = lobby.join() {
+            next.state().read();
+            assert!(next.room_id() == id || next.members() == 1, "a ghost in the next life");
+        }
+        late.join().unwrap();
+    });
+}
+
+/// *seat-distinct*, *never-over*: two who join one room, and its member leaves. One may find the room
+/// closing and the other in the middle of opening the next: there may be a third.
+#[test]
+fn two_joiners_and_a_leaver() {
+    Model { seats: 2, rooms: 3, quorum: 2, preemptions: 1 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let other = spawn(lobby, |lobby| lobby.clone().join_owned().unwrap());
+        let another = spawn(lobby, |lobby| lobby.clone().join_owned().unwrap());
+        drop(seat);
+        let seats = [other.join().unwrap(), another.join().unwrap()];
+        if seats[0].room_id() == seats[1].room_id() {
+            assert_ne!(seats[0].number(), seats[1].number());
+            let completed = seats.iter().filter(|seat| seat.completed_quorum()).count();
+            assert!(completed >= 1, "nobody completed the quorum");
+        }
+    });
+}
+
+/// *no-lost-room*: two members of two full rooms leave at once, so that one room takes the place of
+/// the filling one, or is hinted at, while the other is. Both are found again.
+#[test]
+fn two_leavers_of_two_rooms() {
+    Model { seats: 2, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let [a, b, c, d] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        assert_ne!(a.room_id(), c.room_id());
+        let leaver = spawn(lobby, move |_| drop(a));
+        drop(c);
+        leaver.join().unwrap();
+        let again = [joined(lobby), joined(lobby)];
+        assert_eq!(lobby.stats().rooms, 2);
+        assert_distinct(&again);
+        drop((again, b, d));
+    });
+}
+
+/// *no-lost-room*: one joins, by a hint or as the room is filling, while somebody leaves that room and
+/// finds it well hinted. The index hint against the slot.
+#[test]
+fn a_joiner_against_a_leaver_of_the_same_room() {
+    Model { seats: 3, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let all: [_; 6] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        let [a, b, c, d, e, f] = all;
+        // Two rooms of two: one is filling, the other has a hint.
+        drop((c, f));
+        let leaver = spawn(lobby, move |_| drop((a, d)));
+        let joiner = spawn(lobby, |lobby| lobby.clone().join_owned().unwrap());
+        leaver.join().unwrap();
+        let seat = joiner.join().unwrap();
+        // One each in both rooms, and the joiner: three seats are free.
+        let again = [joined(lobby), joined(lobby), joined(lobby)];
+        assert!(lobby.join().is_err());
+        drop((again, seat, b, e));
+    });
+}
+
+/// *no-lost-room*: a search finds summaries without a hint and clears them, while somebody who leaves
+/// puts a hint there and finds the summaries in place.
+#[test]
+fn a_search_against_a_new_hint() {
+    Model { seats: 2, rooms: 3, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let [a, b, c, d, e, f] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        // Leaves summaries behind.
+        drop((a, c));
+        let [a, c] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        let leaver = spawn(lobby, move |_| drop((a, c)));
+        let seats = [lobby.clone().join_owned().ok(), lobby.clone().join_owned().ok()];
+        leaver.join().unwrap();
+        let rest: Vec<_> = (0..seats.iter().filter(|seat| seat.is_none()).count())
+            .map(|_| joined(lobby))
+            .collect();
+        drop((rest, seats, b, d, e, f));
+    });
+}
+
+/// As above, with three members who leave two rooms and one that becomes filling.
+#[test]
+fn a_joiner_by_id_against_a_leaver_of_another_room() {
+    Model { seats: 2, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let [a, b, c, d] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        drop(a);
+        let id = b.room_id();
+        let joiner = spawn(lobby, move |lobby| visit_room(lobby, id));
+        drop(c);
+        joiner.join().unwrap();
+        let again = [joined(lobby), joined(lobby)];
+        drop((again, b, d));
+    });
+}
+
+/// *no-lost-room*: an unlocking against a joiner who passes over the locked room.
+#[test]
+fn an_unlocking_against_a_joiner() {
+    Model { seats: 2, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let id = seat.room_id();
+        assert!(lobby.lock(id));
+        let joiner = spawn(lobby, |lobby| visit(lobby));
+        assert!(lobby.unlock(id));
+        joiner.join().unwrap();
+        assert_eq!(joined(lobby).room_id(), id, "the unlocked room is lost");
+        drop(seat);
+    });
+}
+
+/// Lock against join, and against the close: a lock never reaches the room's next life.
+#[test]
+fn a_lock_against_a_joiner_and_the_close() {
+    Model { seats: 2, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let id = seat.room_id();
+        let moderator = spawn(lobby, move |lobby| lobby.lock(id));
+        let joiner = spawn(lobby, move |lobby| {
+            if let Some(room) = visit(lobby) {
+                assert!(lobby.room(room).is_none() || room == id);
+            }
+        });
+        drop(seat);
+        moderator.join().unwrap();
+        joiner.join().unwrap();
+        assert!(!lobby.room(id).is_some_and(|room| room.members == 0));
+    });
+}
+
+/// A lock by an old id against the room's next life.
+#[test]
+fn a_lock_against_the_next_generation() {
+    Model { seats: 2, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let id = seat.room_id();
+        let moderator = spawn(lobby, move |lobby| lobby.lock(id));
+        drop(seat);
+        let next = joined(lobby);
+        assert_ne!(next.room_id(), id);
+        moderator.join().unwrap();
+        assert!(!lobby.room(next.room_id()).unwrap().locked, "the lock reached the next life");
+        drop(next);
+    });
+}
+
+/// *once*: two joins reach the quorum while a member leaves: whoever starts, starts with a quorum, and
+/// each upward crossing is seen by one.
+#[test]
+fn the_quorum_against_a_leaver() {
+    Model { seats: 3, rooms: 1, quorum: 2, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let id = seat.room_id();
+        let joiner = spawn(lobby, move |lobby| {
+            let Ok(seat) = lobby.clone().join_room_owned(id) else { return None };
+            let started = seat.start();
+            assert!(started.map_or(true, |members| members >= 2), "started with too few");
+            Some((seat.completed_quorum(), started.is_ok(), seat))
+        });
+        let leaver = seat;
+        drop(leaver);
+        if let Some((completed, started, seat)) = joiner.join().unwrap() {
+            assert!(completed, "it was the second in the room");
+            assert_eq!(lobby.room(seat.room_id()).unwrap().locked, started);
+        }
+    });
+}
+
+/// *once*: of two who join at once, exactly one completes a quorum of two.
+#[test]
+fn one_of_two_completes_the_quorum() {
+    Model { seats: 2, rooms: 1, quorum: 2, preemptions: 3 }.check(|lobby| {
+        let told = lobby.filling();
+        let join = move |lobby: &Rooms| {
+            let seat = lobby.clone().join_room_or_any_owned(told).ok()?;
+            seat.state().read();
+            Some(seat)
+        };
+        let threads = [spawn(lobby, join), spawn(lobby, join)];
+        let seats: Vec<_> =
+            threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect();
+        // One may be refused while the other is opening the only room.
+        let completed = seats.iter().filter(|seat| seat.completed_quorum()).count();
+        assert_eq!(completed, usize::from(seats.len() == 2));
+        assert!(!seats.is_empty());
+    });
+}
+
+/// *never-over* of `max_rooms`: two open a room each, and there may be one.
+#[test]
+fn two_openers_and_one_room() {
+    Model { seats: 1, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let other = spawn(lobby, |lobby| lobby.clone().join_owned().ok());
+        let one = lobby.clone().join_owned().ok();
+        let other = other.join().unwrap();
+        assert_eq!(usize::from(one.is_some()) + usize::from(other.is_some()), 1);
+    });
+}
+
+/// Rooms whose seats do not fit into the word: two join, one of them after it has left.
+#[test]
+fn large_rooms_number_their_seats() {
+    Model { seats: 25, rooms: 1, quorum: 1, preemptions: 2 }.check(|lobby| {
+        let mut all: Vec<_> = (0..24).map(|_| lobby.clone().join_owned().unwrap()).collect();
+        let leaver = all.swap_remove(3);
+        let joiner = spawn(lobby, |lobby| lobby.clone().join_owned().unwrap());
+        let other = spawn(lobby, move |lobby| {
+            drop(leaver);
+            lobby.clone().join_owned().unwrap()
+        });
+        all.extend([joiner.join().unwrap(), other.join().unwrap()]);
+        let mut numbers: Vec<_> = all.iter().map(|seat| seat.number()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 25);
+    });
+}

@@ -1,0 +1,216 @@
+//! What only the gate and the course can do: close, reopen, resize, many at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::Arc;
+use std::task::Poll;
+
+use super::{block_on, explore, poll_once, spawn};
+use headcount::{Closed, Course, Gate};
+
+/// Closing meets one who comes to wait and one who leaves. Nobody is left waiting.
+fn close(wait: fn(&Gate) -> Result<(), Closed>) {
+    let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let seen = Arc::clone(&outcomes);
+    explore(3, move || {
+        let gate = Arc::new(Gate::new(1));
+        let permit = gate.try_acquire().unwrap();
+        let counted = Arc::clone(&seen);
+        let waiter = spawn(&gate, move |gate| {
+            counted[usize::from(wait(gate).is_ok())].fetch_add(1, Relaxed);
+        });
+        let closer = spawn(&gate, |gate| gate.close());
+        drop(permit);
+        waiter.join().unwrap();
+        closer.join().unwrap();
+        assert_eq!((gate.waiting(), gate.occupied()), (0, 0));
+        gate.reopen();
+        assert!(gate.try_acquire().is_ok());
+    });
+    assert!(outcomes.iter().all(|times| times.load(Relaxed) > 0), "{outcomes:?}");
+}
+
+#[test]
+fn close_turns_away_by_future() {
+    close(|gate| block_on(gate.acquire()).map(drop));
+}
+
+#[test]
+fn close_turns_away_by_thread() {
+    close(|gate| gate.acquire_blocking().map(drop));
+}
+
+/// Who waited before the closing is turned away, even if somebody reopens at once; who waits after
+/// the reopening is not.
+#[test]
+fn close_against_reopen() {
+    explore(3, || {
+        let gate = Arc::new(Gate::new(0));
+        let mut early = gate.acquire();
+        assert!(poll_once(&mut early).is_pending());
+        let closer = spawn(&gate, |gate| gate.close());
+        gate.reopen();
+        closer.join().unwrap();
+        gate.reopen();
+        let mut late = gate.acquire();
+        assert!(poll_once(&mut late).is_pending());
+        gate.set_capacity(1);
+        assert!(matches!(poll_once(&mut late), Poll::Ready(Ok(_))));
+        // It learns of it only now, and must not take the later one's turn for its own.
+        assert!(matches!(poll_once(&mut early), Poll::Ready(Err(Closed))));
+    });
+}
+
+/// One raise serves all who fit, whenever they come.
+#[test]
+fn raising_wakes_as_many_as_fit() {
+    explore(2, || {
+        let gate = Arc::new(Gate::new(0));
+        let stay = |gate: &Gate| block_on(gate.acquire()).unwrap().forget();
+        let block = |gate: &Gate| gate.acquire_blocking().unwrap().forget();
+        let waiters = [spawn(&gate, stay), spawn(&gate, block)];
+        gate.set_capacity(2);
+        waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+        assert_eq!((gate.waiting(), gate.occupied()), (0, 2));
+    });
+}
+
+/// Places that are owed are paid before anybody is served, and then the line goes on.
+#[test]
+fn owed_places_come_first() {
+    explore(3, || {
+        let gate = Arc::new(Gate::new(2));
+        let permits = (gate.try_acquire().unwrap(), gate.try_acquire().unwrap());
+        let waiter = spawn(&gate, |gate| {
+            let _permit = block_on(gate.acquire()).unwrap();
+            assert_eq!(gate.occupied(), 1);
+        });
+        let lowering = spawn(&gate, |gate| gate.set_capacity(1));
+        lowering.join().unwrap();
+        drop(permits.0);
+        drop(permits.1);
+        waiter.join().unwrap();
+        assert_eq!((gate.waiting(), gate.available()), (0, 1));
+    });
+}
+
+/// A lowering meets the one who leaves: the flag of the debt must not fall when somebody waits.
+#[test]
+fn lowering_against_leaver_and_waiter() {
+    explore(3, || {
+        let gate = Arc::new(Gate::new(2));
+        let permits = (gate.try_acquire().unwrap(), gate.try_acquire().unwrap());
+        let waiter = spawn(&gate, |gate| drop(gate.acquire_blocking().unwrap()));
+        let lowering = spawn(&gate, |gate| gate.set_capacity(1));
+        drop(permits.0);
+        drop(permits.1);
+        lowering.join().unwrap();
+        waiter.join().unwrap();
+        assert_eq!((gate.waiting(), gate.available()), (0, 1));
+    });
+}
+
+/// Two single places come free for one who wants both; one behind it waits.
+#[test]
+fn many_are_gathered() {
+    explore(3, || {
+        let gate = Arc::new(Gate::new(2));
+        let permits = (gate.try_acquire().unwrap(), gate.try_acquire().unwrap());
+        let mut both = gate.acquire_many(2);
+        assert!(poll_once(&mut both).is_pending());
+        let single = spawn(&gate, |gate| drop(block_on(gate.acquire()).unwrap()));
+        drop(permits.0);
+        assert!(poll_once(&mut both).is_pending(), "one of two, and nobody overtakes");
+        drop(permits.1);
+        // At once, or when one who came too late has passed on what it had taken.
+        assert_eq!(block_on(&mut both).unwrap().count(), 2);
+        single.join().unwrap();
+        assert_eq!((gate.waiting(), gate.available()), (0, 2));
+    });
+}
+
+/// One who has gathered some gives up while another place comes free.
+#[test]
+fn what_was_gathered_is_passed_on() {
+    explore(3, || {
+        let gate = Arc::new(Gate::new(2));
+        let permit = gate.try_acquire().unwrap();
+        let quitter = spawn(&gate, |gate| {
+            let mut both = gate.acquire_many(2);
+            let _ = poll_once(&mut both);
+        });
+        let single = spawn(&gate, |gate| drop(block_on(gate.acquire()).unwrap()));
+        drop(permit);
+        quitter.join().unwrap();
+        single.join().unwrap();
+        assert_eq!((gate.waiting(), gate.available()), (0, 2));
+    });
+}
+
+/// One who has gathered some, and whom nobody else would serve, gives up before another behind it.
+#[test]
+fn a_quitter_serves_those_behind() {
+    explore(4, || {
+        let gate = Arc::new(Gate::new(1));
+        let mut both = gate.acquire_many(2);
+        assert!(poll_once(&mut both).is_pending());
+        let single = spawn(&gate, |gate| drop(block_on(gate.acquire()).unwrap()));
+        drop(both);
+        single.join().unwrap();
+        assert_eq!((gate.waiting(), gate.available()), (0, 1));
+    });
+}
+
+/// One who is polled with another waker is woken by that one.
+#[test]
+fn the_last_waker_counts() {
+    explore(3, || {
+        let gate = Arc::new(Gate::new(1));
+        let permit = gate.try_acquire().unwrap();
+        let waiter = spawn(&gate, |gate| {
+            let mut acquire = gate.acquire();
+            match poll_once(&mut acquire) {
+                Poll::Ready(permit) => drop(permit.unwrap()),
+                Poll::Pending => drop(block_on(acquire).unwrap()),
+            }
+        });
+        drop(permit);
+        waiter.join().unwrap();
+        assert_eq!((gate.waiting(), gate.available()), (0, 1));
+    });
+}
+
+/// Known to wait means not overtaken.
+#[test]
+fn nobody_overtakes() {
+    explore(3, || {
+        let gate = Arc::new(Gate::new(1));
+        let permit = gate.try_acquire().unwrap();
+        let mut first = gate.acquire();
+        assert!(poll_once(&mut first).is_pending());
+        let newcomer = spawn(&gate, |gate| assert!(gate.try_acquire().is_err()));
+        let party = spawn(&gate, |gate| assert!(gate.try_acquire_many(1).is_err()));
+        drop(permit);
+        // It holds the place until both have been refused, whichever of the three came first.
+        newcomer.join().unwrap();
+        party.join().unwrap();
+        assert!(matches!(poll_once(&mut first), Poll::Ready(Ok(_))));
+        assert_eq!((gate.waiting(), gate.available()), (0, 1));
+    });
+}
+
+/// A withdrawal and a cancelled reservation serve the waitlist of a course.
+#[test]
+fn waitlist() {
+    explore(3, || {
+        let course = Arc::new(Course::with_enrolled(2, 1).unwrap());
+        let reservation = course.try_reserve().unwrap();
+        let by_future = spawn(&course, |course| block_on(course.reserve()).unwrap().confirm());
+        let by_thread = spawn(&course, |course| course.reserve_blocking().unwrap().confirm());
+        course.withdraw().unwrap();
+        reservation.cancel();
+        by_future.join().unwrap();
+        by_thread.join().unwrap();
+        let counts = course.counts();
+        assert_eq!((counts.taken, counts.enrolled, course.waiting()), (2, 2, 0));
+    });
+}

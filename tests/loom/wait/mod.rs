@@ -1,0 +1,147 @@
+//! Models of waiting: *no-lost-wakeup*, *no-leak* of those who give up, *happens-before*.
+//!
+//! Loom runs each model in every order and with every stale value, up to the preemption bound that
+//! the model states. One who is never woken is a deadlock, which loom reports. The models of
+//! `models.rs` run over gates, by future and by thread, and must also fail over [rejectedes](rejected)
+//! that have one known flaw each; those of `gate.rs` are about what only the gate can do.
+//!
+//! `RUSTFLAGS="--cfg headcount_loom" cargo test --release --features wait --test loom_wait`
+
+mod gate;
+mod models;
+mod rejected;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use headcount::Gate;
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::thread::{current, park, Thread};
+
+/// Runs `model` in every order with at most that many preemptions.
+pub(crate) fn explore(bound: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(bound);
+    builder.check(model);
+}
+
+/// Something that one can wait for.
+pub(crate) trait Door: Send + Sync + Sized + 'static {
+    /// Proof of being inside, given back when dropped.
+    type Pass<'a>: Send;
+
+    fn new(places: u32) -> Self;
+    fn try_enter(&self) -> Option<Self::Pass<'_>>;
+    fn wait(&self) -> Self::Pass<'_>;
+    /// Stands in line and gives up at once, or gets in.
+    fn give_up(&self) -> Option<Self::Pass<'_>>;
+    fn free(&self) -> u32;
+}
+
+/// A gate at which one waits by future.
+pub(crate) struct ByFuture(Gate);
+
+impl Door for ByFuture {
+    type Pass<'a> = headcount::Permit<'a>;
+
+    fn new(places: u32) -> Self {
+        ByFuture(Gate::new(places))
+    }
+
+    fn try_enter(&self) -> Option<Self::Pass<'_>> {
+        self.0.try_acquire().ok()
+    }
+
+    fn wait(&self) -> Self::Pass<'_> {
+        block_on(self.0.acquire()).unwrap()
+    }
+
+    fn give_up(&self) -> Option<Self::Pass<'_>> {
+        match poll_once(&mut self.0.acquire()) {
+            Poll::Ready(permit) => Some(permit.unwrap()),
+            Poll::Pending => None,
+        }
+    }
+
+    fn free(&self) -> u32 {
+        assert_eq!(self.0.waiting(), 0);
+        self.0.available()
+    }
+}
+
+/// A gate at which one blocks a thread.
+pub(crate) struct ByThread(Gate);
+
+impl Door for ByThread {
+    type Pass<'a> = headcount::Permit<'a>;
+
+    fn new(places: u32) -> Self {
+        ByThread(Gate::new(places))
+    }
+
+    fn try_enter(&self) -> Option<Self::Pass<'_>> {
+        self.0.try_acquire().ok()
+    }
+
+    fn wait(&self) -> Self::Pass<'_> {
+        self.0.acquire_blocking().unwrap()
+    }
+
+    fn give_up(&self) -> Option<Self::Pass<'_>> {
+        self.0.acquire_timeout(std::time::Duration::ZERO).ok()
+    }
+
+    fn free(&self) -> u32 {
+        assert_eq!(self.0.waiting(), 0);
+        self.0.available()
+    }
+}
+
+/// A waker that loom drives: it wakes a thread of the model.
+struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        // A swap, as loom may put a plain store before a swap that has not read it.
+        self.woken.swap(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+pub(crate) fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
+    let unpark = Arc::new(Unpark { thread: current(), woken: AtomicBool::new(false) });
+    let waker = Waker::from(Arc::clone(&unpark));
+    loop {
+        if let Poll::Ready(output) = Pin::new(&mut future).poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        while !unpark.woken.swap(false, Ordering::Acquire) {
+            park();
+        }
+    }
+}
+
+/// Polls with a waker that wakes nobody.
+pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    let waker = Waker::from(Arc::new(Silent));
+    Pin::new(future).poll(&mut Context::from_waker(&waker))
+}
+
+struct Silent;
+
+impl Wake for Silent {
+    fn wake(self: Arc<Self>) {}
+}
+
+pub(crate) fn spawn<D: 'static>(
+    door: &Arc<D>,
+    act: impl FnOnce(&D) + 'static,
+) -> loom::thread::JoinHandle<()> {
+    let door = Arc::clone(door);
+    loom::thread::spawn(move || act(&door))
+}

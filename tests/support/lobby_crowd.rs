@@ -1,0 +1,219 @@
+//! A crowd in a lobby whose rooms close and open again all the time. Every seat that anybody gets is
+//! checked against what its room's state says about it. Real threads run it in `lobby_stress.rs`, and
+//! scheduled ones in `shuttle_lobby.rs`.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use headcount::{JoinRoomError, Lobby, RoomId, Seat};
+
+/// The most that were ever alive of what this counts.
+#[derive(Default)]
+pub(crate) struct Living {
+    pub(crate) now: AtomicU32,
+    pub(crate) most: AtomicU32,
+    pub(crate) made: AtomicU32,
+}
+
+/// How many are enough to start, in rooms of so many seats.
+const QUORUM: u32 = 2;
+
+/// A lobby to crowd into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scene {
+    pub(crate) threads: usize,
+    pub(crate) seats: u32,
+    pub(crate) shards: u32,
+    pub(crate) max_rooms: u32,
+    /// The most seats that one of the crowd keeps: with none, rooms close as soon as they open.
+    pub(crate) keep: usize,
+}
+
+impl Scene {
+    pub(crate) fn lobby(&self, living: &Arc<Living>) -> Lobby<Room> {
+        let (seats, living) = (self.seats, Arc::clone(living));
+        let builder = Lobby::builder(seats).shards(self.shards).quorum(seats.min(QUORUM));
+        builder.max_rooms(self.max_rooms).build_with(move |id| Room::open(id, seats, &living))
+    }
+
+    /// Fails unless every place that nobody holds can be had: once calls are quiet, and every lock was
+    /// undone. Yields how many were held.
+    pub(crate) fn settle(&self, lobby: &Lobby<Room>, living: &Living) -> usize {
+        let stats = lobby.stats();
+        assert_eq!((stats.locked, living.now.load(Ordering::Acquire) as usize), (0, stats.rooms));
+        let all: Vec<_> = std::iter::from_fn(|| lobby.join().ok().map(Checked::new)).collect();
+        let places = (self.seats * self.max_rooms) as usize;
+        assert_eq!(stats.members + all.len(), places, "places are lost");
+        assert!(living.most.load(Ordering::Relaxed) <= self.max_rooms, "more rooms than may be");
+        stats.members
+    }
+}
+
+/// A room's state: who sits in it, as its members say themselves.
+pub(crate) struct Room {
+    id: RoomId,
+    sits: Vec<AtomicBool>,
+    members: AtomicU32,
+    living: Arc<Living>,
+}
+
+impl Room {
+    pub(crate) fn open(id: RoomId, seats: u32, living: &Arc<Living>) -> Room {
+        let now = living.now.fetch_add(1, Ordering::AcqRel) + 1;
+        living.most.fetch_max(now, Ordering::Relaxed);
+        living.made.fetch_add(1, Ordering::Relaxed);
+        let sits = (0..seats).map(|_| AtomicBool::new(false)).collect();
+        Room { id, sits, members: AtomicU32::new(0), living: Arc::clone(living) }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        assert!(self.sits.iter().all(|sits| !sits.load(Ordering::Relaxed)), "dropped with members");
+        self.sits.clear();
+        self.living.now.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A seat that was checked when it was taken, and is when it is given back.
+pub(crate) struct Checked<'a>(Seat<'a, Room>);
+
+impl<'a> Checked<'a> {
+    pub(crate) fn new(seat: Seat<'a, Room>) -> Self {
+        let room = seat.state();
+        assert_eq!(room.id, seat.room_id(), "a ghost: the room is in another life");
+        let sits = &room.sits[seat.number() as usize];
+        assert!(!sits.swap(true, Ordering::Relaxed), "two on one seat");
+        let members = room.members.fetch_add(1, Ordering::Relaxed) + 1;
+        assert!(members as usize <= room.sits.len(), "over");
+        assert!((1..=room.sits.len() as u32).contains(&seat.members()));
+        Checked(seat)
+    }
+}
+
+impl Drop for Checked<'_> {
+    fn drop(&mut self) {
+        let room = self.0.state();
+        assert_eq!(room.id, self.0.room_id(), "the room went on without its member");
+        room.members.fetch_sub(1, Ordering::Relaxed);
+        assert!(room.sits[self.0.number() as usize].swap(false, Ordering::Relaxed));
+    }
+}
+
+/// Xorshift.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n as u64) as usize
+    }
+
+    /// The index of one of these, if there are any.
+    fn pick<T>(&mut self, items: &[T]) -> Option<usize> {
+        (!items.is_empty()).then(|| self.below(items.len()))
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Sums {
+    pub(crate) seated: AtomicUsize,
+    pub(crate) refused: AtomicUsize,
+    pub(crate) quorums: AtomicUsize,
+}
+
+/// One of the crowd.
+pub(crate) struct Someone<'a> {
+    lobby: &'a Lobby<Room>,
+    keep: usize,
+    pub(crate) dice: Dice,
+    held: Vec<Checked<'a>>,
+    /// Eight rooms that the lobby has named, lately or long ago.
+    told: Vec<RoomId>,
+    /// Rooms that were seen to be closed.
+    gone: HashSet<RoomId>,
+    sums: &'a Sums,
+}
+
+impl<'a> Someone<'a> {
+    pub(crate) fn new(scene: Scene, lobby: &'a Lobby<Room>, dice: Dice, sums: &'a Sums) -> Self {
+        let (held, told, gone) = Default::default();
+        Someone { lobby, keep: scene.keep, dice, held, told, gone, sums }
+    }
+
+    /// Takes a seat, gives one back, locks a room for a moment, or asks which one is filling.
+    pub(crate) fn act(&mut self) {
+        let lobby = self.lobby;
+        match self.dice.below(20) {
+            0..=5 => self.seated(lobby.join().ok()),
+            6 | 7 => {
+                let Some(id) = self.recall() else { return };
+                let joined = lobby.join_room(id);
+                assert!(joined.as_ref().map_or(true, |seat| seat.room_id() == id), "another room");
+                if let Err(JoinRoomError { try_next: Some(next), .. }) = joined {
+                    self.remember(next);
+                }
+                self.seated(joined.ok());
+            }
+            8 => self.seated(lobby.join_room_or_any(lobby.filling()).ok()),
+            9 => {
+                let Some(index) = self.dice.pick(&self.held) else { return };
+                let seat = &self.held[index].0;
+                if let Ok(there) = seat.start() {
+                    assert!(there >= lobby.seats().min(QUORUM), "started with too few");
+                    // Somebody else may have unlocked it.
+                    drop(lobby.join_room(seat.room_id()).map(Checked::new));
+                    assert!(lobby.unlock(seat.room_id()), "a room with a member is open");
+                }
+            }
+            10 => self.remember(lobby.filling()),
+            11 => {
+                let Some(id) = self.recall() else { return };
+                if lobby.lock(id) {
+                    lobby.unlock(id);
+                }
+            }
+            _ => self.leave(),
+        }
+    }
+
+    fn seated(&mut self, seat: Option<Seat<'a, Room>>) {
+        let Some(seat) = seat else {
+            self.sums.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        assert!(!self.gone.contains(&seat.room_id()), "a ghost: the room has closed");
+        self.sums.seated.fetch_add(1, Ordering::Relaxed);
+        self.sums.quorums.fetch_add(usize::from(seat.completed_quorum()), Ordering::Relaxed);
+        self.remember(seat.room_id());
+        self.held.push(Checked::new(seat));
+        if self.held.len() > self.keep {
+            self.leave();
+        }
+    }
+
+    fn leave(&mut self) {
+        let Some(index) = self.dice.pick(&self.held) else { return };
+        let seat = self.held.swap_remove(index);
+        let id = seat.0.room_id();
+        drop(seat);
+        if self.lobby.room(id).is_none() {
+            self.gone.insert(id);
+        }
+    }
+
+    fn remember(&mut self, id: RoomId) {
+        if self.told.len() < 8 {
+            self.told.push(id);
+        } else {
+            self.told[self.dice.below(8)] = id;
+        }
+    }
+
+    fn recall(&mut self) -> Option<RoomId> {
+        self.dice.pick(&self.told).map(|index| self.told[index])
+    }
+}

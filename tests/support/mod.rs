@@ -1,0 +1,7 @@
+//! What several test crates share.
+
+#[cfg(feature = "std")]
+pub(crate) mod colliding_hasher;
+#[cfg(feature = "std")]
+pub(crate) mod lobby_crowd;
+pub(crate) mod model;

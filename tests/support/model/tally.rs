@@ -1,0 +1,102 @@
+//! The tally against its model.
+
+use headcount::Tally;
+
+use super::{caught, Ending};
+
+/// One operation on a tally.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Change(Change),
+    Get,
+    /// The block form, with a change that somebody makes while the block runs.
+    IncrementWith(Ending, Option<Change>),
+}
+
+/// One operation that changes a tally.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    Increment,
+    Add(u64),
+    Decrement,
+    Sub(u64),
+    Take,
+}
+
+/// What a tally is, in numbers wide enough never to end.
+struct Model {
+    value: i128,
+    start: i128,
+}
+
+impl Model {
+    /// Moves by `n` and stops at the ends; yields the value.
+    fn shift(&mut self, n: i128) -> u64 {
+        self.value += n;
+        if self.value < 0 {
+            self.value = 0;
+        }
+        if self.value > i128::from(u64::MAX) {
+            self.value = i128::from(u64::MAX);
+        }
+        self.get()
+    }
+
+    fn get(&self) -> u64 {
+        u64::try_from(self.value).expect("the model stops at the ends")
+    }
+
+    fn take(&mut self) -> u64 {
+        let was = self.get();
+        self.value = self.start;
+        was
+    }
+}
+
+fn change(tally: &Tally, model: &mut Model, change: Change) {
+    let (real, expected) = match change {
+        Change::Increment => (tally.increment(), model.shift(1)),
+        Change::Add(n) => (tally.add(n), model.shift(i128::from(n))),
+        Change::Decrement => (tally.decrement(), model.shift(-1)),
+        Change::Sub(n) => (tally.sub(n), model.shift(-i128::from(n))),
+        Change::Take => (tally.reset(), model.take()),
+    };
+    assert_eq!(real, expected, "{change:?}");
+}
+
+fn increment_with(tally: &Tally, model: &mut Model, ending: Ending, during: Option<Change>) {
+    let moved = model.get() != u64::MAX;
+    let expected = model.shift(1);
+    let result = caught(|| {
+        tally.increment_with(|value| {
+            assert_eq!(value, expected);
+            if let Some(during) = during {
+                change(tally, model, during);
+            }
+            ending.end()
+        })
+    });
+    match ending {
+        Ending::Succeeds | Ending::Fails => assert_eq!(result, Some(ending.end())),
+        Ending::Panics => assert_eq!(result, None),
+    }
+    if ending != Ending::Succeeds && moved {
+        model.shift(-1);
+    }
+}
+
+/// Runs `ops` on a tally that begins at `start`, and on its model.
+pub(crate) fn check(start: u64, ops: &[Op]) {
+    let tally = Tally::new(start);
+    let mut model = Model { value: start.into(), start: start.into() };
+    for op in ops {
+        match *op {
+            Op::Change(it) => change(&tally, &mut model, it),
+            Op::Get => {}
+            Op::IncrementWith(ending, during) => {
+                increment_with(&tally, &mut model, ending, during);
+            }
+        }
+        assert_eq!(tally.get(), model.get(), "after {op:?}");
+    }
+}
