@@ -181,6 +181,35 @@ impl fmt::Display for CapacityError {
 
 impl Error for CapacityError {}
 
+/// Fewer permits are held, or fewer members are in a room, than a quorum asks for.
+///
+/// # Examples
+///
+/// ```
+/// let game = headcount::Gate::new(5);
+/// let _player = game.try_acquire()?;
+/// let error = game.close_if_occupied(3).unwrap_err();
+/// assert_eq!((error.occupied, error.quorum), (1, 3));
+/// assert_eq!(error.to_string(), "1 of the 3 that the quorum asks for are inside");
+/// # Ok::<(), headcount::TryAcquireError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct QuorumError {
+    /// How many were inside.
+    pub occupied: u32,
+    /// How many are needed.
+    pub quorum: u32,
+}
+
+impl fmt::Display for QuorumError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of the {} that the quorum asks for are inside", self.occupied, self.quorum)
+    }
+}
+
+impl Error for QuorumError {}
+
 /// What one waited for was closed: nobody gets in unless it is reopened.
 ///
 /// ```

@@ -24,7 +24,7 @@ mod tally;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod thread_number;
 
-pub use error::{CapacityError, EnrollError, TryAcquireError, WithdrawError};
+pub use error::{CapacityError, EnrollError, QuorumError, TryAcquireError, WithdrawError};
 pub use gate::{Gate, OwnedPermit, Permit};
 
 #[cfg(feature = "wait")]
@@ -39,7 +39,7 @@ pub use course::{Course, CourseCounts, OwnedReservation, Reservation};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use lobby::{
     JoinError, JoinRoomError, JoinRoomErrorKind, Lobby, LobbyBuilder, LobbyStats, OwnedSeat,
-    ParseRoomIdError, QuorumError, RoomId, RoomInfo, Seat,
+    ParseRoomIdError, RoomId, RoomInfo, Seat,
 };
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use striped::{OwnedStripedPermit, StripedGate, StripedPermit};

@@ -13,7 +13,7 @@ mod permit;
 use alloc::sync::Arc;
 use core::fmt;
 
-use crate::error::TryAcquireError;
+use crate::error::{QuorumError, TryAcquireError};
 use crate::protocol::slot::{Refusal, Slot, CEILING, WAITING};
 use crate::sync::{const_fn, AtomicU32, Ordering};
 use crate::wait::Waitlist;
@@ -53,7 +53,7 @@ const _: () = assert!(2 * CEILING + 32_767 * STEP_DOWN < WAITING);
 ///
 /// let game = Gate::new(5);
 /// let mut players = vec![game.try_acquire()?, game.try_acquire()?];
-/// assert_eq!(game.close_if_occupied(3), Err(2)); // too few to start
+/// assert_eq!(game.close_if_occupied(3).unwrap_err().occupied, 2); // too few to start
 ///
 /// players.push(game.try_acquire()?);
 /// assert_eq!(game.close_if_occupied(3), Ok(3)); // started: nobody joins a running game
@@ -449,18 +449,20 @@ impl Gate {
     /// ```
     /// let game = headcount::Gate::new(5);
     /// let _players = game.try_acquire_many(3)?;
-    /// assert_eq!(game.close_if_occupied(4), Err(3));
+    /// assert_eq!(game.close_if_occupied(4).unwrap_err().occupied, 3);
     /// assert_eq!(game.close_if_occupied(3), Ok(3));
     /// assert!(game.is_closed());
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
-    pub fn close_if_occupied(&self, at_least: u32) -> Result<u32, u32> {
+    pub fn close_if_occupied(&self, at_least: u32) -> Result<u32, QuorumError> {
         let capacity = self.capacity();
         let most = self.waitlist.most(capacity);
+        let too_few = |occupied| QuorumError { occupied, quorum: at_least };
         if at_least > most {
-            return Err(self.occupied());
+            return Err(too_few(self.occupied()));
         }
-        let held = self.slot.close_if(at_least, capacity).map_err(|held| held.min(most))?;
+        let closed = self.slot.close_if(at_least, capacity);
+        let held = closed.map_err(|held| too_few(held.min(most)))?;
         self.waitlist.closed(&self.slot);
         Ok(held.min(most))
     }

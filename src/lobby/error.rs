@@ -122,33 +122,6 @@ impl fmt::Display for JoinRoomErrorKind {
     }
 }
 
-/// Fewer are in the room than its quorum asks for.
-///
-/// ```
-/// let lobby = headcount::Lobby::builder(5).quorum(3).build();
-/// let seat = lobby.join()?;
-/// let too_few = seat.start().unwrap_err();
-/// assert_eq!((too_few.members, too_few.quorum), (1, 3));
-/// assert_eq!(too_few.to_string(), "1 of the 3 who are needed are here: wait for more");
-/// # Ok::<(), headcount::JoinError>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub struct QuorumError {
-    /// How many were there.
-    pub members: u32,
-    /// How many are needed.
-    pub quorum: u32,
-}
-
-impl fmt::Display for QuorumError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of the {} who are needed are here: wait for more", self.members, self.quorum)
-    }
-}
-
-impl Error for QuorumError {}
-
 /// That is not the id of a room.
 ///
 /// ```

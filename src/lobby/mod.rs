@@ -24,7 +24,7 @@ use alloc::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 pub use builder::LobbyBuilder;
-pub use error::{JoinError, JoinRoomError, JoinRoomErrorKind, ParseRoomIdError, QuorumError};
+pub use error::{JoinError, JoinRoomError, JoinRoomErrorKind, ParseRoomIdError};
 pub use id::RoomId;
 pub use info::{LobbyStats, RoomInfo};
 pub use seat::{OwnedSeat, Seat};
@@ -65,7 +65,7 @@ use seat::SeatInner;
 ///
 /// let games = Lobby::builder(5).quorum(3).build();
 /// let mut players = vec![games.join()?, games.join()?];
-/// assert_eq!(players[0].start().unwrap_err().members, 2);
+/// assert_eq!(players[0].start().unwrap_err().occupied, 2);
 ///
 /// players.push(games.join()?);
 /// assert!(players[2].completed_quorum());

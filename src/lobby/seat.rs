@@ -12,7 +12,8 @@ use core::ops::Deref;
 use super::id::MARK_SHIFT;
 use super::room::{RoomRef, TakenSeat};
 use super::room_cell::Entered;
-use super::{Lobby, QuorumError, RoomId};
+use super::{Lobby, RoomId};
+use crate::error::QuorumError;
 
 /// What [`Seat`] and [`OwnedSeat`] share.
 pub(super) struct SeatInner<T, L: Deref<Target = Lobby<T>>> {
@@ -87,7 +88,7 @@ impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
         let room = self.at().room;
         match room.set_lock(self.seated().packed.generation(), true, quorum, self.lobby.size) {
             Some(Ok(members)) => Ok(members),
-            Some(Err(members)) => Err(QuorumError { members, quorum }),
+            Some(Err(members)) => Err(QuorumError { occupied: members, quorum }),
             None => unreachable!("the room of a head that has not left is open"),
         }
     }
@@ -194,7 +195,7 @@ macro_rules! seat {
             /// # use headcount::Lobby;
             /// let lobby = std::sync::Arc::new(Lobby::builder(5).quorum(2).build());
             #[doc = concat!("let seat = ", $join, "?;")]
-            /// assert_eq!(seat.start().unwrap_err().members, 1);
+            /// assert_eq!(seat.start().unwrap_err().occupied, 1);
             #[doc = concat!("let other = ", $join, "?;")]
             /// assert_eq!(seat.start(), Ok(2));
             /// assert!(lobby.join_room(seat.room_id()).unwrap_err().reason.is_locked());

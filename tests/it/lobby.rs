@@ -369,7 +369,7 @@ mod quorum {
         let gone = players.pop().unwrap();
         drop(gone);
         let too_few = players[0].start().unwrap_err();
-        assert_eq!((too_few.members, too_few.quorum), (2, 3));
+        assert_eq!((too_few.occupied, too_few.quorum), (2, 3));
         assert!(!lobby.room(players[0].room_id()).unwrap().locked);
         players.push(lobby.join().unwrap());
         assert_eq!(players[0].start(), Ok(3));

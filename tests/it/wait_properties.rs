@@ -234,7 +234,10 @@ impl Test {
                 let occupied = self.model.occupied();
                 let closes = occupied >= at_least;
                 let outcome = if closes { Ok(occupied) } else { Err(occupied) };
-                assert_eq!(self.gate.close_if_occupied(at_least), outcome);
+                assert_eq!(
+                    self.gate.close_if_occupied(at_least).map_err(|error| error.occupied),
+                    outcome
+                );
                 if closes {
                     self.close();
                 }

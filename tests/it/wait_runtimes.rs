@@ -381,7 +381,7 @@ fn closing_turns_everybody_away() {
             while gate.waiting() < 4 {
                 thread::yield_now();
             }
-            assert_eq!(gate.close_if_occupied(2), Err(1));
+            assert_eq!(gate.close_if_occupied(2).map_err(|error| error.occupied), Err(1));
             assert_eq!(gate.waiting(), 4);
             assert_eq!(gate.close_if_occupied(1), Ok(1));
         });

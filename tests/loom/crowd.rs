@@ -309,7 +309,10 @@ impl<D: Door> Person<D> {
                     self.door.gate().reopen();
                     Deed::Reopen
                 }
-                CloseIf(least) => Deed::CloseIf(least, self.door.gate().close_if_occupied(least)),
+                CloseIf(least) => Deed::CloseIf(
+                    least,
+                    self.door.gate().close_if_occupied(least).map_err(|error| error.occupied),
+                ),
                 Resize(n) => {
                     self.door.gate().set_capacity(n);
                     Deed::Resize(n)

@@ -62,7 +62,10 @@ fn leave_and_occupied() {
 fn leave_and_close_if_occupied_that_refuses() {
     hands_on(|| {
         let (gate, permit) = one_inside(1);
-        (move || drop(permit), move || gate.close_if_occupied(1) == Err(0))
+        (
+            move || drop(permit),
+            move || gate.close_if_occupied(1).is_err_and(|error| error.occupied == 0),
+        )
     });
 }
 

@@ -169,7 +169,10 @@ impl<'a> Pair<'a> {
                 self.model.closed = false;
             }
             Op::CloseIfOccupied(n) => {
-                assert_eq!(gate.close_if_occupied(n), self.model.close_if_occupied(n));
+                assert_eq!(
+                    gate.close_if_occupied(n).map_err(|error| error.occupied),
+                    self.model.close_if_occupied(n)
+                );
             }
         }
     }

@@ -312,7 +312,7 @@ impl<'a> Pair<'a> {
                     Ok(there) => assert_eq!(there as usize, members),
                     Err(few) => {
                         assert_eq!(
-                            (few.members as usize, few.quorum as usize),
+                            (few.occupied as usize, few.quorum as usize),
                             (members, self.quorum)
                         );
                     }
