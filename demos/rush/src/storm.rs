@@ -3,12 +3,12 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use demo_common::progress::ProgressBar;
 use headcount::Course;
-use indicatif::ProgressBar;
 
-use crate::common::crowd::{self, BATCH};
-use crate::common::table::{grouped, Align, Table};
 use crate::sign_up::{CheckThenAct, Locked, SignUp, SAVING};
+use demo_common::crowd::{self, BATCH};
+use demo_common::table::{grouped, Align, Table};
 
 /// What came of one way to sign up.
 pub(crate) struct Outcome {

@@ -2,28 +2,33 @@
 
 use std::fmt;
 
-/// On which side of its column a cell stands.
+/// The side of its column on which a cell stands.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Align {
+pub enum Align {
+    /// The left side.
     Left,
+    /// The right side.
     Right,
 }
 
 /// Rows under a heading.
-pub(crate) struct Table {
+#[derive(Debug)]
+pub struct Table {
     aligns: Vec<Align>,
     /// The heading first.
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(crate) fn new(columns: &[(&str, Align)]) -> Table {
+    /// Creates a table with a heading and no rows.
+    pub fn new(columns: &[(&str, Align)]) -> Table {
         let (heading, aligns) =
             columns.iter().map(|&(name, align)| (name.to_owned(), align)).unzip();
         Table { aligns, rows: vec![heading] }
     }
 
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    /// Adds a row.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
         assert_eq!(N, self.aligns.len(), "a row has a cell for each column");
         self.rows.push(cells.into());
     }
@@ -54,8 +59,8 @@ impl fmt::Display for Table {
     }
 }
 
-/// The number with a comma after every three digits.
-pub(crate) fn grouped(number: impl Into<u64>) -> String {
+/// Writes the number with its digits in groups of three.
+pub fn grouped(number: impl Into<u64>) -> String {
     let digits = number.into().to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -5,16 +5,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use demo_common::progress::ProgressBar;
 use headcount::{Lobby, RoomId};
-use indicatif::ProgressBar;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::books::{Account, Books};
-use crate::common::crowd::{self, BATCH};
-use crate::common::table::grouped;
 use crate::jam::{House, Jam, Player};
 use crate::plan::Plan;
+use demo_common::crowd::{self, BATCH};
+use demo_common::table::grouped;
 
 /// How many of one thread's members are inside at the most. Who goes is left to chance, so that jams
 /// empty out of order.

@@ -1,6 +1,6 @@
 //! The books of each key, and whether they balance.
 
-use crate::common::table::{grouped, Align, Table};
+use demo_common::table::{grouped, Align, Table};
 
 /// What happened at one key.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

@@ -1,14 +1,14 @@
-//! The example `jams`, from end to end.
-
-mod example;
+//! The program `jams`, from end to end.
 
 use std::fs;
 use std::process::Output;
 
-use example::{assert_fails, report, row, stderr, Scratch, HEADER, MALFORMED};
+use demo_testing::{assert_fails, report, row, stderr, Scratch, HEADER, MALFORMED};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_jams");
 
 fn jams(args: &[&str]) -> Output {
-    example::run("jams", args)
+    demo_testing::run(PROGRAM, args)
 }
 
 /// The second word of each row, in order: straight, found, full, gone, lost.
@@ -80,13 +80,13 @@ fn a_malformed_line_is_reported_by_number_and_the_run_goes_on() {
     let scratch = Scratch::new("malformed");
     let trace = scratch.file("trace.csv", &format!("{HEADER}\n{STORY}{MALFORMED}"));
     let output = jams(&["--trace", &trace, "--late", "0"]);
-    example::assert_malformed_lines_are_skipped(&output, 8);
+    demo_testing::assert_malformed_lines_are_skipped(&output, 8);
     assert_eq!(came(&report(&output))[0], "6", "the line after them counts");
 }
 
 #[test]
 fn what_is_no_trace_is_a_clear_error() {
-    example::assert_no_trace_is_a_clear_error("jams");
+    demo_testing::assert_no_trace_is_a_clear_error(PROGRAM);
 }
 
 #[test]
@@ -116,10 +116,10 @@ fn the_drawing_shows_the_jams_and_who_came_late() {
 
 #[test]
 fn a_drawing_that_cannot_be_written_is_a_clear_error() {
-    example::assert_no_drawing_is_a_clear_error("jams", STORY);
+    demo_testing::assert_no_drawing_is_a_clear_error(PROGRAM, STORY);
 }
 
 #[test]
 fn nothing_of_a_bar_is_piped() {
-    example::assert_no_bar_is_piped("jams", STORY, &["--arrivals", "500000"]);
+    demo_testing::assert_no_bar_is_piped(PROGRAM, STORY, &["--arrivals", "500000"]);
 }

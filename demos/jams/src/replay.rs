@@ -8,15 +8,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use demo_common::progress::ProgressBar;
 use headcount::{Lobby, RoomId};
-use indicatif::ProgressBar;
 
 use crate::books::{Account, Books, Late};
-use crate::common::steps;
-use crate::common::table::grouped;
-use crate::common::trace::{Kind, Trace};
 use crate::jam::{House, Jam, Player};
 use crate::plan::Plan;
+use demo_common::steps;
+use demo_common::table::grouped;
+use demo_common::trace::{Kind, Trace};
 
 /// The lobby at the end of a minute in which something happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -190,7 +190,7 @@ pub(crate) fn run(trace: &Trace, plan: &Plan, bar: &ProgressBar) -> Replay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::common::trace;
+    use demo_common::trace;
 
     fn replay(lines: &str, plan: &Plan) -> Replay {
         let text = format!("minute,event,member,key\n{lines}");

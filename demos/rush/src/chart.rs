@@ -5,10 +5,10 @@ use std::error::Error;
 use plotters::prelude::*;
 
 use crate::books::busiest;
-use crate::common::drawing::{self, Area, Clock, Points, HEAD, PANEL_HEIGHT, WIDTH};
-use crate::common::table::grouped;
-use crate::common::trace::Kind;
 use crate::replay::{Move, Replay};
+use demo_common::drawing::{self, Area, Clock, Points, HEAD, PANEL_HEIGHT, WIDTH};
+use demo_common::table::grouped;
+use demo_common::trace::Kind;
 
 /// Keys that are drawn; the table has them all.
 const PANELS: usize = 6;
@@ -124,9 +124,9 @@ fn staircase<'a>(moves: impl Iterator<Item = &'a Move>, clock: &Clock) -> Points
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::common::trace;
     use crate::replay;
-    use indicatif::ProgressBar;
+    use demo_common::progress::ProgressBar;
+    use demo_common::trace;
 
     fn replayed(lines: &str, capacity: u32) -> (Vec<String>, Replay) {
         let text = format!("minute,event,member,key\n{lines}");

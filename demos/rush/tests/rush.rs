@@ -1,14 +1,14 @@
-//! The example `rush`, from end to end.
-
-mod example;
+//! The program `rush`, from end to end.
 
 use std::fs;
 use std::process::Output;
 
-use example::{assert_fails, report, row, stderr, Scratch, HEADER, MALFORMED};
+use demo_testing::{assert_fails, report, row, stderr, Scratch, HEADER, MALFORMED};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rush");
 
 fn rush(args: &[&str]) -> Output {
-    example::run("rush", args)
+    demo_testing::run(PROGRAM, args)
 }
 
 /// Member 3 is refused at a gate of two, and member 2 never leaves.
@@ -55,13 +55,13 @@ fn a_malformed_line_is_reported_by_number_and_the_run_goes_on() {
     let scratch = Scratch::new("malformed");
     let trace = scratch.file("trace.csv", &format!("{HEADER}\n{STORY}{MALFORMED}"));
     let output = rush(&["--trace", &trace, "--capacity", "2"]);
-    example::assert_malformed_lines_are_skipped(&output, 9);
+    demo_testing::assert_malformed_lines_are_skipped(&output, 9);
     assert_eq!(row(&report(&output), "SFO")[3], "2", "the line after them counts");
 }
 
 #[test]
 fn what_is_no_trace_is_a_clear_error() {
-    example::assert_no_trace_is_a_clear_error("rush");
+    demo_testing::assert_no_trace_is_a_clear_error(PROGRAM);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn the_drawing_shows_the_capacity_and_the_keys() {
 
 #[test]
 fn a_drawing_that_cannot_be_written_is_a_clear_error() {
-    example::assert_no_drawing_is_a_clear_error("rush", STORY);
+    demo_testing::assert_no_drawing_is_a_clear_error(PROGRAM, STORY);
 }
 
 #[test]
@@ -90,5 +90,5 @@ fn a_capacity_that_no_gate_can_have_is_a_clear_error() {
 
 #[test]
 fn nothing_of_a_bar_is_piped() {
-    example::assert_no_bar_is_piped("rush", STORY, &["--sign-ups", "500000"]);
+    demo_testing::assert_no_bar_is_piped(PROGRAM, STORY, &["--sign-ups", "500000"]);
 }

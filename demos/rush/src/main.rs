@@ -1,15 +1,13 @@
 //! Storms one course of 30 from several threads, or replays a trace of arrivals and departures.
 //!
 //! ```text
-//! cargo run --release --example rush
-//! cargo run --release --example rush -- --trace FILE --capacity 10 --svg occupancy.svg
+//! cargo run --release -p rush
+//! cargo run --release -p rush -- --trace FILE --capacity 10 --svg occupancy.svg
 //! ```
 
 mod args;
 mod books;
 mod chart;
-#[path = "../common/mod.rs"]
-mod common;
 mod replay;
 mod sign_up;
 mod storm;
@@ -20,9 +18,9 @@ use std::time::Instant;
 
 use args::Args;
 use clap::Parser;
-use common::console::{self, say, Failure};
-use common::progress;
-use common::table::grouped;
+use demo_common::console::{self, say, Failure};
+use demo_common::progress;
+use demo_common::table::grouped;
 
 fn main() -> ExitCode {
     let args = Args::parse();

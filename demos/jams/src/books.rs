@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use headcount::{Lobby, LobbyStats, RoomId};
 
-use crate::common::table::{grouped, Align, Table};
 use crate::jam::{House, Jam, Player};
+use demo_common::table::{grouped, Align, Table};
 
 /// What became of one who came with the name of a jam.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,12 +9,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use demo_common::progress::ProgressBar;
 use headcount::{Gate, OwnedPermit};
-use indicatif::ProgressBar;
 
 use crate::books::Books;
-use crate::common::steps;
-use crate::common::trace::{Event, Kind, Trace};
+use demo_common::steps;
+use demo_common::trace::{Event, Kind, Trace};
 
 /// An event that was asked for, and whether it came true.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +131,7 @@ pub(crate) fn run(trace: &Trace, capacity: u32, threads: usize, bar: &ProgressBa
 mod tests {
     use super::*;
     use crate::books;
-    use crate::common::trace;
+    use demo_common::trace;
 
     fn replay(lines: &str, capacity: u32, threads: usize) -> (Vec<String>, Replay) {
         let text = format!("minute,event,member,key\n{lines}");

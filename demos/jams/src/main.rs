@@ -3,15 +3,13 @@
 //! with such a name; the join checks, and a refusal says where to go instead.
 //!
 //! ```text
-//! cargo run --release --example jams
-//! cargo run --release --example jams -- --trace FILE --rooms 7 --late 0.3 --svg jams.svg
+//! cargo run --release -p jams
+//! cargo run --release -p jams -- --trace FILE --rooms 7 --late 0.3 --svg jams.svg
 //! ```
 
 mod args;
 mod books;
 mod chart;
-#[path = "../common/mod.rs"]
-mod common;
 mod jam;
 mod plan;
 mod replay;
@@ -23,9 +21,9 @@ use std::time::Instant;
 
 use args::Args;
 use clap::Parser;
-use common::console::{self, say, Failure};
-use common::progress;
-use common::table::grouped;
+use demo_common::console::{self, say, Failure};
+use demo_common::progress;
+use demo_common::table::grouped;
 
 fn main() -> ExitCode {
     let args = Args::parse();

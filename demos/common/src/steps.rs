@@ -1,14 +1,14 @@
-//! Several threads that go through time together, step by step.
+//! Several threads that go through a trace together, step by step.
 
 use std::sync::Barrier;
 use std::thread;
 
-use indicatif::ProgressBar;
+use crate::progress::ProgressBar;
 
-/// Lets each of `threads` workers do its part of every step: what `belongs_to` numbers that are its
-/// own, modulo the number of threads. Nobody begins a step before all have done the one before. Yields
-/// the workers.
-pub(crate) fn together<E: Sync, W: Send>(
+/// Lets each of `threads` workers do its part of every step: the events for which `belongs_to`
+/// returns the worker's number, modulo the number of threads. No worker begins a step before all
+/// workers have done the step before. Returns the workers.
+pub fn together<E: Sync, W: Send>(
     steps: &[&[E]],
     threads: usize,
     bar: &ProgressBar,
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_overtakes_a_step_and_each_part_is_done_once() {
+    fn no_worker_overtakes_a_step_and_each_part_is_done_once() {
         let steps: Vec<Vec<u64>> = (0..200).map(|step| (0..step % 7).collect()).collect();
         let borrowed: Vec<&[u64]> = steps.iter().map(Vec::as_slice).collect();
         let done = AtomicUsize::new(0);
@@ -56,7 +56,7 @@ mod tests {
             |&part| part,
             |seen: &mut Vec<(usize, u64)>, step, &part| {
                 let before: usize = steps[..step].iter().map(Vec::len).sum();
-                // SeqCst: nothing is to hide who comes too early.
+                // SeqCst: the count must show a worker that begins a step too early.
                 let already = done.fetch_add(1, Ordering::SeqCst);
                 if (before..before + steps[step].len()).contains(&already) {
                     seen.push((step, part));

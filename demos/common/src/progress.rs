@@ -1,11 +1,12 @@
-//! Progress for those who watch.
+//! Progress bars.
 
 use std::io::{stderr, stdout, IsTerminal};
 
-use indicatif::{ProgressBar, ProgressStyle};
+pub use indicatif::ProgressBar;
+use indicatif::ProgressStyle;
 
-/// A bar on a terminal; nothing at all as soon as either output goes elsewhere.
-pub(crate) fn bar(what: &'static str, len: u64) -> ProgressBar {
+/// Returns a bar that is shown on a terminal, and hidden if either output goes elsewhere.
+pub fn bar(what: &'static str, len: u64) -> ProgressBar {
     if !(stdout().is_terminal() && stderr().is_terminal()) {
         return ProgressBar::hidden();
     }

@@ -1,4 +1,4 @@
-//! What the drawings have in common: ink, numbers and time.
+//! What the drawings have in common: sizes, colors, a heading, and a panel over time.
 
 use std::error::Error;
 
@@ -6,19 +6,26 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-pub(crate) const WIDTH: u32 = 1280;
-pub(crate) const HEAD: u32 = 84;
-pub(crate) const PANEL_HEIGHT: u32 = 250;
+/// The width of a drawing.
+pub const WIDTH: u32 = 1280;
+/// The height of the heading.
+pub const HEAD: u32 = 84;
+/// The height of one panel.
+pub const PANEL_HEIGHT: u32 = 250;
 
-pub(crate) const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
+/// The color of text and axes.
+pub const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
 
-pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-pub(crate) type Points = Vec<(f64, f64)>;
-pub(crate) type Panel<'a, 'b> =
+/// A part of a drawing.
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// The points of a line.
+pub type Points = Vec<(f64, f64)>;
+/// A part of a drawing that has axes.
+pub type Panel<'a, 'b> =
     ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// The title, and below it the legend: each entry's color, whether it is a line, and its text.
-pub(crate) fn heading(
+/// Draws the title, and below it the legend: each entry's color, whether it is a line, and its text.
+pub fn heading(
     area: &Area<'_>,
     title: &str,
     legend: &[(RGBColor, bool, String)],
@@ -30,14 +37,14 @@ pub(crate) fn heading(
         let (top, bottom) = if *is_line { (60, 63) } else { (55, 68) };
         area.draw(&Rectangle::new([(left, top), (left + 22, bottom)], color.filled()))?;
         area.draw(&Text::new(text.clone(), (left + 30, 54), label.clone()))?;
-        // About as wide as the text, in a font that nobody knows.
+        // An estimate: the viewer chooses the font, so the text's width is not known here.
         left += 68 + 7 * text.chars().count() as i32;
     }
     Ok(())
 }
 
-/// Axes of time and of a number from 0 to `top`.
-pub(crate) fn panel<'a, 'b>(
+/// Draws axes of time and of a number from 0 to `top`.
+pub fn panel<'a, 'b>(
     area: &'a Area<'b>,
     caption: &str,
     clock: &Clock,
@@ -68,23 +75,27 @@ pub(crate) fn panel<'a, 'b>(
     Ok(panel)
 }
 
-/// The number without a fraction that is not there.
+/// Writes the number with at most one decimal, and a whole number with none.
 fn plain(number: f64) -> String {
     let rounded = (number * 10.0).round() / 10.0;
     rounded.to_string()
 }
 
-/// Time in a unit that suits its length.
-pub(crate) struct Clock {
-    pub(crate) unit: &'static str,
+/// A stretch of time in a unit that suits its length.
+#[derive(Debug)]
+pub struct Clock {
+    /// The unit's name.
+    pub unit: &'static str,
     minutes: f64,
-    pub(crate) begin: f64,
-    pub(crate) end: f64,
+    /// The first instant, in the unit.
+    pub begin: f64,
+    /// The last instant, in the unit.
+    pub end: f64,
 }
 
 impl Clock {
-    /// From the first of these minutes to the last.
-    pub(crate) fn new(minutes: impl Iterator<Item = u64> + Clone) -> Clock {
+    /// Creates the stretch from the first of these minutes to the last.
+    pub fn new(minutes: impl Iterator<Item = u64> + Clone) -> Clock {
         let first = minutes.clone().min().unwrap_or(0);
         let last = minutes.max().unwrap_or(0).max(first + 1);
         let (unit, minutes) = match last - first {
@@ -95,7 +106,8 @@ impl Clock {
         Clock { unit, minutes, begin: first as f64 / minutes, end: last as f64 / minutes }
     }
 
-    pub(crate) fn at(&self, minute: u64) -> f64 {
+    /// Converts a minute to the unit.
+    pub fn at(&self, minute: u64) -> f64 {
         minute as f64 / self.minutes
     }
 }

@@ -1,16 +1,16 @@
-//! A crowd that comes at once, from several threads.
+//! Many arrivals at once, from several threads.
 
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Arrivals between two reports of progress: so many that reporting does not show in the rate.
-pub(crate) const BATCH: u64 = 4096;
+/// Arrivals between two reports of progress: enough that reporting does not lower the rate.
+pub const BATCH: u64 = 4096;
 
-/// Lets each of `threads` threads take its share of the arrivals, all from the same instant. Yields
-/// what they yield, and the time from the first arrival to the last; starting the threads is not in
-/// it.
-pub(crate) fn storm<T: Send>(
+/// Lets each of `threads` threads take its share of the arrivals, all from the same instant. Returns
+/// what the threads returned, and the time from the first arrival to the last; starting the threads
+/// is not in it.
+pub fn storm<T: Send>(
     arrivals: u64,
     threads: usize,
     crowd: impl Fn(usize, u64) -> T + Sync,
@@ -34,7 +34,7 @@ pub(crate) fn storm<T: Send>(
     (crowds.into_iter().map(|(done, ..)| done).collect(), ended - begun)
 }
 
-/// Splits the arrivals among the threads, as evenly as can be.
+/// Splits the arrivals among the threads, as evenly as possible.
 fn shares(arrivals: u64, threads: usize) -> impl Iterator<Item = u64> {
     let threads = threads as u64;
     (0..threads).map(move |thread| arrivals / threads + u64::from(thread < arrivals % threads))

@@ -6,9 +6,9 @@ use std::error::Error;
 use plotters::prelude::*;
 
 use crate::books::Late;
-use crate::common::drawing::{self, Area, Clock, Points, HEAD, PANEL_HEIGHT, WIDTH};
 use crate::plan::Plan;
 use crate::replay::{Reading, Replay};
+use demo_common::drawing::{self, Area, Clock, Points, HEAD, PANEL_HEIGHT, WIDTH};
 
 /// Columns of time; a longer replay is drawn in means.
 const COLUMNS: usize = 400;

@@ -1,8 +1,8 @@
 //! Reading a trace: one event a line, `minute,event,member,key`.
 //!
 //! A line that makes no sense is left out and remembered with its number and the reason. What is left
-//! is a sound story in order of time: nobody joins a key twice at once, nobody leaves a key unjoined.
-//! Members that are still inside at the end are fine.
+//! is consistent and in order of time: no member joins a key twice at once or leaves a key that it has
+//! not joined. Members may still be inside at the end.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -11,46 +11,61 @@ use csv::{ByteRecord, ReaderBuilder, Trim};
 
 const COLUMNS: [&str; 4] = ["minute", "event", "member", "key"];
 
-/// Does the member come or go?
+/// Whether the member comes or goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// The member comes.
     Join,
+    /// The member goes.
     Leave,
 }
 
 /// One line of the trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Event {
-    pub(crate) minute: u64,
-    pub(crate) kind: Kind,
-    pub(crate) member: u64,
-    /// The place of the key's name in [`Trace::keys`].
-    pub(crate) key: usize,
+pub struct Event {
+    /// When it happens.
+    pub minute: u64,
+    /// What happens.
+    pub kind: Kind,
+    /// The member that comes or goes.
+    pub member: u64,
+    /// The index of the key's name in [`Trace::keys`].
+    pub key: usize,
     line: u64,
 }
 
 /// A line that was left out.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) struct Skipped {
-    pub(crate) line: u64,
-    pub(crate) why: String,
+pub struct Skipped {
+    /// Its number, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub why: String,
 }
 
-/// A sound story, and what did not fit in.
+/// A consistent trace, and the lines that were left out of it.
 #[derive(Debug)]
-pub(crate) struct Trace {
-    pub(crate) keys: Vec<String>,
-    /// In order of time, and within a minute in that of the lines.
-    pub(crate) events: Vec<Event>,
+pub struct Trace {
+    /// The names of the keys.
+    pub keys: Vec<String>,
+    /// In order of time, and within a minute in the order of the lines.
+    pub events: Vec<Event>,
     /// In order of the lines.
-    pub(crate) skipped: Vec<Skipped>,
+    pub skipped: Vec<Skipped>,
 }
 
 /// Why this is not a trace at all.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) enum NoTrace {
+pub enum NoTrace {
+    /// There is no line.
     Empty,
-    WrongHeader { line: u64, found: String },
+    /// The first line is not the header.
+    WrongHeader {
+        /// Its number, from 1.
+        line: u64,
+        /// What it says.
+        found: String,
+    },
 }
 
 impl fmt::Display for NoTrace {
@@ -66,7 +81,7 @@ impl fmt::Display for NoTrace {
 }
 
 /// Reads the trace. Fields are never quoted, so that a stray quote spoils its own line only.
-pub(crate) fn parse(text: &[u8]) -> Result<Trace, NoTrace> {
+pub fn parse(text: &[u8]) -> Result<Trace, NoTrace> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -101,7 +116,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Trace, NoTrace> {
     Ok(Trace { keys: keys.names, events, skipped })
 }
 
-/// One line's event, or what is wrong with the line.
+/// Returns one line's event, or what is wrong with the line.
 fn event(record: &ByteRecord, line: u64, keys: &mut Keys) -> Result<Event, String> {
     if record.len() != COLUMNS.len() {
         return Err(format!("{} fields instead of {}", record.len(), COLUMNS.len()));
@@ -129,7 +144,7 @@ fn event(record: &ByteRecord, line: u64, keys: &mut Keys) -> Result<Event, Strin
     Ok(Event { minute, kind, member, key, line })
 }
 
-/// Leaves out who joins while inside, and who leaves while outside.
+/// Leaves out joins of members that are inside, and leaves of members that are not.
 fn keep_sound(events: &mut Vec<Event>, names: &[String], skipped: &mut Vec<Skipped>) {
     let mut inside = HashSet::new();
     events.retain(|event| {
@@ -146,7 +161,7 @@ fn keep_sound(events: &mut Vec<Event>, names: &[String], skipped: &mut Vec<Skipp
     });
 }
 
-/// The text, or its beginning if it is long.
+/// Returns the text, or its beginning if it is long.
 fn shortened(text: &str) -> String {
     const MOST: usize = 60;
     match text.char_indices().nth(MOST) {
@@ -174,8 +189,8 @@ impl Keys {
     }
 }
 
-/// Counts lines as an editor does. The reader's own count tells where it began to look for a record,
-/// which is too early after a blank line or a CRLF.
+/// Counts lines as an editor does. The CSV reader's own count is that of the line where it began to
+/// look for a record, which is too early after a blank line or a CRLF.
 struct Lines<'a> {
     text: &'a [u8],
     at: usize,
@@ -247,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_text_spoils_its_own_line_only() {
+    fn bytes_that_are_no_text_spoil_their_own_line_only() {
         let trace = parse(b"minute,event,member,key\n1,join,1,\xff\n1,join,1,A\n").unwrap();
         assert_eq!(skipped(&trace), [(2, "the key is not valid UTF-8")]);
         assert_eq!(trace.events.len(), 1);
