@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drawing_needs_a_trace_and_somebody_has_to_come() {
+    fn a_drawing_needs_a_trace_and_a_storm_needs_arrivals() {
         assert!(parse(&["--svg", "x.svg"]).unwrap_err().contains("--trace"));
         assert!(parse(&["--threads", "0"]).is_err());
         assert!(parse(&["--arrivals", "0"]).is_err());

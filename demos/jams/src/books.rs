@@ -7,7 +7,7 @@ use headcount::{Lobby, LobbyStats, RoomId};
 use crate::jam::{House, Jam, Player};
 use demo_common::table::{grouped, Align, Table};
 
-/// What became of one who came with the name of a jam.
+/// What became of a member that came with the name of a jam.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Late {
     /// Seated in the jam that the page had named.
@@ -27,7 +27,7 @@ pub(crate) struct Books {
     pub(crate) found: u64,
     pub(crate) full: u64,
     pub(crate) gone: u64,
-    /// Of the last two, who sat down in the very jam that the refusal named.
+    /// Of the last two, those seated in the very jam that the refusal named.
     pub(crate) as_told: u64,
     /// Seated nowhere.
     pub(crate) lost: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    /// Seats one who was told of a jam some time ago, or of none: in at most two calls.
+    /// Seats a member that was told of a jam some time ago, or of none, in at most two calls.
     pub(crate) fn seat<'a>(
         &mut self,
         lobby: &'a Lobby<Jam>,
@@ -97,7 +97,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Closes the books: all who are inside leave now.
+    /// Closes the books: all members that are inside leave now.
     pub(crate) fn close<'a>(
         house: Arc<House>,
         lobby: &Lobby<Jam>,
@@ -114,7 +114,7 @@ impl Account {
         Account { books, seats, inside: count, last, remaining, house }
     }
 
-    /// What does not balance, if anything.
+    /// Returns what does not balance, if anything.
     fn flaw(&self) -> Option<String> {
         let Books { asked, lost, left, miscounted, .. } = self.books;
         let (seated, inside, last) = (self.books.seated(), self.inside, self.last.members);
@@ -141,7 +141,7 @@ impl Account {
         Some(flaw)
     }
 
-    /// The table of those who came, and whether all is well with them.
+    /// Returns the table of how members were seated, and whether the books balance.
     pub(crate) fn report(&self, ahead: &str) -> String {
         let mut table = Table::new(&[
             ("came", Align::Left),
@@ -179,7 +179,7 @@ impl Account {
         )
     }
 
-    /// Whether the books balance.
+    /// Checks that the books balance.
     pub(crate) fn verdict(&self) -> Result<(), String> {
         match self.flaw() {
             None => Ok(()),
@@ -192,7 +192,7 @@ impl Account {
 mod tests {
     use super::*;
 
-    /// Seven have come to a lobby of jams of three; three are inside still.
+    /// Seven members have come to a lobby of jams of three; three are still inside.
     fn sound() -> Account {
         let house = Arc::new(House::default());
         let lobby = house.lobby(3);

@@ -1,5 +1,5 @@
 //! The drawing: open jams over time against as many as full jams would be, how full the open jams are,
-//! and what became of those who came with the name of a jam.
+//! and what became of the members that came with the name of a jam.
 
 use std::error::Error;
 
@@ -12,7 +12,7 @@ use demo_common::drawing::{self, Area, Clock, Points, HEAD, PANEL_HEIGHT, WIDTH}
 
 /// Columns of time; a longer replay is drawn in means.
 const COLUMNS: usize = 400;
-/// Bars of those who came late.
+/// Bars of the members that came late.
 const BARS: usize = 31;
 
 const JAMS: RGBColor = RGBColor(0x2f, 0x6d, 0xb3);
@@ -21,7 +21,7 @@ const FOUND: RGBColor = RGBColor(0x5a, 0x9e, 0x6f);
 const FULL: RGBColor = RGBColor(0xf2, 0xb8, 0x5c);
 const GONE: RGBColor = RGBColor(0x8d, 0x6c, 0xab);
 
-/// Draws the replay; yields the SVG.
+/// Draws the replay, and returns the SVG.
 pub(crate) fn draw(replay: &Replay, plan: &Plan) -> Result<String, Box<dyn Error>> {
     let clock = Clock::new(replay.readings.iter().map(|reading| reading.minute));
     let columns = columns(&replay.readings, &clock);
@@ -52,7 +52,7 @@ pub(crate) fn draw(replay: &Replay, plan: &Plan) -> Result<String, Box<dyn Error
 /// Time, and the means of jams and members about that time.
 type Column = (f64, f64, f64);
 
-/// What was read, put into columns of equal width. In a column without a reading all is as it was.
+/// Puts the readings into columns of equal width. A column without a reading shows the last one.
 fn columns(readings: &[Reading], clock: &Clock) -> Vec<Column> {
     let width = (clock.end - clock.begin) / COLUMNS as f64;
     let mut readings = readings.iter().peekable();
@@ -80,7 +80,7 @@ fn columns(readings: &[Reading], clock: &Clock) -> Vec<Column> {
         .collect()
 }
 
-/// The open jams, and how many they would be if every seat were taken.
+/// Draws the open jams, and how many they would be if every seat were taken.
 fn open(
     area: &Area<'_>,
     clock: &Clock,
@@ -97,7 +97,7 @@ fn open(
     Ok(())
 }
 
-/// The share of the seats of open jams that are taken.
+/// Draws the share of the seats of open jams that are taken.
 fn taken(
     area: &Area<'_>,
     clock: &Clock,
@@ -114,7 +114,7 @@ fn taken(
     Ok(())
 }
 
-/// Those who came late, in bars.
+/// Draws the members that came late, in bars.
 fn late(area: &Area<'_>, clock: &Clock, late: &[(u64, Late)]) -> Result<(), Box<dyn Error>> {
     let bars = bars(late, clock);
     let top = 1.08 * bars.iter().map(|bar| bar.iter().sum()).fold(1.0, f64::max);
@@ -133,7 +133,7 @@ fn late(area: &Area<'_>, clock: &Clock, late: &[(u64, Late)]) -> Result<(), Box<
     Ok(())
 }
 
-/// Found, full and gone in each stretch of time.
+/// Counts found, full and gone in each stretch of time.
 fn bars(late: &[(u64, Late)], clock: &Clock) -> [[f64; 3]; BARS] {
     let mut bars = [[0.0; 3]; BARS];
     for &(minute, late) in late {

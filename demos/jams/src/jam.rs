@@ -1,52 +1,52 @@
-//! A jam, and who plays in it: what they say themselves, apart from what the lobby says.
+//! A jam and its players. They keep counts of their own, apart from the lobby's.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
 
 use headcount::{Lobby, RoomId, Seat};
 
-/// The house of all jams. Everything in it is a sum that is read when the threads are through, or a
-/// flag that no order is to help: Relaxed throughout.
+/// The house of all jams. Relaxed throughout: its sums are read when the threads have ended, and its
+/// flags must not add an ordering that the lobby itself lacks.
 #[derive(Default)]
 pub(crate) struct House {
     open: AtomicU32,
     most_open: AtomicU32,
     opened: AtomicU64,
     fullest: AtomicU32,
-    /// Who was given a loop that somebody else played, or a jam under another's name.
+    /// Players that were given a loop that another player played, or a jam under another name.
     cheated: AtomicU64,
     /// Jams that were closed with a player inside.
     dropped: AtomicU64,
 }
 
 impl House {
-    /// A lobby for jams of so many players.
+    /// Creates a lobby for jams of that many players.
     pub(crate) fn lobby(self: &Arc<House>, seats: u32) -> Lobby<Jam> {
         let house = Arc::clone(self);
         Lobby::builder(seats).build_with(move |id| Jam::open(id, seats, &house))
     }
 
-    /// Jams that are open now.
+    /// Returns the number of jams that are open now.
     pub(crate) fn open(&self) -> u32 {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// The most jams that were open at once.
+    /// Returns the most jams that were open at once.
     pub(crate) fn most_open(&self) -> u32 {
         self.most_open.load(Ordering::Relaxed)
     }
 
-    /// Jams that were ever opened.
+    /// Returns the number of jams that were ever opened.
     pub(crate) fn opened(&self) -> u64 {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// The most who played in one jam.
+    /// Returns the most players that one jam had.
     pub(crate) fn fullest(&self) -> u32 {
         self.fullest.load(Ordering::Relaxed)
     }
 
-    /// What a player has seen go wrong, if anything.
+    /// Returns what a player has seen go wrong, if anything.
     pub(crate) fn flaw(&self) -> Option<String> {
         let cheated = self.cheated.load(Ordering::Relaxed);
         let dropped = self.dropped.load(Ordering::Relaxed);
@@ -86,7 +86,7 @@ impl Drop for Jam {
     }
 }
 
-/// One who plays the loop of its seat until it is dropped.
+/// A player, which plays the loop of its seat until it is dropped.
 pub(crate) struct Player<'a>(Seat<'a, Jam>);
 
 impl<'a> Player<'a> {
@@ -100,7 +100,7 @@ impl<'a> Player<'a> {
         player
     }
 
-    /// Begins or ends the loop; false if there is none, or if it was so already.
+    /// Begins or ends the loop. Returns false if there is none, or if it was so already.
     fn play(&self, on: bool) -> bool {
         let played = self.0.state().played.get(self.0.number() as usize);
         played.is_some_and(|played| played.swap(on, Ordering::Relaxed) != on)

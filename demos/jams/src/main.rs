@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     console::exit("jams", outcome)
 }
 
-/// Arrivals without a trace.
+/// Storms a lobby with arrivals that come from no trace.
 fn storm(args: &Args) -> Result<(), Failure> {
     let plan = args.plan();
     let bar = progress::bar("joining", args.arrivals);
@@ -45,7 +45,7 @@ fn storm(args: &Args) -> Result<(), Failure> {
     outcome.0.verdict()
 }
 
-/// The trace, replayed through one lobby.
+/// Replays the trace through one lobby.
 fn replay_file(args: &Args, path: &Path) -> Result<(), Failure> {
     let plan = args.plan();
     let trace = console::load("jams", path)?;

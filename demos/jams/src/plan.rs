@@ -3,14 +3,14 @@
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) seats: u32,
-    /// The share of members whose page names a jam so much ahead.
+    /// The share of members whose page names a jam `ahead` of their joining.
     pub(crate) late: f64,
     pub(crate) ahead: u64,
     pub(crate) threads: usize,
 }
 
 impl Plan {
-    /// Whether that member is one of those. Any stretch of numbers has its share.
+    /// Returns whether that member is one of those. Any stretch of numbers has its share.
     pub(crate) fn comes_late(&self, member: u64) -> bool {
         // The golden ratio as a fraction of 2^64: its multiples spread evenly.
         let spread = member.wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -1,9 +1,9 @@
 //! The replay: one lobby for all, and a seat for each visit from the join to the leave. The keys of
-//! the trace are of no account.
+//! the trace play no part.
 //!
 //! Some pages name a jam some minutes before their members join; the share of these is spread evenly
-//! over the members. The threads go through time together, step by step, as steps are page loads,
-//! joins or leaves in a row of one minute. At the end of each minute one of them looks at the lobby.
+//! over the members. The threads go through the trace together, step by step: a step is a run of page
+//! loads, joins or leaves of one minute. At the end of each minute one thread reads the lobby's sums.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,17 +26,17 @@ pub(crate) struct Reading {
     pub(crate) members: u32,
 }
 
-/// What came of it.
+/// The result of a replay.
 pub(crate) struct Replay {
     pub(crate) account: Account,
     /// In order of time.
     pub(crate) readings: Vec<Reading>,
-    /// When who came with the name of a jam, in no order.
+    /// When a member came with the name of a jam, and what became of it. In no order.
     pub(crate) late: Vec<(u64, Late)>,
 }
 
 impl Replay {
-    /// What there is to say about it.
+    /// Returns the report in words.
     pub(crate) fn report(&self, plan: &Plan) -> String {
         let seats = plan.seats;
         let members = self.readings.iter().map(|reading| reading.members).max().unwrap_or(0);
@@ -51,7 +51,7 @@ impl Replay {
         )
     }
 
-    /// The share of the seats in open jams that were taken, over time.
+    /// Returns the share of the seats in open jams that were taken, over time.
     fn taken(&self, seats: u32) -> f64 {
         let spans = self.readings.iter().zip(self.readings.iter().skip(1));
         let (members, places) = spans.fold((0, 0), |(members, places), (this, next)| {
@@ -79,7 +79,7 @@ struct Cue {
     act: Act,
 }
 
-/// All that happens, in order of time.
+/// Returns all that happens, in order of time.
 fn schedule(trace: &Trace, plan: &Plan) -> Vec<Cue> {
     let joins = trace.events.iter().enumerate().filter(|(_, event)| event.kind == Kind::Join);
     let loads = joins.filter(|(_, event)| plan.comes_late(event.member)).map(|(join, event)| {
@@ -150,7 +150,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Looks at the lobby while nothing else happens: its sums are exact then.
+    /// Reads the lobby's sums while nothing else happens: they are exact then.
     fn look(&mut self, minute: u64, inside: u64) {
         let stats = self.lobby.stats();
         let (jams, members) = (stats.rooms as u32, stats.members as u32);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_comes_back_soon_has_a_page_for_each_visit() {
+    fn a_member_that_comes_back_soon_has_a_page_for_each_visit() {
         let lines = "10,join,1,A\n11,leave,1,A\n12,join,1,A\n13,leave,1,A\n";
         let plan = Plan { late: 1.0, ..SEVENS };
         let books = replay(lines, &plan).account.books;

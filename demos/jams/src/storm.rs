@@ -16,11 +16,11 @@ use crate::plan::Plan;
 use demo_common::crowd::{self, BATCH};
 use demo_common::table::grouped;
 
-/// How many of one thread's members are inside at the most. Who goes is left to chance, so that jams
-/// empty out of order.
+/// How many of one thread's members are inside at most. The member that goes is drawn at random, so
+/// that jams empty out of order.
 const STAY: usize = 40;
 
-/// Once in so many arrivals all of a thread's members go home, so that jams close.
+/// Once in this many arrivals all of a thread's members leave, so that jams close.
 const ALL_GO: u32 = 200;
 
 /// One thread's members.
@@ -44,14 +44,14 @@ impl Host<'_> {
     }
 }
 
-/// So many arrivals. Yields the books, and the time from the first arrival to the last.
+/// Runs the storm. Returns the books, and the time from the first arrival to the last.
 pub(crate) fn run(arrivals: u64, plan: &Plan, bar: &ProgressBar) -> (Account, Duration) {
     let house = Arc::new(House::default());
     let lobby = house.lobby(plan.seats);
     let (threads, took) = crowd::storm(arrivals, plan.threads, |thread, share| {
         let chance = SmallRng::seed_from_u64(thread as u64);
         let mut host = Host { lobby: &lobby, inside: Vec::new(), books: Books::default(), chance };
-        // The pages that are loaded, and whose members have not joined yet.
+        // Pages that are loaded and whose members have not joined yet.
         let mut pages = VecDeque::new();
         for arrival in 0..share + plan.ahead {
             if arrival < share {
@@ -70,7 +70,7 @@ pub(crate) fn run(arrivals: u64, plan: &Plan, bar: &ProgressBar) -> (Account, Du
     (Account::close(Arc::clone(&house), &lobby, threads), took)
 }
 
-/// What there is to say about it.
+/// Returns the report in words.
 pub(crate) fn report((account, took): &(Account, Duration), arrivals: u64, plan: &Plan) -> String {
     format!(
         "{} arrivals from {} threads, {} a second, each a member of a jam of {}.\n\n{}",
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_is_seated_and_each_way_occurs() {
+    fn all_members_are_seated_and_each_way_occurs() {
         let plan = Plan { seats: 7, late: 0.3, ahead: 5, threads: 4 };
         let (account, _) = run(20_000, &plan, &ProgressBar::hidden());
         assert_eq!(account.verdict(), Ok(()));

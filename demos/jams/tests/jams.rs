@@ -46,7 +46,7 @@ fn a_replayed_trace_balances() {
 }
 
 #[test]
-fn who_comes_with_an_old_name_is_sent_on_and_seated() {
+fn a_member_with_an_old_name_is_sent_on_and_seated() {
     let scratch = Scratch::new("late");
     let trace = scratch.file("trace.csv", &format!("{HEADER}\n{STORY}"));
     for threads in ["1", "3", "8"] {
@@ -61,7 +61,7 @@ fn who_comes_with_an_old_name_is_sent_on_and_seated() {
 }
 
 #[test]
-fn in_a_storm_nobody_is_lost() {
+fn in_a_storm_no_member_is_lost() {
     for (rooms, ahead) in [("7", "5"), ("1", "3"), ("30", "500")] {
         let args = ["--arrivals", "40000", "--rooms", rooms, "--ahead", ahead, "--late", "0.5"];
         let output = jams(&args);
@@ -101,7 +101,7 @@ fn bad_arguments_are_clear_errors() {
 }
 
 #[test]
-fn the_drawing_shows_the_jams_and_who_came_late() {
+fn the_drawing_shows_the_jams_and_late_members() {
     let scratch = Scratch::new("svg");
     let trace = scratch.file("trace.csv", &format!("{HEADER}\n{STORY}"));
     let svg = scratch.path("out.svg");

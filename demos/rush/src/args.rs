@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drawing_needs_a_trace_and_somebody_has_to_come() {
+    fn a_drawing_needs_a_trace_and_a_storm_needs_threads() {
         assert!(parse(&["--svg", "x.svg"]).unwrap_err().contains("--trace"));
         assert!(parse(&["--trace", "x.csv", "--svg", "x.svg"]).is_ok());
         assert!(parse(&["--threads", "0"]).is_err());

@@ -13,7 +13,7 @@ pub(crate) struct Books {
     pub(crate) left: u64,
     /// Permits that were still held at the end.
     pub(crate) inside: u64,
-    /// The highest occupancy that anyone read who had just joined.
+    /// The highest occupancy that a member read when it had just joined.
     pub(crate) peak: u32,
     /// What the gate said at the end.
     pub(crate) occupied: u32,
@@ -30,7 +30,7 @@ impl Books {
         self.peak = self.peak.max(seen.peak);
     }
 
-    /// What does not balance, if anything.
+    /// Returns what does not balance, if anything.
     fn flaw(&self, capacity: u32) -> Option<String> {
         let Books { asked, admitted, refused, left, inside, peak, occupied, remaining } = self;
         let flaw = if *asked != admitted + refused {
@@ -50,7 +50,7 @@ impl Books {
     }
 }
 
-/// The keys, the busiest first: by refusals, then by peak, then by name.
+/// Returns the keys, the busiest first: by refusals, then by peak, then by name.
 pub(crate) fn busiest(keys: &[String], books: &[Books]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..keys.len()).collect();
     order.sort_by(|&one, &other| {
@@ -60,7 +60,7 @@ pub(crate) fn busiest(keys: &[String], books: &[Books]) -> Vec<usize> {
     order
 }
 
-/// The table of all keys.
+/// Returns the table of all keys.
 pub(crate) fn report(keys: &[String], books: &[Books], capacity: u32) -> String {
     let mut table = Table::new(&[
         ("key", Align::Left),
@@ -98,7 +98,7 @@ pub(crate) fn report(keys: &[String], books: &[Books], capacity: u32) -> String 
     )
 }
 
-/// Whether all books balance.
+/// Checks that all books balance.
 pub(crate) fn verdict(keys: &[String], books: &[Books], capacity: u32) -> Result<(), String> {
     for (key, books) in keys.iter().zip(books) {
         if let Some(flaw) = books.flaw(capacity) {

@@ -17,7 +17,7 @@ const ASKED: RGBColor = RGBColor(0xf2, 0xb8, 0x5c);
 const INSIDE: RGBColor = RGBColor(0x2f, 0x6d, 0xb3);
 const LIMIT: RGBColor = RGBColor(0xc8, 0x24, 0x2b);
 
-/// Draws the replay; yields the SVG.
+/// Draws the replay, and returns the SVG.
 pub(crate) fn draw(
     keys: &[String],
     replay: &Replay,
@@ -59,8 +59,8 @@ pub(crate) fn draw(
     Ok(svg)
 }
 
-/// The top of all panels, so that they can be compared. A capacity far above everybody would flatten
-/// the picture and is left out.
+/// Returns the top of all panels: they share one, so that they can be compared. A capacity far above
+/// the highest occupancy would flatten the picture, and is left out.
 fn top(panels: &[Panel], capacity: u32) -> f64 {
     let heads = panels.iter().flat_map(|panel| &panel.asked).map(|&(_, heads)| heads);
     let (highest, limit) = (heads.fold(1.0, f64::max), f64::from(capacity));
@@ -105,7 +105,7 @@ impl Panel {
     }
 }
 
-/// How many are inside after each move, as a line with a step at each change.
+/// Returns how many members are inside after each move, as a line with a step at each change.
 fn staircase<'a>(moves: impl Iterator<Item = &'a Move>, clock: &Clock) -> Points {
     let (mut points, mut heads) = (vec![(clock.begin, 0.0)], 0.0);
     for made in moves {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_staircase_steps_where_somebody_comes_or_goes() {
+    fn the_staircase_steps_where_a_member_comes_or_goes() {
         let (_, replay) = replayed("10,join,1,A\n12,join,2,A\n15,leave,1,A\n20,join,3,B\n", 5);
         let clock = Clock::new(replay.moves.iter().map(|made| made.minute));
         assert_eq!((clock.unit, clock.begin, clock.end), ("minutes", 10.0, 20.0));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_nobody_comes_near_does_not_flatten_the_picture() {
+    fn a_limit_far_above_the_occupancy_does_not_flatten_the_picture() {
         let (keys, replay) = replayed("1,join,1,A\n2,join,2,A\n", 1_000);
         let svg = draw(&keys, &replay, 1_000).unwrap();
         let line = "stroke=\"#C8242B\"";

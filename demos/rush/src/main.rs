@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     console::exit("rush", outcome)
 }
 
-/// The course of 30, stormed in three ways.
+/// Storms the course of 30 in three ways.
 fn rush(args: &Args) -> Result<(), Failure> {
     let (capacity, threads) = (args.course_capacity(), args.threads());
     let bar = progress::bar("signing up", 3 * args.sign_ups);
@@ -42,7 +42,7 @@ fn rush(args: &Args) -> Result<(), Failure> {
     storm::verdict(&results, capacity)
 }
 
-/// The trace, replayed at one gate per key.
+/// Replays the trace at one gate per key.
 fn replay_file(args: &Args, path: &Path) -> Result<(), Failure> {
     let (capacity, threads) = (args.key_capacity(), args.threads());
     let trace = console::load("rush", path)?;

@@ -1,10 +1,10 @@
 //! The replay: one gate per key, and a permit for each visit from the join to the leave.
 //!
 //! The members are divided among the threads, so each member's events stay in order, while members of
-//! different threads meet at the same gates. The threads go through time together, step by step: a
-//! step is all that comes in a row of one minute and one kind. So nobody overtakes a minute, and the
-//! peak is the trace's own. Who is first among those who join in the same minute is up to the
-//! threads, as it is at a real door: once somebody is refused, two runs differ in whom.
+//! different threads meet at the same gates. The threads go through the trace together, step by step:
+//! a step is a run of events of one minute and one kind. So no thread is a minute ahead, and the peak
+//! is the trace's own. The order of members that join in the same minute is up to the threads, as it
+//! is at a real door: once a member is refused, two runs may refuse different members.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use crate::books::Books;
 use demo_common::steps;
 use demo_common::trace::{Event, Kind, Trace};
 
-/// An event that was asked for, and whether it came true.
+/// An event of the trace, and whether it took place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Move {
     pub(crate) step: usize,
     pub(crate) minute: u64,
     pub(crate) key: usize,
     pub(crate) kind: Kind,
-    /// False for a refused join, and for the leave of one who was refused.
+    /// False for a refused join, and for the leave of a member that was refused.
     pub(crate) admitted: bool,
 }
 
-/// What came of it.
+/// The result of a replay.
 pub(crate) struct Replay {
     /// One for each key.
     pub(crate) books: Vec<Books>,
@@ -35,7 +35,7 @@ pub(crate) struct Replay {
     pub(crate) moves: Vec<Move>,
 }
 
-/// One thread's part: its members who are inside, and what it has seen.
+/// One thread's part: its members that are inside, and what it has seen.
 struct Usher<'a> {
     gates: &'a [Arc<Gate>],
     inside: HashMap<(u64, usize), OwnedPermit>,
@@ -62,7 +62,7 @@ impl<'a> Usher<'a> {
         let (gate, books) = (&self.gates[event.key], &mut self.books[event.key]);
         match Arc::clone(gate).try_acquire_owned() {
             Ok(permit) => {
-                // Nobody leaves during a step of joins: the last to join reads the highest.
+                // No member leaves during a step of joins, so the last one to join reads the highest occupancy.
                 books.peak = books.peak.max(gate.occupied());
                 books.admitted += 1;
                 self.inside.insert((event.member, event.key), permit);
@@ -76,7 +76,7 @@ impl<'a> Usher<'a> {
     }
 
     fn leave(&mut self, event: &Event) -> bool {
-        // Who is not here was refused: the trace is sound.
+        // The trace is consistent, so a member that is not inside was refused.
         let was_inside = self.inside.remove(&(event.member, event.key)).is_some();
         self.books[event.key].left += u64::from(was_inside);
         was_inside
@@ -162,8 +162,8 @@ mod tests {
     }
 
     #[test]
-    fn whoever_leaves_in_the_same_minute_makes_room_first_if_the_trace_says_so() {
-        // Each minute one leaves and another comes: with order lost, some would be refused.
+    fn a_leave_in_the_same_minute_makes_room_first_if_the_trace_says_so() {
+        // Each minute a member leaves and another comes: out of order, some would be refused.
         let mut lines = "0,join,0,A\n".to_owned();
         for minute in 1..200 {
             lines += &format!("{minute},leave,{},A\n{minute},join,{minute},A\n", minute - 1);

@@ -1,4 +1,4 @@
-//! A sign-up in three ways. All do the same work for whoever gets a place, and none for the others.
+//! A sign-up in three ways. All do the same work for a student that gets a place, and none for others.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use headcount::Course;
 
-/// How long it takes to write down who has signed up, as a database next door would.
+/// How long it takes to save one sign-up, as in a database nearby.
 pub(crate) const SAVING: Duration = Duration::from_millis(1);
 
 /// The work of a sign-up.
@@ -15,16 +15,16 @@ fn save() {
     thread::sleep(SAVING);
 }
 
-/// A course with a limit, or what is meant to be one.
+/// A course that keeps its limit, or is meant to.
 pub(crate) trait SignUp: Sync {
-    /// Signs one up. False if the course was full.
+    /// Signs up one student. Returns false if the course was full.
     fn sign_up(&self) -> bool;
 
-    /// How many have signed up.
+    /// Returns how many students have signed up.
     fn enrolled(&self) -> u32;
 }
 
-/// Looks for room, and takes it when all else is done. Others look meanwhile.
+/// Looks for a free place first, and takes it when the work is done. Others look meanwhile.
 pub(crate) struct CheckThenAct {
     capacity: u32,
     enrolled: AtomicU32,
@@ -38,7 +38,7 @@ impl CheckThenAct {
 
 impl SignUp for CheckThenAct {
     fn sign_up(&self) -> bool {
-        // SeqCst, here and below: even the strongest order does not make one step of two.
+        // SeqCst, here and below: even the strongest ordering does not make one step of two.
         if self.enrolled.load(Ordering::SeqCst) >= self.capacity {
             return false;
         }
@@ -53,7 +53,7 @@ impl SignUp for CheckThenAct {
     }
 }
 
-/// Locks the course while it looks, saves and counts: right, and one at a time.
+/// Locks the course while it looks, saves and counts: correct, and one student at a time.
 pub(crate) struct Locked {
     capacity: u32,
     enrolled: Mutex<u32>,
@@ -81,7 +81,7 @@ impl SignUp for Locked {
     }
 }
 
-/// headcount: takes the place first, saves, and confirms. Nobody waits for anybody.
+/// headcount: takes the place first, saves, and confirms. No thread waits for another.
 impl SignUp for Course {
     fn sign_up(&self) -> bool {
         self.enroll(|_head_count| {

@@ -10,7 +10,7 @@ use crate::sign_up::{CheckThenAct, Locked, SignUp, SAVING};
 use demo_common::crowd::{self, BATCH};
 use demo_common::table::{grouped, Align, Table};
 
-/// What came of one way to sign up.
+/// The result of one way to sign up.
 pub(crate) struct Outcome {
     pub(crate) way: &'static str,
     pub(crate) admitted: u64,
@@ -69,7 +69,7 @@ fn storm(course: &impl SignUp, sign_ups: u64, threads: usize, bar: &ProgressBar)
     }
 }
 
-/// The table of the three, and what it shows.
+/// Returns the table of the three ways, and what it shows.
 pub(crate) fn report(outcomes: &[Outcome], capacity: u32, sign_ups: u64, threads: usize) -> String {
     let mut table = Table::new(&[
         ("way", Align::Left),
@@ -110,7 +110,7 @@ pub(crate) fn report(outcomes: &[Outcome], capacity: u32, sign_ups: u64, threads
     report
 }
 
-/// Whether those ways that promise to keep the limit, and to fill the course, did so.
+/// Checks that the ways that promise to keep the limit, and to fill the course, did so.
 pub(crate) fn verdict(outcomes: &[Outcome], capacity: u32) -> Result<(), String> {
     for Outcome { way, admitted, refused, enrolled, promises, .. } in outcomes {
         let expected = (admitted + refused).min(capacity.into());
@@ -143,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn a_course_that_is_not_filled_refuses_nobody() {
+    fn a_course_that_is_not_filled_refuses_no_student() {
         for outcome in three_ways(30, 20, 3, &ProgressBar::hidden()) {
             assert_eq!((outcome.admitted, outcome.refused), (20, 0));
         }
     }
 
     #[test]
-    fn the_report_tells_who_oversold() {
+    fn the_report_says_which_way_oversold() {
         let report = report(&[outcome(32, 1_968, 32), outcome(30, 1_970, 30)], 30, 2_000, 8);
         assert!(report.contains("YES, by 2"), "{report}");
         assert!(report.contains("way put 32 people into a course of 30."), "{report}");
