@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Deref;
 
-use crate::gate::Gate;
+use super::core::Gate;
 
 /// What [`Permit`] and [`OwnedPermit`] share: some places, and a way to their gate.
 pub(crate) struct PermitInner<G: Deref<Target = Gate>> {
