@@ -134,7 +134,7 @@ impl Gate {
     #[inline]
     pub(crate) fn enter(&self) -> Result<(), TryAcquireError> {
         if fast_hint::likely_available(self) {
-            self.slot.enter_roomy(|entered| self.remember(entered))
+            self.slot.enter_unseen_or_else(|entered| self.remember(entered))
         } else {
             self.slot.look()?;
             self.enter_after_look()
