@@ -47,4 +47,4 @@ pub use striped::{OwnedStripedPermit, StripedGate, StripedPermit};
 pub use tally::Tally;
 
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
-pub use keyed::{KeyHandle, KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit};
+pub use keyed::{KeyHandle, KeyInfo, KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit};
