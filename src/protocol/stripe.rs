@@ -205,10 +205,9 @@ impl AcquireStriped {
                 // operation, and with the looks of rounds:
                 // - if a look comes after it, that caller also sees what this caller gave back;
                 // - if a look comes before it, the place was free at that instant.
-                let success = ordering!(
-                    "stripe-swap-acquires-only", SeqCst => Acquire;
-                    "stripe-swap-releases-only", SeqCst => Release
-                );
+                // No model can see its acquire weakened: the reading of `seen` has acquired already,
+                // and a word with a free place does not come back, because releases only grow.
+                let success = ordering!("stripe-swap", SeqCst => Acquire);
                 // SeqCst on failure: what was found is a reading of the round, as `Look` makes.
                 let failure = ordering!("stripe-swap-failed", SeqCst => Relaxed);
                 match word.compare_exchange(seen.0, taken, success, failure) {
@@ -271,7 +270,8 @@ impl ReleaseStriped {
     #[inline(always)]
     pub(crate) fn step(self, word: &AtomicU64) -> Step<ReleaseStriped, StripeWord> {
         // SeqCst: pairs with `take` and the compare-exchange of the place's next holder, as a release
-        // operation, and with the looks of rounds, see `AcquireStriped`.
+        // operation, and with the looks of rounds, see `AcquireStriped`. No model can see its acquire
+        // weakened: what it reads decides nothing that other words could contradict.
         let order = ordering!("stripe-release", SeqCst => Acquire);
         let before = StripeWord(word.fetch_add(RELEASE_UNIT, order));
         if before.has_deficit() && !mutant!("stripe-deficit-taken-for-place") {
