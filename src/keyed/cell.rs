@@ -2,16 +2,16 @@
 //!
 //! # Invariant
 //!
-//! The entry is there exactly while the cell is open, and each ref that the cell's word counts is one
-//! [`CellRef`]. While the cell is busy, the entry's memory belongs to the [`ExclusiveCell`]. The table
-//! in `protocol/cell.rs` has the states.
+//! The entry is there exactly while the cell is open, and each ref that the cell's word counts is
+//! one [`CellRef`]. While the cell is busy, the entry's memory belongs to the [`ExclusiveCell`].
+//! The table in `protocol/cell.rs` has the states.
 //!
 //! # Safety
 //!
 //! What the unsafe code rests on is private to this file: the word, the entry's memory, and the
-//! making and unmaking of the tokens. [`ExclusiveCell`] and [`OverflowInsert`] borrow their cell, so
-//! they cannot go to another one. A [`CellRef`] does not, because a permit keeps it beside the `Arc`
-//! that keeps the cell; the functions that it goes back to are `unsafe`.
+//! making and unmaking of the tokens. [`ExclusiveCell`] and [`OverflowInsert`] borrow their cell,
+//! so they cannot go to another one. A [`CellRef`] does not, because a permit keeps it beside the
+//! `Arc` that keeps the cell; the functions that it goes back to are `unsafe`.
 #![allow(unsafe_code)]
 
 use core::mem::{forget, needs_drop, MaybeUninit};
@@ -98,14 +98,14 @@ impl<K> Cell<K> {
     pub(super) unsafe fn entry<'a>(&'a self, cell_ref: &'a CellRef) -> &'a Entry<K> {
         cell_ref.origin.check(self);
         // SAFETY: the ref is of this cell, as the caller promises. The entry was written before the
-        // ref was taken (`open` → `take_ref`), and is cleared after the ref is given up (`release` →
-        // the last `release`, or `claim`). A ref is given up by value, so not during this borrow.
+        // ref was taken (`open` → `take_ref`), and is cleared after the ref is given up (`release`
+        // → the last `release`, or `claim`). A ref is given up by value, so not during this borrow.
         // No thread writes the entry in between.
         self.entry.with(|entry| unsafe { (*entry).assume_init_ref() })
     }
 
-    /// Gives up a ref. Calls `part` with the gate before, unless this is the only ref: no other caller
-    /// could see the effect then, because the entry goes with the last ref.
+    /// Gives up a ref. Calls `part` with the gate before, unless this is the only ref: no other
+    /// caller could see the effect then, because the entry goes with the last ref.
     ///
     /// # Safety
     ///
@@ -169,8 +169,8 @@ impl<K> Cell<K> {
         Ok(OverflowInsert(self))
     }
 
-    /// Begins an overflow insert for a caller that has a ref of this cell whose entry is another key:
-    /// whatever the word is, the caller's key is not the entry while that ref lives.
+    /// Begins an overflow insert for a caller that has a ref of this cell whose entry is another
+    /// key: whatever the word is, the caller's key is not the entry while that ref lives.
     pub(super) fn begin_insert_under(&self, other: &CellRef) -> OverflowInsert<'_, K> {
         other.origin.check(self);
         loop {
@@ -192,8 +192,8 @@ impl<K> Cell<K> {
 }
 
 impl<K> ExclusiveCell<'_, K> {
-    /// Writes the entry and opens the cell, with one ref. Returns the entry, and makes the cell vacant,
-    /// if an overflow insert has begun since the claim.
+    /// Writes the entry and opens the cell, with one ref. Returns the entry, and makes the cell
+    /// vacant, if an overflow insert has begun since the claim.
     #[inline]
     pub(super) fn open(self, entry: Entry<K>) -> Result<CellRef, Entry<K>> {
         // SAFETY: the cell is busy and its memory this caller's alone, after all that was done with

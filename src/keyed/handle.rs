@@ -2,8 +2,8 @@
 //!
 //! # Invariant
 //!
-//! A handle has a ref of its key's entry. So the gate is there for as long as the handle is, and for
-//! all that is borrowed from it.
+//! A handle has a ref of its key's entry. So the gate is there for as long as the handle is, and
+//! for all that is borrowed from it.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -54,10 +54,10 @@ macro_rules! key_handle {
 
 /// The gate of one key of a [`KeyedGate`](super::KeyedGate), kept alive.
 ///
-/// Returned by [`KeyedGate::hold`](super::KeyedGate::hold). It holds no place. It derefs to the key's
-/// [`Gate`]: all that a gate does can be done with it, at the cost of a gate, such as acquiring
-/// several places, changing the capacity, closing and reopening and, with the feature `wait`,
-/// waiting for a place. While the gate is closed, callers by key are refused as
+/// Returned by [`KeyedGate::hold`](super::KeyedGate::hold). It holds no place. It derefs to the
+/// key's [`Gate`]: all that a gate does can be done with it, at the cost of a gate, such as
+/// acquiring several places, changing the capacity, closing and reopening and, with the feature
+/// `wait`, waiting for a place. While the gate is closed, callers by key are refused as
 /// [`Closed`](crate::TryAcquireError::Closed).
 ///
 /// The key lives at least as long as the handle; a handle that is leaked with

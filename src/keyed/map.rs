@@ -6,9 +6,10 @@
 //! was inserted for the same key since. What happens before a removal happens before a later look
 //! that finds the key missing.
 //!
-//! The map goes from hashes to chains of nodes, and a chain is replaced as a whole. The map underneath
-//! grows until few keys share a hash in it. Keys with the same hash would make it grow without end,
-//! so they are chained. Keys with the same lower bits would make it grow in vain, so hashes are mixed.
+//! The map goes from hashes to chains of nodes, and a chain is replaced as a whole. The map
+//! underneath grows until few keys share a hash in it. Keys with the same hash would make it grow
+//! without end, so they are chained. Keys with the same lower bits would make it grow in vain, so
+//! hashes are mixed.
 //!
 //! # Why this map
 //!

@@ -1,9 +1,10 @@
-//! Keyed gates: one gate per course, tenant, address or chat room, made when it is needed.
+//! Keyed gates: one gate per course, customer, address or chat room, made when it is needed.
 //!
 //! # Invariant
 //!
-//! A key lives while it has a ref: a permit, a handle, or a call that looks at it. Its entry goes with
-//! the last ref. `table.rs` finds and makes entries; `protocol/cell.rs` says why no key lives twice.
+//! A key lives while it has a ref: a permit, a handle, or a call that looks at it. Its entry goes
+//! with the last ref. `table.rs` finds and makes entries; `protocol/cell.rs` says why no key lives
+//! twice.
 
 mod cell;
 mod handle;
@@ -36,17 +37,17 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// One limit for each key, such as a user, an address or a chat room, made on demand.
 ///
 /// Each key has a gate of its own, whose capacity a closure returns. A key *lives* while a
-/// [permit](KeyedPermit) or a [handle](KeyHandle) of it is held, or a call looks at it. It is removed
-/// with the last of them: there is no timer and no sweep, and a flood of distinct keys leaves
-/// nothing behind.
+/// [permit](KeyedPermit) or a [handle](KeyHandle) of it is held, or a call looks at it. It is
+/// removed with the last of them: there is no timer and no sweep, and a flood of distinct keys
+/// leaves nothing behind.
 ///
 /// # Guarantees
 ///
 /// For each key as for a [`Gate`]:
 ///
 /// - *never-over*: the places held never exceed the capacity.
-/// - *exact*: a call is refused as full only if, at an instant within the call, all places of the key
-///   were held. A call that meets the removal of a key is served, never refused for it.
+/// - *exact*: a call is refused as full only if, at an instant within the call, all places of the
+///   key were held. A call that meets the removal of a key is served, never refused for it.
 /// - *no-leak*: each permit and handle gives back what it holds exactly once.
 /// - *happens-before*: what a holder wrote before it gave its place back is visible to each later
 ///   holder of a place of that key, also if the key was removed in between.
@@ -77,24 +78,25 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// In the overflow map each call also looks into a concurrent map, whose readers take no lock.
 ///
 /// Calls are lock-free, not wait-free: steps are repeated while other calls change the same cell. A
-/// caller that finds a cell being filled or cleared looks a few more times and then uses the overflow
-/// map. A caller that loses a race for a key backs off for about a microsecond, which makes two
-/// threads at one key nearly twice as fast. Callers wait only if the overflow map grows meanwhile.
+/// caller that finds a cell being filled or cleared looks a few more times and then uses the
+/// overflow map. A caller that loses a race for a key backs off for about a microsecond, which
+/// makes two threads at one key nearly twice as fast. Callers wait only if the overflow map grows
+/// meanwhile.
 ///
 /// # Memory
 ///
-/// 128 KiB for the cells, also while no key lives: 128 bytes a cell if a key and its gate fit into 64
-/// bytes, and 64 more for each 64 bytes more. Each key in the overflow map is an allocation.
+/// 128 KiB for the cells, also while no key lives: 128 bytes a cell if a key and its gate fit into
+/// 64 bytes, and 64 more for each 64 bytes more. Each key in the overflow map is an allocation.
 ///
 /// A key in a cell is dropped with its last permit or handle. A key in the overflow map may be
-/// dropped later, in a call for another key, once no reader of the map can look at it and some dozens
-/// of keys can be dropped at once; a panic of its destructor is swallowed then.
+/// dropped later, in a call for another key, once no reader of the map can look at it and some
+/// dozens of keys can be dropped at once; a panic of its destructor is swallowed then.
 ///
 /// # Panics
 ///
 /// A call with a key panics, and changes nothing, if 2^28 - 1 permits and handles are held of that
-/// key, or of another key with the same cell and tag, or if 4,095 callers at once are inserting keys
-/// of the same cell into the overflow map.
+/// key, or of another key with the same cell and tag, or if 4,095 callers at once are inserting
+/// keys of the same cell into the overflow map.
 ///
 /// # Memory ordering
 ///
@@ -174,8 +176,8 @@ impl<K: Hash + Eq> KeyedGate<K> {
 impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// As [`new`](KeyedGate::new), with a hasher of the caller's choice.
     ///
-    /// Each call hashes its key once. If attackers can predict the hasher, they can choose keys that
-    /// collide; a call then compares its key with all living keys of the same hash.
+    /// Each call hashes its key once. If attackers can predict the hasher, they can choose keys
+    /// that collide; a call then compares its key with all living keys of the same hash.
     ///
     /// # Examples
     ///
@@ -204,8 +206,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///
     /// # Panics
     ///
-    /// If the capacity closure panics or returns more than [`Gate::MAX_CAPACITY`], and if there are too
-    /// many permits and handles, see [above](Self#panics).
+    /// If the capacity closure panics or returns more than [`Gate::MAX_CAPACITY`], and if there are
+    /// too many permits and handles, see [above](Self#panics).
     ///
     /// # Examples
     ///
@@ -222,8 +224,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         Ok(KeyedPermit(self.join(key, 1)?))
     }
 
-    /// Acquires one place, as [`try_acquire`](Self::try_acquire), for a permit that is not tied to a
-    /// borrow.
+    /// Acquires one place, as [`try_acquire`](Self::try_acquire), for a permit that is not tied to
+    /// a borrow.
     ///
     /// # Errors
     ///
@@ -291,11 +293,13 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         OwnedKeyHandle(self.join_without_place(key).by(self.table.clone()))
     }
 
-    /// Changes the capacity of a living key, for as long as it lives. Returns whether the key lived.
+    /// Changes the capacity of a living key, for as long as it lives. Returns whether the key
+    /// lived.
     ///
     /// Otherwise as [`Gate::set_capacity`]: no holder loses its place, and once a lowering has
     /// returned, no caller is admitted above the new capacity. If the key does not live, nothing
-    /// changes. [Hold](Self::hold) the key if the capacity has to outlast the holders of its places.
+    /// changes. [Hold](Self::hold) the key if the capacity has to outlast the holders of its
+    /// places.
     ///
     /// # Panics
     ///
@@ -351,8 +355,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///
     /// # Memory ordering
     ///
-    /// This is an acquire operation: if it observes that a key was removed, the earlier writes of its
-    /// holders are visible.
+    /// This is an acquire operation: if it observes that a key was removed, the earlier writes of
+    /// its holders are visible.
     ///
     /// # Examples
     ///
@@ -368,7 +372,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         self.table.count(usize::MAX)
     }
 
-    /// Returns whether no key lives. Stops at the first living key; otherwise as [`len`](Self::len).
+    /// Returns whether no key lives. Stops at the first living key; otherwise as
+    /// [`len`](Self::len).
     ///
     /// # Examples
     ///
@@ -382,16 +387,18 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// Returns all living keys with their counts, in no particular order.
     ///
     /// The keys are found and cloned within the call, so the iterator borrows nothing. A key that
-    /// lives throughout the call is returned once. A key that comes to life or is removed during the
-    /// call may be missing, and may be returned twice if it does both. `occupied` and `capacity` are
-    /// each read at an instant of their own: the keys are not a picture of one instant.
+    /// lives throughout the call is returned once. A key that comes to life or is removed during
+    /// the call may be missing, and may be returned twice if it does both. `occupied` and
+    /// `capacity` are each read at an instant of their own: the keys are not a picture of one
+    /// instant.
     ///
     /// Each key found stays alive until it was cloned. No part of the map is locked or kept from
     /// being freed while `K::clone` runs.
     ///
     /// # Cost
     ///
-    /// One load for each of the 1,024 cells, and two read-modify-writes and a clone for each living key.
+    /// One load for each of the 1,024 cells, and two read-modify-writes and a clone for each living
+    /// key.
     ///
     /// # Examples
     ///

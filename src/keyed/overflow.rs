@@ -2,9 +2,9 @@
 //!
 //! # Invariant
 //!
-//! An overflow entry lives while it has refs: permits and handles, and callers that look at it. When
-//! its last ref is given up, it is dead for good. The caller that gave up that ref removes it from the
-//! map, unless another caller finds it dead and removes it before.
+//! An overflow entry lives while it has refs: permits and handles, and callers that look at it.
+//! When its last ref is given up, it is dead for good. The caller that gave up that ref removes it
+//! from the map, unless another caller finds it dead and removes it before.
 //!
 //! The map drops an entry at some later time, within a call of any thread. A panic of the key's
 //! destructor must not interrupt that call between two steps that belong together, so it is caught
@@ -36,15 +36,15 @@ impl<K> OverflowEntry<K> {
     }
 
     pub(super) fn is_live(&self) -> bool {
-        // Acquire: pairs with the Release of `release`. A caller that reads that all refs are given up
-        // sees what their holders wrote.
+        // Acquire: pairs with the Release of `release`. A caller that reads that all refs are given
+        // up sees what their holders wrote.
         self.refs.load(ordering!("keyed-node-read", Acquire => Relaxed)) > 0
     }
 
     /// Takes a ref. Returns false if the entry is dead.
     pub(super) fn take_ref(&self) -> bool {
-        // Acquire: pairs with the Release of `release`. A caller that finds the entry dead, and begins
-        // the key's next life, comes after all that was done under its refs.
+        // Acquire: pairs with the Release of `release`. A caller that finds the entry dead, and
+        // begins the key's next life, comes after all that was done under its refs.
         let mut refs = self.refs.load(ordering!("keyed-node-take-ref", Acquire => Relaxed));
         while refs > 0 || mutant!("keyed-node-revived") {
             assert!(refs < MAX_REFS, "too many permits and handles of one key");
@@ -64,8 +64,8 @@ impl<K> OverflowEntry<K> {
     pub(super) fn release(&self) -> bool {
         // Release: pairs with the Acquire of `take_ref` and `is_live`, and with that of the last
         // `release`.
-        // Acquire: pairs with the Release of the earlier calls. What the last caller releases at the
-        // key's cell comes after all that was done under the other refs.
+        // Acquire: pairs with the Release of the earlier calls. What the last caller releases at
+        // the key's cell comes after all that was done under the other refs.
         let order = ordering!(
             "keyed-node-release-acquires-only", AcqRel => Acquire;
             "keyed-node-release-releases-only", AcqRel => Release

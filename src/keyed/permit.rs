@@ -62,8 +62,8 @@ keyed_permit!(
     "rooms.try_acquire(7)"
 );
 
-/// One place of one key in a [`KeyedGate`](super::KeyedGate) behind an `Arc`, given back when this is
-/// dropped.
+/// One place of one key in a [`KeyedGate`](super::KeyedGate) behind an `Arc`, given back when this
+/// is dropped.
 ///
 /// Returned by [`KeyedGate::try_acquire_owned`](super::KeyedGate::try_acquire_owned); otherwise the
 /// same as [`KeyedPermit`].

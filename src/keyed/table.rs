@@ -26,8 +26,8 @@ use crate::sync::IN_MODEL;
 /// The number of bits of the hash that choose the cell. In the models all keys have the same cell.
 const CELL_BITS: u32 = if IN_MODEL { 0 } else { 10 };
 
-/// How often a caller looks again at a busy cell before it inserts into the overflow map. Each wait is
-/// twice as long as the one before; a cell is busy for about as long as the first few.
+/// How often a caller looks again at a busy cell before it inserts into the overflow map. Each wait
+/// is twice as long as the one before; a cell is busy for about as long as the first few.
 const BUSY_LOOKS: u32 = if IN_MODEL { 0 } else { 6 };
 
 /// How long a caller that has lost a race for a key backs off, in spin-loop hints: long enough for
@@ -56,8 +56,8 @@ enum Location<K> {
 ///
 /// A `Location::Cell` is made together with its `EntryRef`, by [`Table::take_ref`] and
 /// [`Table::join`], from a cell of that table and the cell's own index; [`by`](Self::by) moves it
-/// to another pointer to the same table. So the cell of that index in `table` is always the one that
-/// gave the ref. `T` is `&Table` or `Arc<Table>`, which deref to one table for good.
+/// to another pointer to the same table. So the cell of that index in `table` is always the one
+/// that gave the ref. `T` is `&Table` or `Arc<Table>`, which deref to one table for good.
 pub(super) struct EntryRef<T: Deref<Target = Table<K>>, K> {
     table: T,
     /// `None` once it has moved to another `EntryRef`.
@@ -179,8 +179,8 @@ impl<K> Table<K> {
         living
     }
 
-    /// Calls `f` with a ref of every living key. `f` runs while the map is read: it must not call the
-    /// user's code.
+    /// Calls `f` with a ref of every living key. `f` runs while the map is read: it must not call
+    /// the user's code.
     pub(super) fn visit<'a>(&'a self, mut f: impl FnMut(EntryRef<&'a Self, K>)) {
         for (index, cell) in self.cells.iter().enumerate() {
             let mut seen = cell.read();

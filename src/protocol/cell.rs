@@ -6,29 +6,33 @@
 //! bit 63       CONFLICT: an overflow insert has begun since the cell became busy
 //! bits 52..63  tag: 10 bits of the entry's hash, and one bit that is set in every tag
 //! bits 40..52  inserts: overflow inserts in progress
-//! bits 28..40  nodes: keys of this cell in the overflow map; the greatest value means "that many or
-//!              more"
+//! bits 28..40  nodes: keys of this cell in the overflow map; the greatest value means "that many
+//!              or more"
 //! bits  0..28  refs: permits and handles of the entry, and callers that look at it
 //! ```
 //!
-//! | tag  | refs | the cell is                                                                     |
-//! |------|------|---------------------------------------------------------------------------------|
-//! | set  | some | *open*: the entry is there, and stays while there are refs                      |
-//! | set  | none | *busy*: the caller that fills or clears the cell owns the entry's memory        |
-//! | none | none | *vacant*; *claimable*, if no overflow insert is in progress                     |
+//! | tag  | refs | the cell is                                                              |
+//! |------|------|--------------------------------------------------------------------------|
+//! | set  | some | *open*: the entry is there, and stays while there are refs               |
+//! | set  | none | *busy*: the caller that fills or clears the cell owns the entry's memory |
+//! | none | none | *vacant*; *claimable*, if no overflow insert is in progress              |
 //!
 //! The hash of a key chooses its cell. A living key is either the entry of that cell or a node of
 //! the overflow map, never both and never twice, because of two rules:
 //!
-//! - *Overflow insert*: the caller first counts its insert, in a step from a word that shows that the
-//!   entry is not its key; then it inserts the node; then it turns the insert into a counted node.
+//! - *Overflow insert*: the caller first counts its insert, in a step from a word that shows that
+//!   the entry is not its key; then it inserts the node; then it turns the insert into a counted
+//!   node.
 //! - *Claim*: the caller makes a claimable cell busy, then looks into the map if nodes are counted,
 //!   and opens the cell only if CONFLICT is not set.
 //!
-//! An overflow insert that began before the claim has published its node, so the claimer finds it. A
-//! later one sets CONFLICT, and the claim fails to open, or it begins when the cell is open, and the
-//! entry is another key. No caller waits for another: a caller that finds the cell in use inserts
-//! into the map, and a caller that has lost a race tries again because another made progress.
+//! A cell with an overflow insert in progress is not claimable. So an insert that began before a
+//! claim has published its node, and the claimer finds it. An insert that begins while the cell is
+//! busy sets CONFLICT, and the claim fails to open. One that begins when the cell is open does so
+//! because the entry is another key.
+//!
+//! No caller waits for another: a caller that finds the cell in use inserts into the map, and a
+//! caller that has lost a race tries again because another caller made progress.
 //!
 //! # Memory ordering
 //!
@@ -101,8 +105,8 @@ impl CellWord {
         self.0 & REFS == 1
     }
 
-    /// Returns whether the count of nodes is exact. Once it has reached its greatest value, it stays
-    /// there.
+    /// Returns whether the count of nodes is exact. Once it has reached its greatest value, it
+    /// stays there.
     fn counts_nodes(self) -> bool {
         self.0 & NODES != NODES
     }
@@ -151,9 +155,9 @@ impl CellState {
     /// Gives up a ref. Returns whether it was the last; the cell is busy then, and the caller's.
     #[inline]
     pub(crate) fn release(&self) -> bool {
-        // Release: pairs with the Acquire of `claim`, `begin_insert`, `read` and the last `release`.
-        // The next entry, the key's next life and the end of this life come after all that was done
-        // under this ref.
+        // Release: pairs with the Acquire of `claim`, `begin_insert`, `read` and the last
+        // `release`. The next entry, the key's next life and the end of this life come after all
+        // that was done under this ref.
         // Acquire: pairs with the Release of the earlier calls. The last caller clears the entry
         // after all that was done under the other refs.
         let order = ordering!(

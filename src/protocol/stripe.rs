@@ -14,9 +14,9 @@
 //! | below `BASE` | no place is free; what is missing is the *deficit* |
 //!
 //! A caller that decremented a stripe without a free place leaves a deficit. It is owned by no
-//! permit and invisible to readers. Either that caller removes it, if the word has not changed since,
-//! or the next release at this stripe pays it. The deficit is never greater than the number of
-//! callers, since a caller decrements without a look only where it believes a place to be free.
+//! permit and invisible to readers. Either that caller removes it, if the word has not changed
+//! since, or the next release at this stripe pays it. The deficit is never greater than the number
+//! of callers, since a caller decrements without a look only where it believes a place to be free.
 //!
 //! | change              | free | releases | when |
 //! |---------------------|------|----------|------|
@@ -29,12 +29,12 @@
 //!
 //! # How a caller knows about all stripes at one instant
 //!
-//! A caller reads the stripes in rounds. The instant in question is the last reading of a round; the
-//! next round reads the other stripes again. The free places of a stripe grow only when its releases
-//! grow. So if both readings of a stripe show the same number of releases, it had at no time in
-//! between more free places than at the first reading; if both also show as many free places, none
-//! was taken either. Releases only grow, so comparing their sums is enough. The last stripe of the
-//! round was read at the instant itself.
+//! A caller reads the stripes in rounds. The instant in question is the last reading of a round;
+//! the next round reads the other stripes again. The free places of a stripe grow only when its
+//! releases grow. So if both readings of a stripe show the same number of releases, it had at no
+//! time in between more free places than at the first reading; if both also show as many free
+//! places, none was taken either. Releases only grow, so comparing their sums is enough. The last
+//! stripe of the round was read at the instant itself.
 //!
 //! Releases wrap. A round would be confirmed wrongly if, during it, a multiple of 2^34 places were
 //! given back at the stripes that it reads: minutes of nothing else at the speed of one cache line,
@@ -42,10 +42,10 @@
 //!
 //! # Memory ordering
 //!
-//! Every operation is SeqCst. "All stripes at one instant" means something only in an order that all
-//! callers share: with less, two callers could see the changes of two stripes in different orders,
-//! and each be refused at an instant that did not exist for the other. So the orders that the
-//! exhaustive search runs are all that there are. The acquire and release that *happens-before*
+//! Every operation here is SeqCst. "All stripes at one instant" means something only in an order that
+//! all callers share: with less, two callers could see the changes of two stripes in different
+//! orders, and each be refused at an instant that did not exist for the other. So the orders that
+//! the exhaustive search runs are all that there are. The acquire and release that *happens-before*
 //! needs are part of SeqCst.
 //!
 //! Loom cannot tell SeqCst from AcqRel. The named weakenings here are those that break what acquire
@@ -58,7 +58,8 @@ use crate::sync::{AtomicU64, Ordering};
 const LEVEL_BITS: u32 = 30;
 const LEVEL: u64 = (1 << LEVEL_BITS) - 1;
 
-/// The level of a stripe without a free place. The deficit fits below it, the greatest capacity above.
+/// The level of a stripe without a free place. The deficit fits below it, the greatest capacity
+/// above.
 const BASE: u64 = 1 << 28;
 
 /// What giving back one place adds to a word: one release, and one free place.
@@ -205,8 +206,9 @@ impl AcquireStriped {
                 // operation, and with the looks of rounds:
                 // - if a look comes after it, that caller also sees what this caller gave back;
                 // - if a look comes before it, the place was free at that instant.
-                // No model can see its acquire weakened: the reading of `seen` has acquired already,
-                // and a word with a free place does not come back, because releases only grow.
+                // No model can see its acquire weakened: the reading of `seen` has acquired
+                // already, and a word with a free place does not come back, because releases only
+                // grow.
                 let success = ordering!("stripe-swap", SeqCst => Acquire);
                 // SeqCst on failure: what was found is a reading of the round, as `Look` makes.
                 let failure = ordering!("stripe-swap-failed", SeqCst => Relaxed);
@@ -222,8 +224,8 @@ impl AcquireStriped {
             NextStep::DropDeficit(after) => {
                 let before = after.0 + 1;
                 // SeqCst: as all changes. Without a name, since no model can see it weakened: the
-                // caller does nothing between `take` and this step that it could publish. On failure
-                // the next release at this stripe pays the deficit.
+                // caller does nothing between `take` and this step that it could publish. On
+                // failure the next release at this stripe pays the deficit.
                 let _ = word.compare_exchange(after.0, before, Ordering::SeqCst, Ordering::SeqCst);
                 // The stripe had no free place when `take` decremented it: that was the reading.
                 self.consider(StripeWord(before))
@@ -269,9 +271,9 @@ pub(crate) struct ReleaseStriped;
 impl ReleaseStriped {
     #[inline(always)]
     pub(crate) fn step(self, word: &AtomicU64) -> Step<ReleaseStriped, StripeWord> {
-        // SeqCst: pairs with `take` and the compare-exchange of the place's next holder, as a release
-        // operation, and with the looks of rounds, see `AcquireStriped`. No model can see its acquire
-        // weakened: what it reads decides nothing that other words could contradict.
+        // SeqCst: pairs with `take` and the compare-exchange of the place's next holder, as a
+        // release operation, and with the looks of rounds, see `AcquireStriped`. No model can see
+        // its acquire weakened: what it reads decides nothing that other words could contradict.
         let order = ordering!("stripe-release", SeqCst => Acquire);
         let before = StripeWord(word.fetch_add(RELEASE_UNIT, order));
         if before.has_deficit() && !mutant!("stripe-deficit-taken-for-place") {

@@ -1,7 +1,7 @@
 //! Thread affinity: which stripe is the thread's own, and whether it left a free place there.
 //!
-//! A store between two locked operations makes the second wait for it. So on the path that most calls
-//! take, nothing is stored here, only read.
+//! A store between two locked operations makes the second wait for it. So on the path that most
+//! calls take, nothing is stored here, only read.
 //!
 //! # Invariant
 //!
@@ -79,8 +79,9 @@ pub(super) fn record(likely_free: bool) {
 /// Checks whether another thread uses the same stripe. `releases` is a multiple of
 /// [`COLLISION_INTERVAL`] that the stripe's count reached with a release by this thread.
 ///
-/// A thread alone at its stripe sees every multiple. A thread that has missed one shares the stripe:
-/// it moves on to the next stripe, at every gate, so that threads with colliding numbers separate.
+/// A thread alone at its stripe sees every multiple. A thread that has missed one shares the
+/// stripe: it moves on to the next stripe, at every gate, so that threads with colliding numbers
+/// separate.
 #[cold]
 #[inline(never)]
 pub(super) fn detect_collision(releases: u64) {

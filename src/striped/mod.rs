@@ -3,8 +3,8 @@
 //! # Invariant
 //!
 //! The free places of all stripes and the places held add up to the capacity. Each place is free at
-//! one stripe or held; any stripe serves any thread. `protocol/stripe.rs` has the words and the rounds
-//! over them, `affinity.rs` each thread's own stripe.
+//! one stripe or held; any stripe serves any thread. `protocol/stripe.rs` has the words and the
+//! rounds over them, `affinity.rs` each thread's own stripe.
 
 mod affinity;
 mod permit;
@@ -27,16 +27,16 @@ use crate::sync::AtomicU64;
 
 /// A semaphore for one limit that all threads of a server use all the time.
 ///
-/// Every acquisition at a [`Gate`] writes the same word, and each core waits for the cache line that
-/// holds it. A striped gate spreads its places over several words, the *stripes*. A thread acquires
-/// places from its own stripe and gives them back to its own stripe, wherever they came from. Only if
-/// its own stripe has no free place does it look at the others.
+/// Every acquisition at a [`Gate`] writes the same word, and each core waits for the cache line
+/// that holds it. A striped gate spreads its places over several words, the *stripes*. A thread
+/// acquires places from its own stripe and gives them back to its own stripe, wherever they came
+/// from. Only if its own stripe has no free place does it look at the others.
 ///
 /// # One word or stripes
 ///
 /// | | [`Gate`] | `StripedGate` |
 /// |---|---|---|
-/// | memory | 8 bytes (24 with the feature `wait`), no allocation, can be a `static` | 128 bytes a stripe, allocated |
+/// | memory | 8 bytes (24 with the feature `wait`), no allocation | 128 bytes a stripe, allocated |
 /// | acquire and give back, one thread | an addition and a subtraction | the same |
 /// | the same on many threads | all wait for one cache line | each thread uses its own |
 /// | a refusal | one load, no write | up to two loads a stripe, no write |
@@ -44,45 +44,45 @@ use crate::sync::AtomicU64;
 /// | `try_acquire` is | wait-free | lock-free |
 /// | closing, resizing, several places at once, waiting | yes | no |
 ///
-/// On two cores, where one counter per thread took 20 ns: on one thread a pair took 19 ns at a `Gate`
-/// and 24 at a `StripedGate`, on two threads 99 and 23; a refusal took 2 ns and 55
+/// On two cores, where one counter per thread took 20 ns: on one thread a pair took 19 ns at a
+/// `Gate` and 24 at a `StripedGate`, on two threads 99 and 23; a refusal took 2 ns and 55
 /// (`cargo bench --bench scaling`, medians).
 ///
-/// Use a `Gate` for a room, a connection or a job queue: for whatever there are many of, or is often
-/// full. Use a `StripedGate` for a limit that all threads pass all the time and seldom reach.
+/// Use a `Gate` for a room, a connection or a job queue: for whatever there are many of, or is
+/// often full. Use a `StripedGate` for a limit that all threads pass all the time and seldom reach.
 ///
 /// # Guarantees
 ///
 /// - *never-over*: the places held never exceed the capacity.
-/// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, all places
-///   were held. No place is ever in transit between stripes, where a caller could miss it.
+/// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, all
+///   places were held. No place is ever in transit between stripes, where a caller could miss it.
 /// - *no-leak*: each permit gives its place back exactly once, on whatever thread it is dropped.
 /// - *lock-free*: a call takes another step only because another call has acquired a place or given
-///   one back. A caller that finds no place looks a second time, and is refused if no place was given
-///   back in between.
+///   one back. A caller that finds no place looks a second time, and is refused if no place was
+///   given back in between.
 ///
 /// # Memory ordering
 ///
-/// Acquiring, giving back and a refusal are sequentially consistent operations: all threads see them
-/// in one order. What a holder wrote before it gave its place back is visible to the next holder of
-/// that place. Unlike at a [`Gate`], the writes of other earlier holders may not be: they may have
-/// given their places back at other stripes.
+/// Acquiring, giving back and a refusal are sequentially consistent operations: all threads see
+/// them in one order. What a holder wrote before it gave its place back is visible to the next
+/// holder of that place. Unlike at a [`Gate`], the writes of other earlier holders may not be: they
+/// may have given their places back at other stripes.
 ///
 /// # What is not promised
 ///
 /// - Fairness.
 /// - That a call ends within a bounded number of steps while others acquire and give back.
-/// - That a thread finds a place at its own stripe: if some threads only acquire and others only give
-///   back, the former search the stripes of the latter each time.
+/// - That a thread finds a place at its own stripe: if some threads only acquire and others only
+///   give back, the former search the stripes of the latter each time.
 ///
 /// # Related work
 ///
 /// Paul McKenney's *Is Parallel Programming Hard, And, If So, What Can You Do About It?* describes
-/// *limit counters* in its chapter on counting: each thread counts within an allowance of its own, and
-/// the rest is kept in a global counter. A thread that runs out takes a lock and, for an exact count,
-/// gets the other threads' counts with signals or with an atomic operation on each. A striped gate has
-/// no global counter, lock or signal: each place is at a stripe where any thread can acquire it, and a
-/// refusal is proved by reading alone.
+/// *limit counters* in its chapter on counting: each thread counts within an allowance of its own,
+/// and the rest is kept in a global counter. A thread that runs out takes a lock and, for an exact
+/// count, gets the other threads' counts with signals or with an atomic operation on each. A
+/// striped gate has no global counter, lock or signal: each place is at a stripe where any thread
+/// can acquire it, and a refusal is proved by reading alone.
 ///
 /// # Examples
 ///
@@ -139,7 +139,8 @@ impl StripedGate {
     /// ```
     pub const MAX_STRIPES: usize = 256;
 
-    /// Creates a gate with `capacity` places, all free, and as many stripes as this machine can use.
+    /// Creates a gate with `capacity` places, all free, and as many stripes as this machine can
+    /// use.
     ///
     /// That is one for each thread that can run at the same time
     /// ([`available_parallelism`](std::thread::available_parallelism)), rounded up to a power of
@@ -164,8 +165,8 @@ impl StripedGate {
         StripedGate::with_stripes(capacity, useful.min(StripedGate::MAX_STRIPES))
     }
 
-    /// Creates a gate with `capacity` places, all free, over `stripes` stripes, rounded up to a power
-    /// of two.
+    /// Creates a gate with `capacity` places, all free, over `stripes` stripes, rounded up to a
+    /// power of two.
     ///
     /// More stripes than threads that run at the same time only make refusals and readings slower.
     ///
@@ -200,11 +201,12 @@ impl StripedGate {
     ///
     /// # Cost
     ///
-    /// One subtraction if this thread left a free place at its own stripe when it used it last. Else a
-    /// load and a compare-exchange if a place is free there now. Else the caller looks at the other
-    /// stripes until one has a free place. A refusal while no place is given back is at most two loads
-    /// a stripe (2*s* - 1 for *s* stripes) and writes nothing; only the first refusal after others have
-    /// emptied the thread's own stripe also costs the subtraction, and a compare-exchange to undo it.
+    /// One subtraction if this thread left a free place at its own stripe when it used it last.
+    /// Else a load and a compare-exchange if a place is free there now. Else the caller looks at
+    /// the other stripes until one has a free place. A refusal while no place is given back is at
+    /// most two loads a stripe (2*s* - 1 for *s* stripes) and writes nothing; only the first
+    /// refusal after others have emptied the thread's own stripe also costs the subtraction, and a
+    /// compare-exchange to undo it.
     ///
     /// # Examples
     ///
@@ -225,8 +227,8 @@ impl StripedGate {
     /// Acquires one place, as [`try_acquire`](Self::try_acquire), for a permit that owns its gate.
     ///
     /// The permit holds the `Arc` instead of a borrow: it can move to another thread or task, and
-    /// keeps the gate alive. The `Arc`'s count is one word that all threads write: where every request
-    /// passes the gate, borrow instead.
+    /// keeps the gate alive. The `Arc`'s count is one word that all threads write: where every
+    /// request passes the gate, borrow instead.
     ///
     /// # Errors
     ///
@@ -292,10 +294,10 @@ impl StripedGate {
 
     /// Returns approximately how many places are held, forgotten permits included.
     ///
-    /// Exact if no place is acquired or given back during the call. Otherwise it is off, up or down,
-    /// by at most the number of places that are: each stripe is read at an instant of its own, and a
-    /// place that leaves one stripe and is given back to another meanwhile may be counted twice or not
-    /// at all. It is never above the capacity. For an exact reading see
+    /// Exact if no place is acquired or given back during the call. Otherwise it is off, up or
+    /// down, by at most the number of places that are: each stripe is read at an instant of its
+    /// own, and a place that leaves one stripe and is given back to another meanwhile may be
+    /// counted twice or not at all. It is never above the capacity. For an exact reading see
     /// [`occupied_exact`](Self::occupied_exact).
     ///
     /// # Cost
@@ -326,8 +328,8 @@ impl StripedGate {
     ///
     /// Two loads a stripe if nothing changes in between; one more load a stripe for each round in
     /// which something did. While places are acquired and given back all the time that can be very
-    /// many rounds: this is for tests, shutdowns and quiet gates, not for a dashboard. Lock-free; it
-    /// writes nothing.
+    /// many rounds: this is for tests, shutdowns and quiet gates, not for a dashboard. Lock-free;
+    /// it writes nothing.
     ///
     /// # Examples
     ///
@@ -344,8 +346,8 @@ impl StripedGate {
 
     /// Returns approximately how many places are free.
     ///
-    /// As exact as [`occupied`](Self::occupied), and as costly. The two add up to the capacity only if
-    /// nothing changes between the calls.
+    /// As exact as [`occupied`](Self::occupied), and as costly. The two add up to the capacity only
+    /// if nothing changes between the calls.
     ///
     /// # Examples
     ///
@@ -402,8 +404,8 @@ impl StripedGate {
         }
     }
 
-    /// Goes on if the hint says nothing of this thread's own stripe, or was wrong: `taken` is the word
-    /// that [`stripe::take`] left then.
+    /// Goes on if the hint says nothing of this thread's own stripe, or was wrong: `taken` is the
+    /// word that [`stripe::take`] left then.
     #[cold]
     #[inline(never)]
     fn finish_entering(

@@ -14,10 +14,10 @@ use super::StripedGate;
 
 /// One place in a [`StripedGate`], given back when this is dropped.
 ///
-/// Returned by [`StripedGate::try_acquire`]. The place goes back to the stripe of the thread that drops
-/// the permit, also while panicking; that costs one atomic addition, and one more for each rejected
-/// call whose deficit it pays. A permit that is leaked with [`core::mem::forget`] keeps its place, as
-/// with [`forget`](StripedPermit::forget).
+/// Returned by [`StripedGate::try_acquire`]. The place goes back to the stripe of the thread that
+/// drops the permit, also while panicking; that costs one atomic addition, and one more for each
+/// rejected call whose deficit it pays. A permit that is leaked with [`core::mem::forget`] keeps
+/// its place, as with [`forget`](StripedPermit::forget).
 ///
 /// # Examples
 ///

@@ -1,5 +1,5 @@
-//! The keys of a keyed gate: each is kept while it lives, and dropped once. What a key does when it is
-//! compared, cloned or dropped harms no other key.
+//! The keys of a keyed gate: each is kept while it lives, and dropped once. What a key does when it
+//! is compared, cloned or dropped harms no other key.
 
 use std::hash::Hasher;
 use std::panic::{catch_unwind, AssertUnwindSafe};

@@ -1,7 +1,7 @@
 //! Random actions on a keyed gate beside a plain model: a `HashMap` of what is held.
 //!
-//! After each action the result is the model's, and so are `keys`, `len`, `is_empty` and `occupied` of
-//! every key.
+//! After each action the result is the model's, and so are `keys`, `len`, `is_empty` and `occupied`
+//! of every key.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
@@ -13,8 +13,8 @@ use proptest::prelude::*;
 
 const KEYS: u8 = 6;
 
-/// A hasher under which all keys have the same cell but different tags: it undoes how the crate mixes
-/// hashes.
+/// A hasher under which all keys have the same cell but different tags: it undoes how the crate
+/// mixes hashes.
 #[derive(Default)]
 struct OneCell(u64);
 

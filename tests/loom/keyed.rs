@@ -1,12 +1,12 @@
 //! The lives of a key, in every order of steps and with every stale value.
 //!
-//! Loom cannot see into the real overflow map; here it is a list under loom's lock, which is not held
-//! while a node is looked at (`src/keyed/map_model.rs`). All keys have the same cell, and a caller
-//! that finds it busy looks only once. All else is the code itself.
+//! Loom cannot see into the real overflow map; here it is a list under loom's lock, which is not
+//! held while a node is looked at (`src/keyed/map_model.rs`). All keys have the same cell, and a
+//! caller that finds it busy looks only once. All else is the code itself.
 //!
-//! A witness cell stands for what a holder works on: a place too many, or a write of an earlier holder
-//! that is not visible, is a race on it. The keys are witnesses too: each is written when it is dropped,
-//! and read when it is compared.
+//! A witness cell stands for what a holder works on: a place too many, or a write of an earlier
+//! holder that is not visible, is a race on it. The keys are witnesses too: each is written when it
+//! is dropped, and read when it is compared.
 
 use std::cell::Cell;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -230,8 +230,8 @@ fn a_key_lives_in_the_cell_or_the_map_beside_its_tag() {
     cell_and_overflow(ONE_TAG);
 }
 
-/// A node is counted, so the claimer looks into the map, while another caller begins an overflow insert
-/// and then claims the cell.
+/// A node is counted, so the claimer looks into the map, while another caller begins an overflow
+/// insert and then claims the cell.
 #[test]
 fn claiming_beside_a_node() {
     explore(3, || {
@@ -253,8 +253,8 @@ fn claiming_beside_a_node() {
 }
 
 /// The claimer has looked and found no node of its key. Then another key fills the cell, a node of
-/// the claimer's key replaces the node that was there, the other key is removed, and the word is what
-/// it was.
+/// the claimer's key replaces the node that was there, the other key is removed, and the word is
+/// what it was.
 #[test]
 fn a_node_comes_between_the_look_and_the_claim() {
     explore(3, || {
@@ -427,8 +427,8 @@ fn a_lowering_is_paid_by_releases() {
     });
 }
 
-/// Rejected protocols: gates that are removed from a map in the obvious ways. Their models must fail,
-/// or the models above prove nothing.
+/// Rejected protocols: gates that are removed from a map in the obvious ways. Their models must
+/// fail, or the models above prove nothing.
 mod rejected {
     use super::*;
     use headcount::{Gate, TryAcquireError};
@@ -468,7 +468,8 @@ mod rejected {
         }
     }
 
-    /// Reads whether it was the last holder, and then removes: another caller may have entered between.
+    /// Reads whether it was the last holder, and then removes: another caller may have entered
+    /// between.
     #[test]
     #[should_panic(expected = "Causality violation")]
     fn looking_before_removing_is_not_enough() {

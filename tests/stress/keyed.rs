@@ -1,10 +1,10 @@
 //! The keyed gate under random load, with the real overflow map. Also meant for ThreadSanitizer.
 //!
-//! `cargo test --release --features keyed --test stress -- keyed [rounds]`; with a number of rounds,
-//! without the floods that show that memory stays flat.
+//! `cargo test --release --features keyed --test stress -- keyed [rounds]`; with a number of
+//! rounds, without the floods that show that memory stays flat.
 //!
-//! Each key guards a number in plain memory that only its holders write: with a capacity of 1, a place
-//! too many, or a life that overlaps the next, is a lost write.
+//! Each key guards a number in plain memory that only its holders write: with a capacity of 1, a
+//! place too many, or a life that overlaps the next, is a lost write.
 
 // The witness of happens-before is memory without any synchronisation of its own.
 #![allow(unsafe_code)]
@@ -141,8 +141,8 @@ pub(crate) fn every_caller_is_served(rounds: u64) {
     assert!(gates.is_empty());
 }
 
-/// A flood of distinct keys leaves nothing behind: neither in vacant cells, nor beside so many living
-/// keys that most of the flood goes to the overflow map.
+/// A flood of distinct keys leaves nothing behind: neither in vacant cells, nor beside so many
+/// living keys that most of the flood goes to the overflow map.
 pub(crate) fn memory_stays_flat(keys: u64, beside: u64) {
     let gates = forever(KeyedGate::new(|_: &u64| 1));
     let held: Vec<_> = (0..beside).map(|key| gates.try_acquire(key).unwrap()).collect();

@@ -40,8 +40,8 @@ fn never_over(capacity: u32, stripes: usize) {
     assert_eq!(gate.occupied_exact(), 0, "no-leak");
 }
 
-/// *exact*: there are as many tickets as places, so a thread with a ticket is never refused, however
-/// many others try meanwhile and wherever the free place is.
+/// *exact*: there are as many tickets as places, so a thread with a ticket is never refused,
+/// however many others try meanwhile and wherever the free place is.
 fn refused_only_if_full(capacity: u32, stripes: usize) {
     let gate = forever(StripedGate::with_stripes(capacity, stripes));
     // Tickets handed out: each is taken before its place, and given back after it.
@@ -67,8 +67,8 @@ fn refused_only_if_full(capacity: u32, stripes: usize) {
     assert_eq!(gate.occupied_exact(), 0, "no-leak");
 }
 
-/// *happens-before*: each holder of the only place finds what the last holder wrote, though that one
-/// may have given the place back at another stripe.
+/// *happens-before*: each holder of the only place finds what the last holder wrote, though that
+/// one may have given the place back at another stripe.
 fn handing_on() {
     static MEMORY: Plain = Plain::new();
     static ROUNDS: AtomicU64 = AtomicU64::new(0);

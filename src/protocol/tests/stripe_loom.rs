@@ -1,8 +1,8 @@
 //! The striped gate, in every order of steps and with every stale value.
 //!
 //! Most models run the state machines on two stripes by hand, so that each caller's own stripe is
-//! known. For each step that the protocol needs there is a rejected protocol without it, whose model
-//! must fail.
+//! known. For each step that the protocol needs there is a rejected protocol without it, whose
+//! model must fail.
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU64, Ordering};
@@ -128,8 +128,8 @@ fn model_within(preemptions: Option<usize>, body: impl Fn() + Sync + Send + 'sta
     builder.check(body);
 }
 
-/// One place is always free: a holder gives its place back at one stripe before it acquires the other.
-/// So `acquire`, from `home` first, must succeed.
+/// One place is always free: a holder gives its place back at one stripe before it acquires the
+/// other. So `acquire`, from `home` first, must succeed.
 fn no_call_is_refused_while_a_place_moves(
     moves: usize,
     preemptions: Option<usize>,
@@ -163,8 +163,8 @@ fn exact_while_a_place_moves_often() {
     no_call_is_refused_while_a_place_moves(3, Some(6), 0, Stripes::acquire);
 }
 
-/// The caller may lose the place at its own stripe to the mover: what its compare-exchange finds then
-/// is a reading as well.
+/// The caller may lose the place at its own stripe to the mover: what its compare-exchange finds
+/// then is a reading as well.
 #[test]
 fn exact_after_a_lost_compare_exchange() {
     no_call_is_refused_while_a_place_moves(1, None, 1, Stripes::acquire);
@@ -277,8 +277,8 @@ fn happens_before_across_stripes() {
     });
 }
 
-/// A holder gives the only place back and wants one again, and another caller wants one: exactly one
-/// of them gets it.
+/// A holder gives the only place back and wants one again, and another caller wants one: exactly
+/// one of them gets it.
 #[test]
 fn exact_holder_that_returns() {
     for acquire in [Stripes::acquire, Stripes::acquire_unseen] {
