@@ -61,12 +61,20 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// that it is called with. [`set_capacity`](Self::set_capacity) changes the capacity of a living
 /// key.
 ///
+/// # What is not promised
+///
+/// - Anything about keys whose `Hash` or `Eq` contradict themselves or change while the key lives:
+///   its places may be lost.
+/// - That the destructor of a thread-local may drop a permit of a key in the overflow map: if the
+///   map's own thread-local is gone by then, the program aborts.
+///
 /// # What it is slow at
 ///
 /// More than about 1,000 keys that live at the same time. A key's hash chooses one of 1,024 cells.
 /// A key whose cell is in use by another key goes to an overflow map instead, where bringing a key
 /// to life and removing it costs about ten times as much as in a cell, and several times as much as
-/// in a map under a lock. The number of keys over time does not matter, only the number at once.
+/// in a map under a lock. Beside 100 living keys that happens to about every tenth new key, beside
+/// 1,000 to most, beside 10,000 to nearly all. The number of keys over time does not matter.
 ///
 /// # Cost
 ///
@@ -102,13 +110,6 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 ///
 /// Acquiring a place is an acquire operation and giving it back is a release operation, for all
 /// lives of a key.
-///
-/// # What is not promised
-///
-/// - Anything about keys whose `Hash` or `Eq` contradict themselves or change while the key lives:
-///   its places may be lost.
-/// - That the destructor of a thread-local may drop a permit of a key in the overflow map: if the
-///   map's own thread-local is gone by then, the program aborts.
 ///
 /// # Examples
 ///
@@ -200,7 +201,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///
     /// # Errors
     ///
-    /// - [`Full`](TryAcquireError::Full) if all places of the key were held.
+    /// - [`Full`](TryAcquireError::Full) if all places of the key were held or, with the feature
+    ///   `wait`, a caller waited for one through a [handle](KeyHandle).
     /// - [`Closed`](TryAcquireError::Closed) if the key's gate was closed through a
     ///   [handle](KeyHandle).
     ///

@@ -32,6 +32,23 @@ use crate::sync::AtomicU64;
 /// acquires places from its own stripe and gives them back to its own stripe, wherever they came
 /// from. Only if its own stripe has no free place does it look at the others.
 ///
+/// # Guarantees
+///
+/// - *never-over*: the places held never exceed the capacity.
+/// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, all
+///   places were held. No place is ever in transit between stripes, where a caller could miss it.
+/// - *no-leak*: each permit gives its place back exactly once, on whatever thread it is dropped.
+/// - *lock-free*: a call takes another step only because another call has acquired a place or given
+///   one back. A caller that finds no place looks a second time, and is refused if no place was
+///   given back in between.
+///
+/// # What is not promised
+///
+/// - Fairness.
+/// - That a call ends within a bounded number of steps while others acquire and give back.
+/// - That a thread finds a place at its own stripe: if some threads only acquire and others only
+///   give back, the former search the stripes of the latter each time.
+///
 /// # One word or stripes
 ///
 /// | | [`Gate`] | `StripedGate` |
@@ -51,29 +68,12 @@ use crate::sync::AtomicU64;
 /// Use a `Gate` for a room, a connection or a job queue: for whatever there are many of, or is
 /// often full. Use a `StripedGate` for a limit that all threads pass all the time and seldom reach.
 ///
-/// # Guarantees
-///
-/// - *never-over*: the places held never exceed the capacity.
-/// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, all
-///   places were held. No place is ever in transit between stripes, where a caller could miss it.
-/// - *no-leak*: each permit gives its place back exactly once, on whatever thread it is dropped.
-/// - *lock-free*: a call takes another step only because another call has acquired a place or given
-///   one back. A caller that finds no place looks a second time, and is refused if no place was
-///   given back in between.
-///
 /// # Memory ordering
 ///
 /// Acquiring, giving back and a refusal are sequentially consistent operations: all threads see
 /// them in one order. What a holder wrote before it gave its place back is visible to the next
 /// holder of that place. Unlike at a [`Gate`], the writes of other earlier holders may not be: they
 /// may have given their places back at other stripes.
-///
-/// # What is not promised
-///
-/// - Fairness.
-/// - That a call ends within a bounded number of steps while others acquire and give back.
-/// - That a thread finds a place at its own stripe: if some threads only acquire and others only
-///   give back, the former search the stripes of the latter each time.
 ///
 /// # Related work
 ///
