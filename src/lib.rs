@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 
+#[cfg(not(target_has_atomic = "32"))]
+compile_error!("headcount needs compare-exchange on 32-bit atomics (target_has_atomic = \"32\")");
+
 extern crate alloc;
 
 mod error;
