@@ -63,6 +63,19 @@ fn closed_against_who_remembers_room() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
 }
 
+/// After its own closing, a thread with a fast hint adds while another thread leaves: it must back
+/// out.
+#[test]
+fn closed_for_a_thread_with_a_hint() {
+    let crowd = Crowd {
+        capacity: 3,
+        before: &[Enter],
+        threads: &[&[Close, Enter], &[Enter, Leave]],
+        bound: None,
+    };
+    assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, false, true));
+}
+
 #[test]
 fn close_twice_against_enter() {
     let crowd = Crowd { threads: &[&[Close, Enter], &[Close], &[Enter, Leave]], ..CLOSING };
