@@ -38,15 +38,19 @@ pub(crate) fn handing_on() {
     static ROUNDS: AtomicU64 = AtomicU64::new(0);
     let gate = forever(Gate::new(1));
     play("handing on", 4, |scene, me, round| {
+        // Yields while it holds the place: on a single core no other thread would be refused.
+        let write = || {
+            linger(round);
+            MEMORY.update(|n| n + 1)
+        };
         let answer = match (me + round) % 3 {
-            0 => gate.try_run(|| MEMORY.update(|n| n + 1)),
-            1 => gate.try_acquire().map(|_permit| MEMORY.update(|n| n + 1)),
-            _ => gate.try_acquire_many(1).map(|_permit| MEMORY.update(|n| n + 1)),
+            0 => gate.try_run(write),
+            1 => gate.try_acquire().map(|_permit| write()),
+            _ => gate.try_acquire_many(1).map(|_permit| write()),
         };
         if scene.saw(answer).is_ok() {
             ROUNDS.fetch_add(1, Relaxed);
         }
-        linger(round);
     });
     assert_eq!(MEMORY.read(), ROUNDS.load(Relaxed), "happens-before");
     assert_eq!(gate.occupied(), 0, "no-leak");
