@@ -17,7 +17,7 @@ def run(twins, test, *arguments):
     environment = dict(os.environ, RUSTFLAGS="--cfg headcount_loom")
     # A folder of their own: cargo cannot tell a twin's build from that of the true source.
     environment["CARGO_TARGET_DIR"] = os.environ.get("TWINS_TARGET_DIR", str(root / "target" / "twins"))
-    command = ["cargo", "test", "--release", *arguments, "--test", test]
+    command = ["cargo", "test", "--release", "--features", "_loom", *arguments, "--test", test]
     with tempfile.TemporaryDirectory() as copy:
         tree = pathlib.Path(copy) / "headcount"
         shutil.copytree(root, tree, ignore=shutil.ignore_patterns("target", ".git"))

@@ -3,7 +3,7 @@
 //! Each ordering that is stronger than Relaxed, and each second look or re-check, carries a name at
 //! its site. In ordinary builds both macros are constants. Under `--cfg headcount_mutants` the
 //! variable `HEADCOUNT_MUTANT` of the environment picks one name, and that site is weakened.
-//! `ci/mutants.txt` names the test that has to fail then, and `ci/mutants` runs them all.
+//! A file in `ci/mutants.d` names the test that has to fail then, and `ci/mutants` runs them all.
 
 /// The ordering of a site, and the weaker one that its mutant uses:
 /// `ordering!("slot-leave", Release => Relaxed)`. Several mutants of one site are listed one after
