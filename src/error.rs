@@ -1,36 +1,42 @@
-//! Every refusal.
+//! The errors of gates, courses and keyed gates.
 
 use core::error::Error;
 use core::fmt;
 
 use crate::protocol::slot::Refusal;
 
-/// Why [`Gate::try_acquire`](crate::Gate::try_acquire) and its kin let nobody in.
+/// The reason for which [`Gate::try_acquire`](crate::Gate::try_acquire) and similar methods refuse
+/// a caller.
+///
+/// # Examples
 ///
 /// ```
 /// use headcount::{Gate, TryAcquireError};
 ///
 /// let gate = Gate::new(1);
 /// let _permit = gate.try_acquire()?;
-/// let refused = gate.try_acquire().unwrap_err();
-/// assert_eq!(refused, TryAcquireError::Full);
-/// assert_eq!(refused.to_string(), "all places are held: try again when someone has left");
+/// let error = gate.try_acquire().unwrap_err();
+/// assert_eq!(error, TryAcquireError::Full);
+/// assert_eq!(error.to_string(), "not enough places available");
 /// # Ok::<(), TryAcquireError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-// As wide as the count of a permit, whose bytes it shares in a `Result`: a narrower one would be
-// merged into what stood there, which makes each refusal wait for the one before.
+// As wide as the count of a permit, whose bytes it shares in a `Result`: a narrower value would be
+// merged into the bytes before it, which makes each refusal wait for the one before.
 #[repr(u32)]
 pub enum TryAcquireError {
-    /// Fewer places were free than asked for. Trying again can succeed once someone has left.
+    /// Fewer places were free than asked for or, with the feature `wait`, other callers waited for
+    /// a place. Trying again can succeed once a place has been given back.
     Full,
-    /// It was closed. Trying again can succeed only after a reopening.
+    /// The gate, course or key was closed. Trying again can succeed only after a reopening.
     Closed,
 }
 
 impl TryAcquireError {
-    /// True if this is [`Full`](Self::Full).
+    /// Returns whether this is [`Full`](Self::Full).
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert!(headcount::Gate::new(0).try_acquire().unwrap_err().is_full());
@@ -39,7 +45,9 @@ impl TryAcquireError {
         matches!(self, TryAcquireError::Full)
     }
 
-    /// True if this is [`Closed`](Self::Closed).
+    /// Returns whether this is [`Closed`](Self::Closed).
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::Gate::new(1);
@@ -53,8 +61,8 @@ impl TryAcquireError {
 
 impl From<Refusal> for TryAcquireError {
     #[inline]
-    fn from(refused: Refusal) -> Self {
-        match refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
             Refusal::Full => TryAcquireError::Full,
             Refusal::Closed => TryAcquireError::Closed,
         }
@@ -64,37 +72,80 @@ impl From<Refusal> for TryAcquireError {
 impl fmt::Display for TryAcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            TryAcquireError::Full => "all places are held: try again when someone has left",
-            TryAcquireError::Closed => "closed: nobody gets in unless it is reopened",
+            TryAcquireError::Full => "not enough places available",
+            TryAcquireError::Closed => "closed",
         })
     }
 }
 
 impl Error for TryAcquireError {}
 
-/// Why [`Course::enroll`](crate::Course::enroll) enrolled nobody.
+/// The reason for which [`Course::enroll`](crate::Course::enroll) does not enroll a caller.
+///
+/// # Examples
 ///
 /// ```
 /// use headcount::{Course, EnrollError};
 ///
 /// let course = Course::new(30);
-/// let failed = course.enroll(|_| Err::<(), _>("no account")).unwrap_err();
-/// assert_eq!(failed, EnrollError::Failed("no account"));
-/// assert_eq!(failed.to_string(), "not enrolled, the place is free again: no account");
+/// let error = course.enroll(|_| Err::<(), _>("no account")).unwrap_err();
+/// assert_eq!(error, EnrollError::Failed("no account"));
+/// assert_eq!(error.to_string(), "enrollment failed: no account");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum EnrollError<E> {
-    /// All places were taken. Trying again can succeed once someone has withdrawn or cancelled.
+    /// No place was free or, with the feature `wait`, other callers waited for a place. Trying
+    /// again can succeed once a place has been given back.
     Full,
     /// The course was closed. Trying again can succeed only after a reopening.
     Closed,
-    /// The block failed with this, and its place was given back.
+    /// The closure returned this error, and its place was given back.
     Failed(E),
 }
 
+impl<E> EnrollError<E> {
+    /// Returns whether this is [`Full`](Self::Full).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let course = headcount::Course::new(0);
+    /// assert!(course.enroll(|_| Ok::<_, ()>(())).unwrap_err().is_full());
+    /// ```
+    pub fn is_full(&self) -> bool {
+        matches!(self, EnrollError::Full)
+    }
+
+    /// Returns whether this is [`Closed`](Self::Closed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let course = headcount::Course::new(30);
+    /// course.close();
+    /// assert!(course.enroll(|_| Ok::<_, ()>(())).unwrap_err().is_closed());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        matches!(self, EnrollError::Closed)
+    }
+
+    /// Returns whether this is [`Failed`](Self::Failed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let course = headcount::Course::new(30);
+    /// assert!(course.enroll(|_| Err::<(), _>("no account")).unwrap_err().is_failed());
+    /// ```
+    pub fn is_failed(&self) -> bool {
+        matches!(self, EnrollError::Failed(_))
+    }
+}
+
 impl<E> From<TryAcquireError> for EnrollError<E> {
-    fn from(refused: TryAcquireError) -> Self {
-        match refused {
+    fn from(error: TryAcquireError) -> Self {
+        match error {
             TryAcquireError::Full => EnrollError::Full,
             TryAcquireError::Closed => EnrollError::Closed,
         }
@@ -106,9 +157,7 @@ impl<E: fmt::Display> fmt::Display for EnrollError<E> {
         match self {
             EnrollError::Full => TryAcquireError::Full.fmt(f),
             EnrollError::Closed => TryAcquireError::Closed.fmt(f),
-            EnrollError::Failed(why) => {
-                write!(f, "not enrolled, the place is free again: {why}")
-            }
+            EnrollError::Failed(error) => write!(f, "enrollment failed: {error}"),
         }
     }
 }
@@ -116,17 +165,19 @@ impl<E: fmt::Display> fmt::Display for EnrollError<E> {
 impl<E: Error + 'static> Error for EnrollError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            EnrollError::Failed(why) => Some(why),
+            EnrollError::Failed(error) => Some(error),
             EnrollError::Full | EnrollError::Closed => None,
         }
     }
 }
 
-/// A withdrawal from a course in which nobody is enrolled. Nothing was changed.
+/// The error of a withdrawal from a course without enrollments. The course is unchanged.
+///
+/// # Examples
 ///
 /// ```
-/// let refused = headcount::Course::new(30).withdraw().unwrap_err();
-/// assert_eq!(refused.to_string(), "nobody is enrolled: there is nothing to withdraw");
+/// let error = headcount::Course::new(30).withdraw().unwrap_err();
+/// assert_eq!(error.to_string(), "no enrollment to withdraw");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -134,27 +185,33 @@ pub struct WithdrawError;
 
 impl fmt::Display for WithdrawError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nobody is enrolled: there is nothing to withdraw")
+        f.write_str("no enrollment to withdraw")
     }
 }
 
 impl Error for WithdrawError {}
 
-/// More heads than places, or more places than can be counted.
+/// The error of a number above its limit: more enrollments than places, or more places than
+/// [`Gate::MAX_CAPACITY`](crate::Gate::MAX_CAPACITY).
+///
+/// # Examples
 ///
 /// ```
-/// let refused = headcount::Course::with_enrolled(30, 32).unwrap_err();
-/// assert_eq!((refused.asked(), refused.limit()), (32, 30));
-/// assert_eq!(refused.to_string(), "32 is above the limit of 30: ask for at most that many");
+/// let error = headcount::Course::with_enrolled(30, 32).unwrap_err();
+/// assert_eq!((error.asked(), error.limit()), (32, 30));
+/// assert_eq!(error.to_string(), "32 exceeds the limit of 30");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct CapacityError {
     pub(crate) asked: u32,
     pub(crate) limit: u32,
 }
 
 impl CapacityError {
-    /// What was asked for.
+    /// Returns the number that was asked for.
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert_eq!(headcount::Course::with_enrolled(1, 2).unwrap_err().asked(), 2);
@@ -163,7 +220,9 @@ impl CapacityError {
         self.asked
     }
 
-    /// The most that would have been accepted.
+    /// Returns the greatest number that would have been accepted.
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert_eq!(headcount::Course::with_enrolled(1, 2).unwrap_err().limit(), 1);
@@ -175,13 +234,14 @@ impl CapacityError {
 
 impl fmt::Display for CapacityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is above the limit of {}: ask for at most that many", self.asked, self.limit)
+        write!(f, "{} exceeds the limit of {}", self.asked, self.limit)
     }
 }
 
 impl Error for CapacityError {}
 
-/// Fewer permits are held, or fewer members are in a room, than a quorum asks for.
+/// The error of a closing that asks for a quorum: fewer places of a gate are held, or fewer seats
+/// of a room are taken, than it asks for.
 ///
 /// # Examples
 ///
@@ -190,21 +250,21 @@ impl Error for CapacityError {}
 /// let _player = game.try_acquire()?;
 /// let error = game.close_if_occupied(3).unwrap_err();
 /// assert_eq!((error.occupied, error.quorum), (1, 3));
-/// assert_eq!(error.to_string(), "1 of the 3 that the quorum asks for are inside");
+/// assert_eq!(error.to_string(), "quorum not reached: 1 of 3");
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct QuorumError {
-    /// How many were inside.
+    /// The number of places held or seats taken.
     pub occupied: u32,
-    /// How many are needed.
+    /// The number that was asked for.
     pub quorum: u32,
 }
 
 impl fmt::Display for QuorumError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of the {} that the quorum asks for are inside", self.occupied, self.quorum)
+        write!(f, "quorum not reached: {} of {}", self.occupied, self.quorum)
     }
 }
 
@@ -217,7 +277,7 @@ impl Error for QuorumError {}
 /// let gate = headcount::Gate::new(1);
 /// gate.close();
 /// let refused = gate.acquire_blocking().unwrap_err();
-/// assert_eq!(refused.to_string(), "closed: nobody gets in unless it is reopened");
+/// assert_eq!(refused.to_string(), "closed");
 /// # }
 /// ```
 #[cfg(feature = "wait")]

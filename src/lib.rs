@@ -104,6 +104,9 @@
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(not(target_has_atomic = "32"))]
+compile_error!("headcount needs compare-exchange on 32-bit atomics (target_has_atomic = \"32\")");
+
 extern crate alloc;
 
 // The example of the README is compiled and run as a doc test.

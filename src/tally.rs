@@ -3,18 +3,44 @@
 //! # Invariant
 //!
 //! The value never wraps: every change is a compare-exchange that saturates. A plain addition would
-//! be one step, but could carry past the end what another caller has just brought near it.
+//! be one step, but could wrap a value that another caller has just brought near the end.
 
 use core::fmt;
 
+use crate::protocol::mutants::ordering;
 use crate::sync::{const_fn, AtomicU64, Ordering};
 
-/// An unbounded counter that returns what it changed to.
+/// A counter whose every change returns the value that it led to.
 ///
-/// # The exact 1000th post
+/// A tally has no capacity; it saturates at zero and at `u64::MAX`. Available where the target has
+/// 64-bit atomics.
 ///
-/// Any operation that changes a value returns that value in the same step, so exactly one caller
-/// sees each value that the tally passes on its way up by one:
+/// # Guarantees
+///
+/// - *once*: each value on the way up by one is returned by exactly one
+///   [`increment`](Tally::increment). A value that the tally leaves downwards can be reached again,
+///   and is returned again; this includes the rewind of an
+///   [`increment_with`](Tally::increment_with) that fails.
+/// - The value never wraps: a change that would pass zero or `u64::MAX` stops there, and returns
+///   that.
+/// - Each change counts either before or after a [`reset`](Tally::reset), never not at all.
+///
+/// # Cost
+///
+/// A change is a load and a compare-exchange, repeated for as long as other callers change the
+/// value in between (lock-free). [`get`](Tally::get) and [`reset`](Tally::reset) are one atomic
+/// operation.
+///
+/// # Memory ordering
+///
+/// Every change is an acquire and a release operation, and [`get`](Tally::get) is an acquire
+/// operation: a caller that reads a value sees the earlier writes of the callers whose changes led
+/// to it.
+///
+/// # Examples
+///
+/// The exact 1000th post: since a change returns its value in the same step, exactly one caller is
+/// told 1000.
 ///
 /// ```
 /// use headcount::Tally;
@@ -23,23 +49,6 @@ use crate::sync::{const_fn, AtomicU64, Ordering};
 /// let gold_stars: Vec<u64> = (0..3).map(|_| posts.increment()).filter(|&n| n == 1000).collect();
 /// assert_eq!(gold_stars, [1000]);
 /// ```
-///
-/// # What is promised
-///
-/// - *once*: each value on the way up is returned by exactly one [`increment`](Tally::increment). A
-///   value that is left downwards and reached again is reached again, also by
-///   [`increment_with`](Tally::increment_with) after a rewind.
-/// - It never goes below zero nor past `u64::MAX`: it *saturates*, and returns the value at which it
-///   stays.
-/// - Nothing is lost between [`take`](Tally::take) and the next change.
-///
-/// # Memory ordering and cost
-///
-/// Every change is an acquire and a release operation: who reads a value sees what the caller who
-/// made it had written before. A load and a compare-exchange, repeated for as long as others change
-/// the value in between (lock-free); [`take`](Tally::take) is one atomic operation.
-///
-/// Available where the target has 64-bit atomics.
 pub struct Tally {
     value: AtomicU64,
     start: u64,
@@ -47,7 +56,9 @@ pub struct Tally {
 
 impl Tally {
     const_fn! {
-        /// A tally that begins at `start`, and goes back to it on [`take`](Self::take).
+        /// Creates a tally with the value `start`, to which [`reset`](Self::reset) returns.
+        ///
+        /// # Examples
         ///
         /// ```
         /// static POSTS: headcount::Tally = headcount::Tally::new(0);
@@ -58,7 +69,9 @@ impl Tally {
         }
     }
 
-    /// Adds one and returns what it became, or stays at `u64::MAX` and returns that.
+    /// Adds one and returns the new value, which is at most `u64::MAX`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let tally = headcount::Tally::new(u64::MAX - 1);
@@ -69,18 +82,22 @@ impl Tally {
         self.add(1)
     }
 
-    /// Adds `n` and returns what it became, or goes to `u64::MAX` if that is less.
+    /// Adds `n` and returns the new value, which is at most `u64::MAX`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let tally = headcount::Tally::new(5);
     /// assert_eq!(tally.add(10), 15);
-    /// assert_eq!(tally.add(u64::MAX), u64::MAX);
+    /// assert_eq!(tally.add(u64::MAX), u64::MAX); // saturated
     /// ```
     pub fn add(&self, n: u64) -> u64 {
         self.change(|value| value.saturating_add(n)).1
     }
 
-    /// Takes one away and returns what it became, or stays at 0 and returns that.
+    /// Subtracts one and returns the new value, which is at least 0.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let tally = headcount::Tally::new(1);
@@ -91,29 +108,35 @@ impl Tally {
         self.sub(1)
     }
 
-    /// Takes `n` away and returns what it became, or goes to 0 if `n` is more than there is.
+    /// Subtracts `n` and returns the new value, which is at least 0.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let tally = headcount::Tally::new(15);
     /// assert_eq!(tally.sub(10), 5);
-    /// assert_eq!(tally.sub(10), 0);
+    /// assert_eq!(tally.sub(10), 0); // saturated
     /// ```
     pub fn sub(&self, n: u64) -> u64 {
         self.change(|value| value.saturating_sub(n)).1
     }
 
-    /// The value at an instant within the call.
+    /// Returns the value at an instant within the call.
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert_eq!(headcount::Tally::new(7).get(), 7);
     /// ```
     pub fn get(&self) -> u64 {
-        // Acquire: who reads a value sees what came before it.
-        self.value.load(Ordering::Acquire)
+        // Acquire, pairs with the Release half of `change` and `reset`: the earlier writes of the
+        // callers whose changes led to this value are visible.
+        self.value.load(ordering!("tally-get", Acquire => Relaxed))
     }
 
-    /// Goes back to the start value and returns what it was, in one step: each change counts either
-    /// before or after.
+    /// Returns to the start value, and returns the value before, in one step.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let tally = headcount::Tally::new(0);
@@ -122,19 +145,25 @@ impl Tally {
     /// assert_eq!(tally.get(), 0);
     /// ```
     pub fn reset(&self) -> u64 {
-        // AcqRel: takes over from those who counted before, hands over to those who count after.
-        self.value.swap(self.start, Ordering::AcqRel)
+        // AcqRel, pairs with `change` and `get`: Acquire shows this caller the earlier writes of
+        // those whose changes it takes, Release shows its own to those whose changes follow.
+        let ordering = ordering!(
+            "tally-reset-acquire", AcqRel => Release;
+            "tally-reset-release", AcqRel => Acquire;
+        );
+        self.value.swap(self.start, ordering)
     }
 
-    /// The block form: adds one, runs `f` with what it became, and takes it away again if `f` fails
-    /// or panics.
+    /// Adds one, runs `f` with the new value, and subtracts one again if `f` fails or panics.
     ///
-    /// A rewind takes away one from whatever the value is by then, and nothing if the increment was
-    /// saturated. After a [`take`](Self::take) in between, that is one of the new count.
+    /// The rewind subtracts one from the value at that time, after a [`reset`](Self::reset) in
+    /// between from the new count. It subtracts nothing if the increment was saturated.
     ///
     /// # Errors
     ///
     /// The error of `f`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let posts = headcount::Tally::new(0);
@@ -150,11 +179,17 @@ impl Tally {
         Ok(outcome)
     }
 
-    /// Changes the value by `f`; yields what it was and what it became.
+    /// Changes the value by `f`. Returns the values before and after.
     fn change(&self, f: impl Fn(u64) -> u64) -> (u64, u64) {
-        // AcqRel: see `take`. Relaxed on failure: decides only what to try next.
-        let changed =
-            self.value.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |value| Some(f(value)));
+        // AcqRel, pairs with itself, `reset` and `get`: Acquire shows this caller the earlier
+        // writes of those whose changes led to the value, Release shows its own to those that
+        // follow.
+        let success = ordering!(
+            "tally-change-acquire", AcqRel => Release;
+            "tally-change-release", AcqRel => Acquire;
+        );
+        // Relaxed on failure: the value decides only what to try next.
+        let changed = self.value.fetch_update(success, Ordering::Relaxed, |value| Some(f(value)));
         let (Ok(before) | Err(before)) = changed;
         (before, f(before))
     }
@@ -166,7 +201,7 @@ impl fmt::Debug for Tally {
     }
 }
 
-/// Takes `n` away again when dropped.
+/// Subtracts `n` again when dropped.
 struct Rewind<'a> {
     tally: &'a Tally,
     n: u64,

@@ -1,41 +1,43 @@
-//! What each thread remembers: the last slot at which it found room to spare.
+//! The fast hint: each thread remembers the last slot at which its admission left a place free.
 //!
-//! A look before an addition is what makes a refusal cheap, and costs the more the hotter the slot:
-//! the load waits for this thread's own last change to the same word, and fetches from the other
-//! core a cache waitlist that the addition will fetch again. A thread that found room left after its
-//! last entry may skip it: an addition that is wrong after all is only surplus. A thread that was
-//! refused looks again, or surplus could grow without bound.
+//! The look before an addition makes a refusal cheap, but it costs more the more contended the slot
+//! is: the load waits for this thread's own last change to the same word, and fetches from another
+//! core the cache line that the addition fetches again. A thread whose last admission left a place
+//! free skips the look: if its addition fails after all, it only leaves surplus. A thread that was
+//! refused looks again, since surplus could otherwise grow without bound.
 //!
 //! # Invariant
 //!
-//! A memory, never the truth: whatever stands here, who gets in is decided by the slot alone. Without
-//! `std` nothing is remembered, and everybody looks.
+//! Only a hint: a wrong value costs time and never changes who is admitted. Without `std` there is
+//! none, and each entry looks.
 
 #[cfg(feature = "std")]
-mod memory {
+mod hint {
     use core::cell::Cell;
+
+    use crate::protocol::mutants::mutant;
 
     crate::sync::per_thread! {
         static AVAILABLE_AT: Cell<usize> = Cell::new(0);
     }
 
-    /// Does this thread remember room to spare at `slot`?
+    /// Returns whether this thread's last admission at `slot` left a place free.
     #[inline]
     pub(crate) fn likely_available<T>(slot: &T) -> bool {
         AVAILABLE_AT.with(Cell::get) == slot as *const T as usize
     }
 
-    /// Remembers whether there is room to spare at `slot`.
+    /// Records whether an entry at `slot` left a place free.
     #[inline]
-    pub(crate) fn record<T>(slot: &T, room: bool) {
-        if likely_available(slot) != room {
-            AVAILABLE_AT.with(|at| at.set(if room { slot as *const T as usize } else { 0 }));
+    pub(crate) fn record<T>(slot: &T, available: bool) {
+        if likely_available(slot) != available && (available || !mutant!("gate-hint-stays")) {
+            AVAILABLE_AT.with(|at| at.set(if available { slot as *const T as usize } else { 0 }));
         }
     }
 }
 
 #[cfg(not(feature = "std"))]
-mod memory {
+mod hint {
     pub(crate) fn likely_available<T>(_: &T) -> bool {
         false
     }
@@ -43,7 +45,7 @@ mod memory {
     pub(crate) fn record<T>(_: &T, _: bool) {}
 }
 
-pub(crate) use memory::{likely_available, record};
+pub(crate) use hint::{likely_available, record};
 
 #[cfg(all(test, feature = "std", not(headcount_loom)))]
 mod tests {
@@ -70,9 +72,9 @@ mod tests {
     fn an_entry_is_remembered_while_there_is_room_to_spare() {
         let gate = Gate::new(3);
         let mut permits = Vec::new();
-        for room in [true, true, false] {
+        for available in [true, true, false] {
             permits.extend(gate.try_acquire());
-            assert_eq!(likely_available(&gate), room);
+            assert_eq!(likely_available(&gate), available);
         }
         assert!(gate.try_acquire().is_err());
         permits.clear();
@@ -80,7 +82,7 @@ mod tests {
         assert!(likely_available(&gate));
         permits.extend(gate.try_acquire_many(2));
         assert!(gate.try_acquire().is_err());
-        assert!(!likely_available(&gate), "a refusal is remembered: the next one is a look");
+        assert!(!likely_available(&gate), "after a refusal the next entry looks");
 
         let gate = Gate::new(1);
         let _permit = gate.try_acquire();

@@ -1,128 +1,37 @@
-//! The gate: a slot with the API of a semaphore that never waits unless asked.
+//! The gate: a slot with the interface of a semaphore that never waits unless asked.
 //!
-//! # Invariant
-//!
-//! The slot has at most `capacity` places; it has exactly as many whenever no `set_capacity` is
-//! running. Raising moves `capacity` first and the slot after, lowering the slot first.
+//! `core` has the fields and the shared operations, `permit` the guards, `acquire` the futures.
+//! None of them depends on this file, which adds the public methods.
 
 #[cfg(feature = "wait")]
 mod acquire;
+mod core;
 pub(crate) mod fast_hint;
 mod permit;
 
+use ::core::fmt;
 use alloc::sync::Arc;
-use core::fmt;
 
 use crate::error::{QuorumError, TryAcquireError};
-use crate::protocol::slot::{Refusal, Slot, CEILING, WAITING};
-use crate::sync::{const_fn, AtomicU32, Ordering};
-use crate::wait::Waitlist;
+use crate::protocol::mutants::mutant;
+use crate::protocol::slot::{CEILING, WAITING};
+use crate::sync::{const_fn, Ordering};
 #[cfg(feature = "wait")]
 pub use acquire::{Acquire, AcquireOwned};
+pub use core::Gate;
 pub(crate) use permit::PermitInner;
 pub use permit::{OwnedPermit, Permit};
 
-/// The most places that one step of `set_capacity` withdraws. Each such call in progress may have
-/// withdrawn a step too many: this small, 32,768 of them fit between the ceiling and the flags.
+/// The greatest number of places that one step of `set_capacity` removes. Each such call in
+/// progress can have removed one step too many; of this size, 32,767 steps fit between the ceiling
+/// and the flags.
 const STEP_DOWN: u32 = 1 << 14;
 const _: () = assert!(2 * CEILING + 32_767 * STEP_DOWN < WAITING);
 
-/// A limit on how many may be inside at once.
-///
-/// A gate is a semaphore that never waits unless asked: [`try_acquire`](Gate::try_acquire) either
-/// hands out a [`Permit`] or says why not, after one or two atomic operations. Dropping the permit
-/// gives the place back. Names and behaviour are those of tokio's `Semaphore` wherever both have the thing.
-///
-/// # A chat room of at most 50
-///
-/// ```
-/// use headcount::Gate;
-///
-/// static ROOM: Gate = Gate::new(50);
-///
-/// let guests: Vec<_> = (0..60).filter_map(|_| ROOM.try_acquire().ok()).collect();
-/// assert_eq!(guests.len(), 50);
-/// drop(guests);
-/// assert_eq!(ROOM.occupied(), 0);
-/// ```
-///
-/// # More than 2 but fewer than 6 players in a game
-///
-/// ```
-/// use headcount::Gate;
-///
-/// let game = Gate::new(5);
-/// let mut players = vec![game.try_acquire()?, game.try_acquire()?];
-/// assert_eq!(game.close_if_occupied(3).unwrap_err().occupied, 2); // too few to start
-///
-/// players.push(game.try_acquire()?);
-/// assert_eq!(game.close_if_occupied(3), Ok(3)); // started: nobody joins a running game
-/// assert!(game.try_acquire().unwrap_err().is_closed());
-/// # Ok::<(), headcount::TryAcquireError>(())
-/// ```
-///
-/// # Only one at a time reorders a large data set
-///
-/// ```
-/// use headcount::Gate;
-///
-/// static REORDER: Gate = Gate::new(1);
-///
-/// let outcome = REORDER.try_run(|| {
-///     assert!(REORDER.try_run(|| ()).is_err()); // somebody is at it already
-///     "reordered"
-/// });
-/// assert_eq!(outcome, Ok("reordered"));
-/// ```
-///
-/// # What is promised
-///
-/// - *never-over*: the places held never exceed the capacity.
-/// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, as many
-///   places as were asked for were not free, or (with the feature `wait`) somebody waited for a
-///   place. A caller is never refused because another was in the middle of being refused.
-/// - *wait-free enter*: `try_acquire` takes at most three atomic operations, the drop of a permit
-///   one, and one more for each caller that was just refused, unless somebody waits for the place.
-/// - *cheap no*: a refusal by a full gate is one load and writes nothing, so that a refused crowd
-///   does not slow the holders.
-///
-/// # Closing, reopening and lowering
-///
-/// [`close`](Gate::close), and a [`set_capacity`](Gate::set_capacity) to fewer places than are held,
-/// meet callers who have found a free place and are about to take it. Such a caller is refused and
-/// backs out, in as many steps as others leave or back out at the same time; if it finds the gate
-/// open and its place there again, it is admitted instead. Until then
-/// [`occupied`](Gate::occupied) may count it. *never-over* and *no-leak* hold throughout; *exact*
-/// holds with two exceptions, which end with the calls that are in progress:
-///
-/// - A call that overlaps a reopening and the next closing may cause another to be refused as full
-///   in its favour, and be refused itself.
-/// - So may one that overlaps the time in which places are deficit, from a lowering until enough
-///   holders have left.
-///
-/// # Memory ordering
-///
-/// Giving a place back is a release operation, taking one is an acquire operation: what a holder
-/// wrote before it left is visible to whoever takes that place next. A refusal synchronises with
-/// nothing.
-///
-/// # What is not promised
-///
-/// Fairness among callers who try at the same time. That a place seen free by
-/// [`available`](Gate::available) is still free afterwards.
-///
-/// # Size
-///
-/// 8 bytes, and 24 with the feature `wait`. It is not padded: gates that different threads hammer
-/// belong on cache lines of their own, for instance in `crossbeam_utils::CachePadded`.
-pub struct Gate {
-    pub(crate) slot: Slot,
-    capacity: AtomicU32,
-    pub(crate) waitlist: Waitlist,
-}
-
 impl Gate {
     /// The greatest capacity: 2^28 = 268,435,456 places.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use headcount::Gate;
@@ -131,12 +40,16 @@ impl Gate {
     pub const MAX_CAPACITY: u32 = CEILING;
 
     const_fn! {
-        /// A gate with `capacity` places, all free. With capacity 0 it refuses everybody.
+        /// Creates a gate with `capacity` places, all of them free.
+        ///
+        /// A gate with 0 places refuses every caller.
         ///
         /// # Panics
         ///
         /// If `capacity` is above [`MAX_CAPACITY`](Self::MAX_CAPACITY); in a constant, that is a
         /// compile error.
+        ///
+        /// # Examples
         ///
         /// ```
         /// static DOOR: headcount::Gate = headcount::Gate::new(7);
@@ -145,29 +58,30 @@ impl Gate {
         #[track_caller]
         pub const fn new(capacity: u32) -> Gate {
             assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
-            Gate {
-                slot: Slot::new(capacity, 0),
-                capacity: AtomicU32::new(capacity),
-                waitlist: Waitlist::new(),
-            }
+            Gate::with_occupied(capacity, 0)
         }
     }
 
-    /// Takes a place, or says why not. Never waits.
+    /// Acquires one place, without waiting.
     ///
     /// # Errors
     ///
-    /// [`Full`](TryAcquireError::Full) if all places were held, [`Closed`](TryAcquireError::Closed)
-    /// if the gate was closed.
+    /// - [`Full`](TryAcquireError::Full) if no place was free.
+    /// - [`Closed`](TryAcquireError::Closed) if the gate was closed.
     ///
     /// # Cost
     ///
-    /// A load and a `fetch_add`; a refusal by a full or closed gate is the load alone. A caller who
-    /// loses the last place to another in between adds one compare-exchange.
+    /// A load and a `fetch_add`; a refusal by a full or closed gate is the load alone. If another
+    /// caller takes the last place in between, the refusal adds one compare-exchange.
     ///
-    /// With the feature `std`, a thread remembers the gate at which it last found room to spare, and
-    /// does without the load there. If that gate has filled since, the thread's next refusal costs
-    /// a `fetch_add` and a compare-exchange, and those after it the load again.
+    /// With the feature `std`, each thread remembers the gate at which its last admission left a
+    /// place free, and skips the load there. If that gate has filled since, the thread's next
+    /// refusal costs a `fetch_add` and a compare-exchange, and those after it the load again.
+    ///
+    /// With the feature `wait`, a call that overtakes a waiting caller takes the lock of the
+    /// waitlist to give the place back.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::Gate::new(1);
@@ -183,26 +97,30 @@ impl Gate {
         Ok(Permit(PermitInner::new(self, 1)))
     }
 
-    /// Takes `n` places, all or none. Never waits.
+    /// Acquires `n` places, all or none, without waiting.
     ///
-    /// `n == 0` gets a permit for nothing unless the gate is closed. An `n` above the capacity is
-    /// refused as [`Full`](TryAcquireError::Full), and always will be.
+    /// With `n == 0` it returns a permit of no places, unless the gate is closed. With `n` above
+    /// the capacity it is refused as [`Full`](TryAcquireError::Full), however often it is tried.
     ///
     /// # Errors
     ///
-    /// [`Full`](TryAcquireError::Full) if fewer than `n` places were free,
-    /// [`Closed`](TryAcquireError::Closed) if the gate was closed. No place is taken then.
+    /// In either case no place is taken.
+    ///
+    /// - [`Full`](TryAcquireError::Full) if fewer than `n` places were free.
+    /// - [`Closed`](TryAcquireError::Closed) if the gate was closed.
     ///
     /// # Cost
     ///
-    /// A load and a compare-exchange, repeated for as long as others change the count in between
-    /// (lock-free, not wait-free).
+    /// A load and a compare-exchange, repeated for as long as other callers change the count in
+    /// between (lock-free, not wait-free).
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::Gate::new(5);
     /// let party = gate.try_acquire_many(3)?;
     /// assert!(gate.try_acquire_many(3).is_err());
-    /// assert_eq!(gate.available(), 2); // the refused party took nothing
+    /// assert_eq!(gate.available(), 2); // the refused call took nothing
     /// drop(party);
     /// assert_eq!(gate.available(), 5);
     /// # Ok::<(), headcount::TryAcquireError>(())
@@ -212,12 +130,16 @@ impl Gate {
         Ok(Permit(PermitInner::new(self, n)))
     }
 
-    /// As [`try_acquire`](Self::try_acquire), for a permit that is not tied to a borrow: it can move
-    /// to another thread or task and keeps the gate alive.
+    /// Acquires one place, as [`try_acquire`](Self::try_acquire), for a permit that owns its gate.
+    ///
+    /// The permit holds the `Arc` instead of a borrow: it can move to another thread or task, and
+    /// keeps the gate alive.
     ///
     /// # Errors
     ///
     /// As [`try_acquire`](Self::try_acquire). The `Arc` is dropped then.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::sync::Arc;
@@ -234,11 +156,14 @@ impl Gate {
         Ok(OwnedPermit(PermitInner::new(self, 1)))
     }
 
-    /// As [`try_acquire_many`](Self::try_acquire_many), for an owned permit.
+    /// Acquires `n` places, as [`try_acquire_many`](Self::try_acquire_many), for a permit that owns
+    /// its gate.
     ///
     /// # Errors
     ///
     /// As [`try_acquire_many`](Self::try_acquire_many). The `Arc` is dropped then.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::sync::Arc;
@@ -254,13 +179,16 @@ impl Gate {
         Ok(OwnedPermit(PermitInner::new(self, n)))
     }
 
-    /// Runs `f` inside, if there is a place: a lock that gives up at once when the capacity is 1.
+    /// Calls `f` while it holds one place, and returns the result of `f`.
     ///
-    /// The place is given back when `f` returns or panics.
+    /// The place is given back when `f` returns or panics. With capacity 1 this is a lock that
+    /// refuses instead of waiting.
     ///
     /// # Errors
     ///
-    /// As [`try_acquire`](Self::try_acquire); `f` is not called then.
+    /// As [`try_acquire`](Self::try_acquire). `f` is not called then.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::Gate::new(1);
@@ -272,24 +200,30 @@ impl Gate {
         Ok(f())
     }
 
-    /// The number of places, held or not.
+    /// Returns the number of places, held or free.
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert_eq!(headcount::Gate::new(7).capacity(), 7);
     /// ```
     pub fn capacity(&self) -> u32 {
-        // Relaxed: a number that stands for itself.
-        self.capacity.load(Ordering::Relaxed)
+        self.places()
     }
 
-    /// The number of places held, forgotten permits included.
+    /// Returns the number of places held, forgotten permits included.
     ///
-    /// Exact at an instant within the call, and never the overshoot of callers who are being
-    /// refused. It exceeds the capacity after a lowering, until enough holders have left. A reading
-    /// that overlaps a [`set_capacity`](Self::set_capacity) may be off by as many places as that
-    /// call moves; see also [closing and lowering](Self#closing-reopening-and-lowering).
+    /// Exact at an instant within the call: increments of refused callers are not counted. After a
+    /// lowering the number exceeds the capacity until enough places have been given back. A reading
+    /// that overlaps a [`set_capacity`](Self::set_capacity) can be off by as many places as that
+    /// call moves; see also [closing, reopening and lowering](Self#closing-reopening-and-lowering).
     ///
-    /// This is an acquire operation: who reads that a holder has left sees what it wrote.
+    /// # Memory ordering
+    ///
+    /// An acquire operation: if this call observes a release, the holder's earlier writes are
+    /// visible.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::Gate::new(7);
@@ -302,10 +236,16 @@ impl Gate {
         self.slot.read().held(capacity).min(self.waitlist.most(capacity))
     }
 
-    /// The number of places that nobody holds, whether or not the gate is closed.
+    /// Returns the number of free places, whether or not the gate is closed.
     ///
-    /// Exact at an instant within the call. Whoever acts on it must expect it to have changed:
-    /// [`try_acquire`](Self::try_acquire) is the way to ask and take in one step.
+    /// Exact at an instant within the call, and possibly out of date when it returns:
+    /// [`try_acquire`](Self::try_acquire) checks and takes in one step.
+    ///
+    /// # Memory ordering
+    ///
+    /// An acquire operation, as [`occupied`](Self::occupied).
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::Gate::new(7);
@@ -317,7 +257,9 @@ impl Gate {
         self.slot.read().free()
     }
 
-    /// True if no place is free, whether or not the gate is closed.
+    /// Returns whether no place is free, whether or not the gate is closed.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::Gate::new(1);
@@ -330,33 +272,39 @@ impl Gate {
         self.available() == 0
     }
 
-    /// Changes the number of places, at any time.
+    /// Changes the number of places, also while they are held.
     ///
-    /// Raising adds free places. Lowering takes free places at once and the others as their holders
-    /// leave: nobody is thrown out, [`occupied`](Self::occupied) exceeds the capacity until then, and
-    /// nobody gets in before it is below. Once a lowering call has returned, nobody is admitted
-    /// beyond the new capacity.
+    /// A raise adds free places. A lowering removes free places at once; if they are fewer than it
+    /// removes, the rest becomes a deficit, which the next releases pay with the places that they
+    /// give back. Permits stay valid: [`occupied`](Self::occupied) exceeds the capacity until the
+    /// deficit is paid, and no caller is admitted before. Once a lowering has returned, no caller
+    /// is admitted beyond the new capacity.
     ///
-    /// Lock-free: calls that run at the same time end in the capacity of one of them. Until they do,
-    /// each may hold places that it is about to withdraw or has just withdrawn in vain, and callers
-    /// may be refused for it.
-    ///
-    /// # Cost
-    ///
-    /// Two compare-exchanges for each 16,384 places, more where others change the same meanwhile.
+    /// Lock-free: calls that run at the same time end in the capacity of one of them. Until they
+    /// have returned, each can hold back places that it is about to remove, or has removed in vain,
+    /// and callers can be refused for that.
     ///
     /// # Panics
     ///
-    /// If `capacity` is above [`MAX_CAPACITY`](Self::MAX_CAPACITY). Nothing has changed then.
+    /// If `capacity` is above [`MAX_CAPACITY`](Self::MAX_CAPACITY). The gate is unchanged then.
+    ///
+    /// # Cost
+    ///
+    /// Two compare-exchanges for each 16,384 places, repeated for as long as other callers change
+    /// the count in between. With the feature `wait`, the first lowering of a gate allocates its
+    /// waitlist, and a call takes the lock of the waitlist while callers wait or there is a
+    /// deficit.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::Gate::new(3);
     /// let mut permits = vec![gate.try_acquire()?, gate.try_acquire()?, gate.try_acquire()?];
     ///
     /// gate.set_capacity(2);
-    /// assert_eq!((gate.occupied(), gate.capacity()), (3, 2)); // the three stay
+    /// assert_eq!((gate.occupied(), gate.capacity()), (3, 2)); // the permits stay valid
     /// permits.pop();
-    /// assert!(gate.try_acquire().is_err()); // two of two
+    /// assert!(gate.try_acquire().is_err()); // 2 of 2
     /// permits.pop();
     /// assert!(gate.try_acquire().is_ok());
     /// # Ok::<(), headcount::TryAcquireError>(())
@@ -367,10 +315,11 @@ impl Gate {
         let mut from = self.capacity();
         while from != capacity {
             let to = capacity.max(from.saturating_sub(STEP_DOWN));
-            let lowered = from.saturating_sub(to);
-            self.waitlist.withdraw(&self.slot, lowered);
-            // Relaxed: the slot decides who gets in. The order that *never-over* needs, that the
-            // slot never has more places than this says, is that of each call's own two changes.
+            let removed = from.saturating_sub(to);
+            self.waitlist.withdraw(&self.slot, removed);
+            // Relaxed: the slot decides who is admitted. *never-over* needs only that the slot
+            // never has more places than `capacity` says, which the order of each call's own two
+            // changes keeps.
             let swapped =
                 self.capacity.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
             from = match swapped {
@@ -379,17 +328,22 @@ impl Gate {
                     to
                 }
                 Err(now) => {
-                    self.give_back(lowered);
+                    if !mutant!("gate-lost-resize-keeps") {
+                        self.give_back(removed);
+                    }
                     now
                 }
             };
         }
     }
 
-    /// Lets nobody new in. Holders stay and give back as ever.
+    /// Closes the gate: from now on it refuses every caller. Permits stay valid.
     ///
-    /// Once this has returned, every [`try_acquire`](Self::try_acquire) that begins is refused as
-    /// [`Closed`](TryAcquireError::Closed). Closing twice is closing once.
+    /// Once this has returned, each [`try_acquire`](Self::try_acquire) that begins is refused as
+    /// [`Closed`](TryAcquireError::Closed), until the gate is [reopened](Self::reopen). Closing a
+    /// closed gate has no effect.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::Gate::new(2);
@@ -404,9 +358,14 @@ impl Gate {
         self.waitlist.close(&self.slot);
     }
 
-    /// Lets people in again. Reopening an open gate does nothing.
+    /// Reopens a closed gate: it admits callers again. Reopening an open gate has no effect.
     ///
-    /// This is a release operation: who gets in after it sees what was written before it.
+    /// # Memory ordering
+    ///
+    /// A release operation: a caller that is admitted after it sees the earlier writes of the
+    /// caller that reopened.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::Gate::new(2);
@@ -418,7 +377,9 @@ impl Gate {
         self.waitlist.reopen(&self.slot);
     }
 
-    /// True if the gate is closed.
+    /// Returns whether the gate is closed.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::Gate::new(2);
@@ -429,22 +390,30 @@ impl Gate {
         self.slot.read().is_closed()
     }
 
-    /// Closes the gate if and only if at least that many places are held at that instant.
+    /// Closes the gate if and only if at least `at_least` places are held at that instant, and
+    /// returns how many are.
     ///
-    /// Returns how many were held. A gate that is closed already stays closed, and the answer is
-    /// `Ok` if enough places are held.
+    /// A gate that is closed already stays closed; the result is `Ok` if enough places are held.
     ///
-    /// Among those held may be a caller who is about to back out, if the gate was closed before,
-    /// see [closing and lowering](Self#closing-reopening-and-lowering). A call that overlaps a
-    /// [`set_capacity`](Self::set_capacity) may be off by as many places as that moves.
+    /// If the gate was closed before, the number can include callers that are about to back out,
+    /// see [closing, reopening and lowering](Self#closing-reopening-and-lowering). A call that
+    /// overlaps a [`set_capacity`](Self::set_capacity) can be off by as many places as that moves.
     ///
     /// # Errors
     ///
-    /// How many places were held, if they were too few. The gate is unchanged then.
+    /// [`QuorumError`] with the number of places held, if they are too few. The gate is unchanged
+    /// then.
     ///
     /// # Cost
     ///
-    /// A load and a compare-exchange, repeated for as long as others change the count in between.
+    /// A load and a compare-exchange, repeated for as long as other callers change the count in
+    /// between.
+    ///
+    /// # Memory ordering
+    ///
+    /// An acquire operation, as [`occupied`](Self::occupied), whether or not it closes.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let game = headcount::Gate::new(5);
@@ -457,54 +426,14 @@ impl Gate {
     pub fn close_if_occupied(&self, at_least: u32) -> Result<u32, QuorumError> {
         let capacity = self.capacity();
         let most = self.waitlist.most(capacity);
-        let too_few = |occupied| QuorumError { occupied, quorum: at_least };
+        let error = |occupied| QuorumError { occupied, quorum: at_least };
         if at_least > most {
-            return Err(too_few(self.occupied()));
+            return Err(error(self.occupied()));
         }
         let closed = self.slot.close_if(at_least, capacity);
-        let held = closed.map_err(|held| too_few(held.min(most)))?;
+        let held = closed.map_err(|held| error(held.min(most)))?;
         self.waitlist.closed(&self.slot);
         Ok(held.min(most))
-    }
-
-    /// Claims one place. Does without the look if this thread has just found room to spare here.
-    ///
-    /// What is written here ends up in the caller: an entry without a look, and a refusal. The rest
-    /// is called, and marked cold so that it stands out of the way of the refusal.
-    #[inline]
-    pub(crate) fn enter(&self) -> Result<(), TryAcquireError> {
-        if fast_hint::likely_available(self) {
-            self.slot.enter_roomy(|entered| self.remember(entered))
-        } else {
-            self.slot.look()?;
-            self.enter_after_look()
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn enter_after_look(&self) -> Result<(), TryAcquireError> {
-        self.remember(self.slot.enter_unseen())
-    }
-
-    /// Notes whether an entry found room to spare.
-    #[cold]
-    #[inline(never)]
-    fn remember(&self, entered: Result<u32, Refusal>) -> Result<(), TryAcquireError> {
-        fast_hint::record(self, matches!(entered, Ok(level) if level < CEILING));
-        Ok(self.waitlist.admit(&self.slot, entered?, 1)?)
-    }
-
-    /// Claims `n` places, all or none.
-    pub(crate) fn take(&self, n: u32) -> Result<(), TryAcquireError> {
-        let level = self.slot.take(n)?;
-        Ok(self.waitlist.admit(&self.slot, level, n)?)
-    }
-
-    /// Gives `n` places back. What is left of a WAITING flag that nobody needs goes with them.
-    #[inline]
-    pub(crate) fn give_back(&self, n: u32) {
-        self.waitlist.give_back(&self.slot, n);
     }
 }
 

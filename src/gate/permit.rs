@@ -2,16 +2,16 @@
 //!
 //! # Invariant
 //!
-//! The counts of a gate's permits, with those of the forgotten ones, add up to what it has handed
-//! out and not got back.
+//! The counts of a gate's permits, forgotten ones included, add up to the number of places that the
+//! gate has handed out and not got back.
 
 use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Deref;
 
-use crate::gate::Gate;
+use super::core::Gate;
 
-/// What [`Permit`] and [`OwnedPermit`] share: some places, and a way to their gate.
+/// The common part of [`Permit`] and [`OwnedPermit`]: a number of places of a gate.
 pub(crate) struct PermitInner<G: Deref<Target = Gate>> {
     gate: G,
     count: u32,
@@ -50,11 +50,14 @@ impl<G: Deref<Target = Gate>> Drop for PermitInner<G> {
     }
 }
 
-/// The methods of both permits. `$owned` tells the examples how to acquire.
+/// The methods of both permits. `$gate` and `$acquire` are code of the examples: how to create a
+/// gate and how to acquire places.
 macro_rules! permit {
     ($permit:ty, $name:literal, $gate:literal, $acquire:literal) => {
         impl $permit {
-            /// The number of places that this permit holds.
+            /// Returns the number of places that this permit holds.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Gate;
@@ -67,10 +70,12 @@ macro_rules! permit {
                 self.0.count
             }
 
-            /// Moves `n` of the places into a permit of their own. None are given back in between.
+            /// Moves `n` of the places into a new permit. No place is free in between.
             ///
-            /// Returns `None`, and changes nothing, if this permit holds fewer than `n`.
-            /// `n == 0` gives a permit for nothing.
+            /// Returns `None`, and changes nothing, if this permit holds fewer than `n` places.
+            /// With `n == 0` it returns a permit of no places.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Gate;
@@ -89,8 +94,10 @@ macro_rules! permit {
             ///
             /// # Panics
             ///
-            /// If the two are permits of different gates. Nothing is lost: this permit is unchanged,
-            /// and `other` gives its places back to its own gate.
+            /// If the two are permits of different gates. This permit is unchanged then, and
+            /// `other` gives its places back to its own gate.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Gate;
@@ -105,9 +112,11 @@ macro_rules! permit {
                 self.0.merge(other.0);
             }
 
-            /// Never gives the places back: the gate counts them as occupied from now on.
+            /// Consumes the permit without giving its places back: they stay occupied for ever.
             ///
-            /// To shrink the gate instead, use [`Gate::set_capacity`].
+            /// To remove places from the gate, use [`Gate::set_capacity`].
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Gate;
@@ -129,12 +138,26 @@ macro_rules! permit {
     };
 }
 
-/// PermitInner in a [`Gate`], given back when this is dropped.
+/// Holds places of a [`Gate`] and gives them back when it is dropped.
 ///
-/// Returned by [`Gate::try_acquire`] and [`Gate::try_acquire_many`].
+/// Returned by [`Gate::try_acquire`] and [`Gate::try_acquire_many`]. A permit that is leaked with
+/// [`core::mem::forget`] keeps its places, as with [`forget`](Permit::forget). It can be dropped on
+/// any thread, and by a panic.
 ///
-/// Dropping it costs one atomic operation, on whatever thread and also while panicking. A permit
-/// that is leaked with [`core::mem::forget`] keeps its places, as with [`forget`](Permit::forget).
+/// # Cost
+///
+/// Dropping a permit of one place takes one atomic operation, and one more for each refused call
+/// that left its increment behind; of several places, a load and a compare-exchange, repeated for
+/// as long as other callers change the count in between. While there is a deficit it takes one
+/// more; with the feature `wait`, while callers wait or there is a deficit, it takes the lock of
+/// the waitlist instead, and can wake callers.
+///
+/// # Memory ordering
+///
+/// Dropping it is a release operation: the next holder of its places sees the earlier writes of
+/// this holder.
+///
+/// # Examples
 ///
 /// ```
 /// let gate = headcount::Gate::new(5);
@@ -149,10 +172,12 @@ pub struct Permit<'a>(pub(crate) PermitInner<&'a Gate>);
 
 permit!(Permit<'_>, "Permit", "let gate = Gate::new(5);", "gate.try_acquire_many");
 
-/// PermitInner in a [`Gate`] behind an `Arc`, given back when this is dropped.
+/// Holds places of a [`Gate`] behind an `Arc` and gives them back when it is dropped.
 ///
 /// Returned by [`Gate::try_acquire_owned`] and [`Gate::try_acquire_many_owned`]; otherwise the same
 /// as [`Permit`].
+///
+/// # Examples
 ///
 /// ```
 /// use std::sync::Arc;

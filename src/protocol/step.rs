@@ -1,14 +1,16 @@
-//! Operations as machines, so that a test can put any order between their steps.
+//! Operations as state machines, so that a test can put any order between their steps.
 //!
 //! # Invariant
 //!
-//! A machine's `step` makes exactly one atomic operation. All that it knows between two of them is in
-//! its state.
+//! Each call of a machine's `step` makes exactly one atomic operation. What the machine knows between
+//! two of them is in its state.
 
-/// What one step of an operation leads to.
+/// The outcome of one step of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Step<S, R> {
+    /// The operation continues in this state.
     Next(S),
+    /// The operation has ended with this result.
     Done(R),
 }
 

@@ -1,31 +1,52 @@
+//! The errors of gates and courses: texts, predicates, sources.
+
 use std::collections::HashSet;
 use std::error::Error;
 
-use headcount::{CapacityError, Course, EnrollError, TryAcquireError, WithdrawError};
+use headcount::{CapacityError, Course, EnrollError, Gate, QuorumError, TryAcquireError};
 
 #[test]
 fn every_predicate_is_true_of_its_refusal_only() {
     let (full, closed) = (TryAcquireError::Full, TryAcquireError::Closed);
     assert_eq!((full.is_full(), full.is_closed()), (true, false));
     assert_eq!((closed.is_full(), closed.is_closed()), (false, true));
+    let predicates =
+        |error: EnrollError<()>| (error.is_full(), error.is_closed(), error.is_failed());
+    assert_eq!(predicates(EnrollError::Full), (true, false, false));
+    assert_eq!(predicates(EnrollError::Closed), (false, true, false));
+    assert_eq!(predicates(EnrollError::Failed(())), (false, false, true));
+}
+
+/// Each text is a lower-case fragment without a full stop, so that it fits behind "error: ".
+#[test]
+fn every_error_has_a_text() {
+    let capacity: CapacityError = Course::with_enrolled(30, 32).unwrap_err();
+    let quorum: QuorumError = Gate::new(5).close_if_occupied(3).unwrap_err();
+    let texts = [
+        (TryAcquireError::Full.to_string(), "not enough places available"),
+        (TryAcquireError::Closed.to_string(), "closed"),
+        (EnrollError::<&str>::Full.to_string(), "not enough places available"),
+        (EnrollError::<&str>::Closed.to_string(), "closed"),
+        (EnrollError::Failed("no account").to_string(), "enrollment failed: no account"),
+        (Course::new(1).withdraw().unwrap_err().to_string(), "no enrollment to withdraw"),
+        (capacity.to_string(), "32 exceeds the limit of 30"),
+        (quorum.to_string(), "quorum not reached: 0 of 3"),
+    ];
+    for (text, expected) in texts {
+        assert_eq!(text, expected);
+    }
 }
 
 #[test]
-fn every_refusal_says_why_and_what_to_do() {
-    let full = "all places are held: try again when someone has left";
-    let closed = "closed: nobody gets in unless it is reopened";
-    assert_eq!(TryAcquireError::Full.to_string(), full);
-    assert_eq!(TryAcquireError::Closed.to_string(), closed);
-    assert_eq!(EnrollError::<&str>::Full.to_string(), full);
-    assert_eq!(EnrollError::<&str>::Closed.to_string(), closed);
-    assert_eq!(
-        EnrollError::Failed("no account").to_string(),
-        "not enrolled, the place is free again: no account"
-    );
-    let nobody: WithdrawError = Course::new(1).withdraw().unwrap_err();
-    assert_eq!(nobody.to_string(), "nobody is enrolled: there is nothing to withdraw");
-    let above: CapacityError = Course::with_enrolled(30, 32).unwrap_err();
-    assert_eq!(above.to_string(), "32 is above the limit of 30: ask for at most that many");
+fn an_error_tells_its_numbers() {
+    let above = Course::with_enrolled(30, 32).unwrap_err();
+    assert_eq!((above.asked(), above.limit()), (32, 30));
+    let above = Course::with_enrolled(Gate::MAX_CAPACITY + 1, 0).unwrap_err();
+    assert_eq!((above.asked(), above.limit()), (Gate::MAX_CAPACITY + 1, Gate::MAX_CAPACITY));
+    let gate = Gate::new(5);
+    let _permit = gate.try_acquire_many(2).unwrap();
+    let quorum = gate.close_if_occupied(3).unwrap_err();
+    assert_eq!((quorum.occupied, quorum.quorum), (2, 3));
 }
 
 #[test]

@@ -1,12 +1,13 @@
-//! Several places at once. Compare-exchange throughout: an addition of many from many threads could
-//! carry into the flags.
+//! Several places at once. Compare-exchange throughout: if many threads each added many, the sum
+//! could carry into the flags.
 
 use super::{Refusal, SlotWord};
+use crate::protocol::mutants::ordering;
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU32, Ordering};
 
-/// Claims several places, all or none. Yields the level that includes them, with WAITING if that
-/// stands.
+/// Claims several places, all or none. Returns the level that includes them, with WAITING if that
+/// is set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Take {
     Look(u32),
@@ -16,19 +17,22 @@ pub(crate) enum Take {
 impl Take {
     fn decide(wanted: u32, seen: SlotWord) -> Step<Take, Result<u32, Refusal>> {
         match seen.refusal(wanted) {
-            Some(refused) => Done(Err(refused)),
+            Some(refusal) => Done(Err(refusal)),
             None => Next(Take::Swap(wanted, seen)),
         }
     }
 
     pub(crate) fn step(self, word: &AtomicU32) -> Step<Take, Result<u32, Refusal>> {
         match self {
-            // Relaxed: `Swap` synchronises.
+            // Relaxed: the exchange in `Swap` synchronizes.
             Take::Look(wanted) => Take::decide(wanted, SlotWord(word.load(Ordering::Relaxed))),
             Take::Swap(wanted, seen) => {
                 let taken = seen.with_level(seen.level() + wanted);
-                // Acquire: as in `Enter::Add`. Relaxed on failure: decides only what to try next.
-                match word.compare_exchange(seen.0, taken.0, Ordering::Acquire, Ordering::Relaxed) {
+                // Acquire, pairs with the Release of `Leave` and `Give`: the earlier writes of the
+                // holders whose places this takes are visible.
+                let success = ordering!("slot-take", Acquire => Relaxed);
+                // Relaxed on failure: the value decides only what to try next.
+                match word.compare_exchange(seen.0, taken.0, success, Ordering::Relaxed) {
                     Ok(_) => Done(Ok(taken.claimed())),
                     Err(now) => Take::decide(wanted, SlotWord(now)),
                 }
@@ -37,8 +41,7 @@ impl Take {
     }
 }
 
-/// Gives several places back, or adds new ones. Yields the word that it
-/// left behind if somebody waits.
+/// Gives several places back, or adds new ones. Returns the word that it wrote if WAITING is set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Give {
     Look(u32),
@@ -48,12 +51,15 @@ pub(crate) enum Give {
 impl Give {
     pub(crate) fn step(self, word: &AtomicU32) -> Step<Give, Option<SlotWord>> {
         match self {
-            // Relaxed: the swap checks what was read.
+            // Relaxed: the exchange checks the value.
             Give::Look(n) => Next(Give::Swap(n, SlotWord(word.load(Ordering::Relaxed)))),
             Give::Swap(n, seen) => {
                 let given = seen.with_level(seen.level() - n);
-                // Release: as in `Leave`.
-                match word.compare_exchange(seen.0, given.0, Ordering::Release, Ordering::Relaxed) {
+                // Release, pairs with the Acquire of `Enter::add` and `Take`: the next holder of
+                // these places sees the earlier writes of this one.
+                let success = ordering!("slot-give", Release => Relaxed);
+                // Relaxed on failure: the value decides only what to try next.
+                match word.compare_exchange(seen.0, given.0, success, Ordering::Relaxed) {
                     Ok(_) => Done(given.is_waiting().then_some(given)),
                     Err(now) => Next(Give::Swap(n, SlotWord(now))),
                 }
@@ -62,7 +68,7 @@ impl Give {
     }
 }
 
-/// Withdraws places: free ones at once, the others are deficit by those who hold them.
+/// Removes places: free ones at once; held ones become deficit, which the next releases pay.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Withdraw {
     Look(u32),
@@ -72,12 +78,13 @@ pub(crate) enum Withdraw {
 impl Withdraw {
     pub(crate) fn step(self, word: &AtomicU32) -> Step<Withdraw, ()> {
         match self {
-            // Relaxed: the swap checks what was read.
+            // Relaxed: the exchange checks the value.
             Withdraw::Look(n) => Next(Withdraw::Swap(n, SlotWord(word.load(Ordering::Relaxed)))),
             Withdraw::Swap(n, seen) => {
                 let fewer = seen.with_level(seen.level() + n);
-                // Relaxed: nobody enters by this, and as a read-modify-write it continues the
-                // leavers' release sequences for whoever takes these places when they come back.
+                // Relaxed: it admits no caller. As a read-modify-write it continues the release
+                // sequences of earlier leavers, for the caller that takes these places if they
+                // come back.
                 match word.compare_exchange(seen.0, fewer.0, Ordering::Relaxed, Ordering::Relaxed) {
                     Ok(_) => Done(()),
                     Err(now) => Next(Withdraw::Swap(n, SlotWord(now))),

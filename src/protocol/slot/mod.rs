@@ -1,35 +1,40 @@
-//! The slot: one `AtomicU32` that counts heads up to a ceiling. The only place where a count changes.
+//! The slot: one `AtomicU32` that counts held permits up to a ceiling. A gate's or course's count
+//! changes nowhere else.
 //!
 //! # Invariant
 //!
 //! A slot with `p` places is empty at `CEILING - p` and full at [`CEILING`]. Flags stand above the
-//! count, so that one compare with a constant decides the fast path: whatever is unusual (full,
-//! closed, somebody waiting) is `>= CEILING`.
+//! count, so that one compare with a constant decides the fast path: every unusual state (full,
+//! closed, callers waiting) is `>= CEILING`.
 //!
 //! ```text
-//! bit 31  CLOSED     nobody new gets in
-//! bit 30  WAITING    whoever leaves looks after those who wait, or after places that are deficit
+//! bit 31  CLOSED     new callers are rejected
+//! bit 30  WAITING    each release looks after the waitlist, or after the deficit
 //! bits 0..=29        the count
 //! ```
 //!
-//! | count           | WAITING clear                          | WAITING set                              |
-//! |-----------------|----------------------------------------|------------------------------------------|
-//! | below `CEILING` | that many places are free              | free; the flag is about to be cleared    |
-//! | at `CEILING`    | full                                   | full                                     |
-//! | above `CEILING` | full; the excess is *surplus*          | full; the excess is *deficit*               |
+//! | count           | WAITING clear                   | WAITING set                           |
+//! |-----------------|---------------------------------|---------------------------------------|
+//! | below `CEILING` | the difference is free          | free; the flag is about to be cleared |
+//! | at `CEILING`    | full                            | full                                  |
+//! | above `CEILING` | full; the excess is *surplus*   | full; the excess is *deficit*         |
 //!
-//! *Surplus* is heads that nobody owns, left by callers who added to a full slot and were refused.
-//! Anyone may remove it and nobody can read it. *Owed* places were withdrawn while they were held:
-//! a leaver pays with the place that it gives up. The two look alike, so they never occur together:
-//! setting WAITING removes the surplus in the same step, and under WAITING a caller who was refused
-//! takes back exactly what it added.
+//! A caller that increments a full counter is rejected. Its increment becomes *surplus*: owned by
+//! no permit, invisible to readers, removable by any thread.
+//!
+//! *Deficit* counts the places that were removed while they were held: each release pays with the
+//! place that it gives back.
+//!
+//! The two look alike, so they never occur together: the step that sets WAITING removes the
+//! surplus, and under WAITING a rejected caller takes its own increment back.
 //!
 //! # Operations as steps
 //!
-//! Every operation that is more than one atomic operation is a small machine, see `step.rs`. The
-//! methods of [`Slot`] run the machines to their end. `tests/exhaustive` runs the same machines in
-//! every order that threads can take.
+//! Every operation of more than one atomic operation is a state machine (see
+//! [`step`](crate::protocol::step)). The methods of [`Slot`] run the machines to their end;
+//! `src/protocol/tests` runs the same machines in every order that threads can take.
 
+use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::step::run;
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{const_fn, AtomicU32, Ordering};
@@ -45,28 +50,29 @@ mod waiting;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::Assigned;
 
-/// Claims one place: load, add, check, roll back. Yields the level that includes the new head, with
-/// WAITING if that stands.
+/// Claims one place: load, add, check, roll back. Returns the level that includes the new permit,
+/// with WAITING if that is set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Enter {
     Look,
     Add,
-    /// Added to a full slot; holds what the word became. What was added is surplus.
+    /// The addition met a full slot and is surplus now. Holds the word that it led to.
     DropSurplus(SlotWord),
-    /// Added to a slot that had been closed, or had begun to owe, since the look; holds the last
-    /// word seen. What was added counts until it is taken back or turns out to be admissible.
+    /// The addition met a slot that had been closed, or had got a deficit, since the look. It
+    /// counts until it is taken back or turns out to be admissible. Holds the last word seen.
     BackOut(SlotWord),
 }
 
 impl Enter {
-    /// The addition itself. Yields what was there before.
+    /// Adds one. Returns the word before the addition.
     #[inline(always)]
     fn add(word: &AtomicU32) -> SlotWord {
-        // Acquire: pairs with the Release of every `Leave` and `Give` before it.
-        SlotWord(word.fetch_add(1, Ordering::Acquire))
+        // Acquire, pairs with the Release of `Leave` and `Give`: the earlier writes of the holders
+        // that have left, and of the caller that has reopened, are visible.
+        SlotWord(word.fetch_add(1, ordering!("slot-enter", Acquire => Relaxed)))
     }
 
-    /// What an addition to that word amounts to.
+    /// Decides what follows an addition to the word `before`.
     #[inline(always)]
     fn judge(before: SlotWord) -> Step<Enter, Result<u32, Refusal>> {
         if before.0 < CEILING {
@@ -76,51 +82,60 @@ impl Enter {
         }
     }
 
-    /// What to do about an addition to an unusual word.
+    /// As [`judge`](Self::judge), for an unusual word.
     #[cold]
     #[inline(never)]
     fn check(before: SlotWord) -> Step<Enter, Result<u32, Refusal>> {
         let after = SlotWord(before.0 + 1);
-        if before.admits_one() {
+        if mutant!("slot-enter-unchecked") || before.admits_one() {
             Done(Ok(after.claimed()))
-        } else if before.free() == 0 && !before.is_waiting() {
+        } else if mutant!("slot-surplus-always") || (before.free() == 0 && !before.is_waiting()) {
             Next(Enter::DropSurplus(after))
         } else {
             Next(Enter::BackOut(after))
         }
     }
 
+    /// Returns whether a caller that is backing out, and is counted in `now`, is still refused.
+    fn keeps_out(now: SlotWord) -> bool {
+        mutant!("slot-back-out-never-admitted")
+            || (now.is_closed() && !mutant!("slot-back-out-although-closed"))
+            || (now.deficit() > 0 && !mutant!("slot-back-out-despite-deficit"))
+    }
+
     #[inline(always)]
     pub(crate) fn step(self, word: &AtomicU32) -> Step<Enter, Result<u32, Refusal>> {
         match self {
             Enter::Look => {
-                // Relaxed: decides only whether to try; `Add` synchronises.
+                // Relaxed: the value decides only whether to try; `Add` synchronizes.
                 let seen = SlotWord(word.load(Ordering::Relaxed));
                 if seen.admits_one() {
                     Next(Enter::Add)
                 } else {
-                    Done(Err(seen.why()))
+                    Done(Err(seen.reason()))
                 }
             }
             Enter::Add => Enter::judge(Enter::add(word)),
             Enter::DropSurplus(after) => {
-                // Relaxed: nobody reads surplus, and a read-modify-write of any ordering continues
-                // the leavers' release sequences. On failure whoever leaves next pays for it.
+                // Relaxed: surplus carries no data, and a read-modify-write of any ordering
+                // continues the release sequences of leavers. On failure the next leaver removes
+                // the surplus.
                 let _ = word.compare_exchange(
                     after.0,
                     after.0 - 1,
                     Ordering::Relaxed,
                     Ordering::Relaxed,
                 );
-                Done(Err(after.why()))
+                Done(Err(after.reason()))
             }
             Enter::BackOut(seen) => {
                 let less = seen.with_level(seen.level() - 1);
-                // Relaxed on success: gives back a place that was never used, see `DropSurplus`.
-                // Acquire on failure: the word read may admit; pairs as in `Add`.
-                match word.compare_exchange(seen.0, less.0, Ordering::Relaxed, Ordering::Acquire) {
-                    Ok(_) => Done(Err(seen.why())),
-                    Err(now) if SlotWord(now).is_closed() || SlotWord(now).deficit() > 0 => {
+                // Relaxed on success: takes back a place that was never used, see `DropSurplus`.
+                // Acquire on failure, pairs as in `add`: the word read may admit this caller.
+                let failure = ordering!("slot-back-out", Acquire => Relaxed);
+                match word.compare_exchange(seen.0, less.0, Ordering::Relaxed, failure) {
+                    Ok(_) => Done(Err(seen.reason())),
+                    Err(now) if Enter::keeps_out(SlotWord(now)) => {
                         Next(Enter::BackOut(SlotWord(now)))
                     }
                     Err(now) => Done(Ok(SlotWord(now).claimed())),
@@ -130,16 +145,16 @@ impl Enter {
     }
 }
 
-/// Gives one place back. Yields the word that it left behind if somebody waits.
+/// Gives one place back. Returns the word that it wrote if WAITING is set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Leave;
 
 impl Leave {
     #[inline(always)]
     pub(crate) fn step(self, word: &AtomicU32) -> Step<Leave, Option<SlotWord>> {
-        // Release: pairs with the Acquire of `Enter::Add` and `Take`: who takes this place next
-        // sees what its holder wrote.
-        let before = SlotWord(word.fetch_sub(1, Ordering::Release));
+        // Release, pairs with the Acquire of `Enter::add`, `Take` and `Slot::read`: the next holder
+        // of this place, and a reader that sees it free, see the earlier writes of this holder.
+        let before = SlotWord(word.fetch_sub(1, ordering!("slot-leave", Release => Relaxed)));
         if before.0 <= CEILING {
             Done(None)
         } else {
@@ -147,12 +162,12 @@ impl Leave {
         }
     }
 
-    /// What to do about a subtraction from an unusual word.
+    /// Decides what follows a subtraction from an unusual word.
     #[cold]
     #[inline(never)]
     fn check(before: SlotWord) -> Step<Leave, Option<SlotWord>> {
-        if before.is_surplus() {
-            // That only paid for a surplus head.
+        if before.is_surplus() && !mutant!("slot-leave-unchecked") {
+            // The subtraction only cancelled surplus: the place is still to be given back.
             return Next(Leave);
         }
         let after = SlotWord(before.0 - 1);
@@ -160,9 +175,10 @@ impl Leave {
     }
 }
 
-/// Clears a WAITING flag that nobody needs any more. Best effort: a flag that stays costs time only.
+/// Clears WAITING once there is no deficit. Best effort: a flag that stays only costs time.
 ///
-/// Not where one can wait: there the flag falls under the lock of the line only.
+/// Without the feature `wait` only: with it, WAITING is cleared only under the lock of the
+/// waitlist.
 #[cfg_attr(feature = "wait", allow(dead_code))]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct ClearFlag(pub(crate) SlotWord);
@@ -172,7 +188,7 @@ impl ClearFlag {
     pub(crate) fn step(self, word: &AtomicU32) -> Step<ClearFlag, ()> {
         let ClearFlag(seen) = self;
         if seen.deficit() == 0 {
-            // Relaxed: changes no count. On failure somebody else has moved the word and looks.
+            // Relaxed: the count stays. On failure another thread has changed the word, and checks.
             let _ = word.compare_exchange(
                 seen.0,
                 seen.0 & !WAITING,
@@ -184,7 +200,8 @@ impl ClearFlag {
     }
 }
 
-/// Closes the slot if at least that many heads are inside one of `places` places.
+/// Closes a slot of `places` places if at least `at_least` permits are held. Returns how many are
+/// held, as an error if they are fewer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum CloseIf {
     Look { at_least: u32, places: u32 },
@@ -206,13 +223,18 @@ impl CloseIf {
     pub(crate) fn step(self, word: &AtomicU32) -> Step<CloseIf, Result<u32, u32>> {
         match self {
             CloseIf::Look { at_least, places } => {
-                // Acquire: the answer is a reading, see `Slot::read`.
-                CloseIf::decide(at_least, places, SlotWord(word.load(Ordering::Acquire)))
+                // Acquire, pairs with the Release of `Leave` and `Give`: the answer is a reading,
+                // as in `Slot::read`.
+                let ordering = ordering!("slot-close-if-look", Acquire => Relaxed);
+                CloseIf::decide(at_least, places, SlotWord(word.load(ordering)))
             }
             CloseIf::Swap { at_least, places, seen } => {
                 let closed = seen.0 | CLOSED;
-                // Acquire, on failure too: as in `Look`.
-                match word.compare_exchange(seen.0, closed, Ordering::Acquire, Ordering::Acquire) {
+                // Acquire, on success and on failure: as in `Look`. Releases may have come between
+                // the look and a success, if as many callers entered.
+                let success = ordering!("slot-close-if-swap", Acquire => Relaxed);
+                let failure = ordering!("slot-close-if-lost", Acquire => Relaxed);
+                match word.compare_exchange(seen.0, closed, success, failure) {
                     Ok(_) => Done(Ok(seen.held(places))),
                     Err(now) => CloseIf::decide(at_least, places, SlotWord(now)),
                 }
@@ -221,39 +243,42 @@ impl CloseIf {
     }
 }
 
-/// Lets nobody new in. True if the slot was open.
+/// Closes. Returns whether the slot was open.
 pub(crate) fn close(word: &AtomicU32) -> bool {
-    // Relaxed: forbids what comes later and publishes nothing.
+    // Relaxed: it publishes no data; every later entry meets the flag in the same word.
     !SlotWord(word.fetch_or(CLOSED, Ordering::Relaxed)).is_closed()
 }
 
-/// Lets people in again. True if the slot was closed.
+/// Reopens. Returns whether the slot was closed.
 pub(crate) fn reopen(word: &AtomicU32) -> bool {
-    // Release: who enters after the reopening sees what was written before it.
-    SlotWord(word.fetch_and(!CLOSED, Ordering::Release)).is_closed()
+    // Release, pairs with the Acquire of `Enter::add` and `Take`: a caller that enters after the
+    // reopening sees the earlier writes of the caller that reopened.
+    SlotWord(word.fetch_and(!CLOSED, ordering!("slot-reopen", Release => Relaxed))).is_closed()
 }
 
-/// A count of heads that never passes its ceiling.
+/// A count of held permits that never passes its ceiling.
 pub(crate) struct Slot {
     word: AtomicU32,
 }
 
 impl Slot {
     const_fn! {
-        /// A slot with `places` places of which `held` are held.
+        /// Returns a slot with `places` places of which `held` are held.
         pub(crate) const fn new(places: u32, held: u32) -> Slot {
             Slot { word: AtomicU32::new(CEILING - places + held) }
         }
     }
 
-    /// Claims one place; yields the level that includes the new head, with WAITING if that stands.
+    /// Claims one place. Returns the level that includes the new permit, with WAITING if that is
+    /// set.
+    #[cfg(any(test, target_has_atomic = "64"))]
     #[inline]
     pub(crate) fn enter(&self) -> Result<u32, Refusal> {
         self.look()?;
         self.enter_unseen()
     }
 
-    /// The first half of [`enter`](Self::enter): refuses if there is nothing to be had.
+    /// Checks whether a place can be taken: the first half of `enter`.
     #[inline]
     pub(crate) fn look(&self) -> Result<(), Refusal> {
         match Enter::Look.step(&self.word) {
@@ -262,8 +287,7 @@ impl Slot {
         }
     }
 
-    /// The second half of [`enter`](Self::enter); alone, for a caller who has reason to believe that
-    /// a place is free.
+    /// Claims one place without a look: the second half of `enter`.
     #[inline]
     pub(crate) fn enter_unseen(&self) -> Result<u32, Refusal> {
         match Enter::Add.step(&self.word) {
@@ -272,10 +296,11 @@ impl Slot {
         }
     }
 
-    /// As [`enter_unseen`](Self::enter_unseen). Everything but an entry that leaves room to spare
-    /// goes through `otherwise`, so that one compare decides the way of such an entry.
+    /// Claims one place without a look, as [`enter_unseen`](Self::enter_unseen). Every outcome but
+    /// an entry that leaves a place free goes through `otherwise`, so that such an entry is decided
+    /// by one compare.
     #[inline]
-    pub(crate) fn enter_roomy<E>(
+    pub(crate) fn enter_unseen_or_else<E>(
         &self,
         otherwise: impl FnOnce(Result<u32, Refusal>) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -295,7 +320,7 @@ impl Slot {
         run!(state, &self.word)
     }
 
-    /// Gives one place back; yields the word that it left behind if somebody waits.
+    /// Gives one place back. Returns the word that it wrote if WAITING is set.
     #[inline]
     pub(crate) fn leave(&self) -> Option<SlotWord> {
         match Leave.step(&self.word) {
@@ -310,24 +335,24 @@ impl Slot {
         run!(state, &self.word)
     }
 
-    /// Claims `n` places, all or none; yields the level that includes them, with WAITING if that
-    /// stands.
+    /// Claims `n` places, all or none. Returns the level that includes them, with WAITING if that
+    /// is set.
     pub(crate) fn take(&self, n: u32) -> Result<u32, Refusal> {
         run!(Take::Look(n), &self.word)
     }
 
-    /// Gives `n` places back, or adds `n` new ones; yields the word that it left behind if somebody
-    /// waits.
+    /// Gives `n` places back, or adds `n` new ones. Returns the word that it wrote if WAITING is
+    /// set.
     pub(crate) fn give(&self, n: u32) -> Option<SlotWord> {
         run!(Give::Look(n), &self.word)
     }
 
-    /// Withdraws `n` places, now or as their holders leave.
+    /// Removes `n` places: free ones at once, held ones as they are given back.
     pub(crate) fn withdraw(&self, n: u32) {
         run!(Withdraw::Look(n), &self.word)
     }
 
-    /// Clears WAITING after `seen` if no place is deficit.
+    /// Clears WAITING if the word is still `seen` and there is no deficit.
     #[cfg(not(feature = "wait"))]
     #[cold]
     #[inline(never)]
@@ -335,26 +360,27 @@ impl Slot {
         run!(ClearFlag(seen), &self.word)
     }
 
-    /// Lets nobody new in. True if the slot was open.
+    /// Closes. Returns whether the slot was open.
     pub(crate) fn close(&self) -> bool {
         close(&self.word)
     }
 
-    /// Lets people in again. True if the slot was closed.
+    /// Reopens. Returns whether the slot was closed.
     pub(crate) fn reopen(&self) -> bool {
         reopen(&self.word)
     }
 
-    /// Closes if at least that many of `places` are held, and says how many are.
+    /// Closes if at least `at_least` of `places` places are held. Returns how many are held, as an
+    /// error if they are fewer.
     pub(crate) fn close_if(&self, at_least: u32, places: u32) -> Result<u32, u32> {
         run!(CloseIf::Look { at_least, places }, &self.word)
     }
 
-    /// One reading.
+    /// Reads the word.
     #[inline]
     pub(crate) fn read(&self) -> SlotWord {
-        // Acquire: pairs with the Release of `Leave`: who reads that a holder has left sees what the
-        // holder wrote.
-        SlotWord(self.word.load(Ordering::Acquire))
+        // Acquire, pairs with the Release of `Leave` and `Give`: if this call observes a release,
+        // the holder's earlier writes are visible.
+        SlotWord(self.word.load(ordering!("slot-read", Acquire => Relaxed)))
     }
 }

@@ -1,11 +1,11 @@
 //! One reading of a slot.
 
-/// The count of a full slot, and the most places that a slot can have. Owed places and surplus fit
-/// between it and the flags, with room for half a billion callers in flight.
+/// The count of a full slot, and the greatest number of places of a slot. Deficit and surplus fit
+/// between it and the flags, with room for half a billion callers at once.
 pub(crate) const CEILING: u32 = 1 << 28;
-/// Somebody waits, or places are deficit.
+/// Callers wait, or there is a deficit.
 pub(crate) const WAITING: u32 = 1 << 30;
-/// Nobody new gets in.
+/// New callers are rejected.
 pub(crate) const CLOSED: u32 = 1 << 31;
 
 const COUNT: u32 = WAITING - 1;
@@ -15,11 +15,13 @@ const COUNT: u32 = WAITING - 1;
 pub(crate) struct SlotWord(pub(crate) u32);
 
 impl SlotWord {
+    /// Returns whether new callers are rejected as [`Refusal::Closed`].
     #[inline]
     pub(crate) fn is_closed(self) -> bool {
         self.0 & CLOSED != 0
     }
 
+    /// Returns whether WAITING is set.
     pub(crate) fn is_waiting(self) -> bool {
         self.0 & WAITING != 0
     }
@@ -29,7 +31,7 @@ impl SlotWord {
         self.0 & COUNT
     }
 
-    /// The count without surplus: where the heads that somebody owns, and the places deficit, end.
+    /// Returns the count without surplus.
     pub(crate) fn level(self) -> u32 {
         if self.is_waiting() {
             self.count()
@@ -38,54 +40,55 @@ impl SlotWord {
         }
     }
 
-    /// Places that nobody holds.
+    /// Returns the number of free places.
     #[inline]
     pub(crate) fn free(self) -> u32 {
         CEILING.saturating_sub(self.count())
     }
 
-    /// Places that were withdrawn while held, and not yet paid.
+    /// Returns the number of places that were removed while held and have not come back yet.
     pub(crate) fn deficit(self) -> u32 {
         self.level().saturating_sub(CEILING)
     }
 
-    /// Heads inside a slot of `places` places.
+    /// Returns the number of permits held of a slot with `places` places.
     pub(crate) fn held(self, places: u32) -> u32 {
         (self.level() + places).saturating_sub(CEILING)
     }
 
-    /// What a caller who got in is told: the level, above [`CEILING`] if WAITING stands, so that the
-    /// caller can look whether it has overtaken somebody.
+    /// Returns the result of an entry that led to this word: the level. If WAITING is set the
+    /// result is above [`CEILING`], so that the caller knows to check whether it has overtaken a
+    /// waiter.
     pub(super) fn claimed(self) -> u32 {
         (self.0 & WAITING) | self.level()
     }
 
-    /// Would a head less only pay for a surplus head?
+    /// Returns whether one decrement would only cancel surplus.
     pub(super) fn is_surplus(self) -> bool {
         self.level() < self.count()
     }
 
-    /// The same flags over another level. Sets WAITING where places become deficit.
+    /// Returns this word with another level. Sets WAITING if that level includes a deficit.
     pub(super) fn with_level(self, level: u32) -> SlotWord {
-        let owes = if level > CEILING { WAITING } else { 0 };
-        SlotWord((self.0 & !COUNT) | owes | level)
+        let flag = if level > CEILING { WAITING } else { 0 };
+        SlotWord((self.0 & !COUNT) | flag | level)
     }
 
-    /// Can one place be had now? One compare, since CLOSED stands above the ceiling as well.
+    /// Returns whether one place can be taken. One compare, since CLOSED stands above the ceiling.
     #[inline]
     pub(super) fn admits_one(self) -> bool {
         self.0 & !WAITING < CEILING
     }
 
-    /// Why `wanted` places cannot be had now, if they cannot.
+    /// Returns the reason for which `wanted` places cannot be taken, if there is one.
     #[inline]
     pub(super) fn refusal(self, wanted: u32) -> Option<Refusal> {
-        (self.is_closed() || self.free() < wanted).then(|| self.why())
+        (self.is_closed() || self.free() < wanted).then(|| self.reason())
     }
 
-    /// What a refused caller is told.
+    /// Returns the reason that a rejected caller is given.
     #[inline]
-    pub(super) fn why(self) -> Refusal {
+    pub(super) fn reason(self) -> Refusal {
         if self.is_closed() {
             Refusal::Closed
         } else {
@@ -94,7 +97,7 @@ impl SlotWord {
     }
 }
 
-/// Why a slot lets nobody in.
+/// The reason for which a slot rejects a caller.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Refusal {
     Full,

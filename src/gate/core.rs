@@ -1,0 +1,201 @@
+//! The fields of a gate, and the operations that its public methods, its permits and its futures
+//! share.
+//!
+//! # Invariant
+//!
+//! The slot has at most `capacity` places, and exactly as many whenever no `set_capacity` runs: a
+//! raise changes `capacity` first and the slot after it, a lowering the slot first.
+
+use super::fast_hint;
+use crate::error::TryAcquireError;
+use crate::protocol::slot::{Refusal, Slot, CEILING};
+use crate::sync::{const_fn, AtomicU32, Ordering};
+use crate::wait::Waitlist;
+
+/// A counting semaphore that answers at once.
+///
+/// A gate has a number of places, its capacity. [`try_acquire`](Gate::try_acquire) takes one and
+/// returns a [`Permit`](crate::Permit), or returns the reason for which it cannot; it never waits.
+/// Dropping the permit gives the place back. The capacity can be changed and the gate closed at any
+/// time, while permits are held.
+///
+/// # Guarantees
+///
+/// - *never-over*: a caller is admitted only if the places held then, with its own, are within the
+///   capacity.
+/// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, fewer
+///   places were free than asked for, or (with the feature `wait`) a caller waited for a place. A
+///   call is never refused because another call is in the middle of being refused. There are two
+///   exceptions, see [below](#closing-reopening-and-lowering).
+/// - *no-leak*: each place is given back exactly once, when its permit is dropped.
+/// - *wait-free enter*: while the gate is neither closed nor lowered and no caller waits,
+///   `try_acquire` takes at most three atomic operations; the drop of a permit of one place takes
+///   one, and one more for each refused call that left its increment behind.
+/// - *cheap no*: a refusal by a gate that is full or closed when the call begins is one load and
+///   writes nothing, so that refused callers do not slow the holders down. The exception is a
+///   thread's first refusal after an admission, see [`try_acquire`](Gate::try_acquire).
+///
+/// # Closing, reopening and lowering
+///
+/// [`close`](Gate::close), and a [`set_capacity`](Gate::set_capacity) to fewer places than are
+/// held, can come between the moment in which a call finds a free place and the moment in which it
+/// takes that place. Such a call backs out and is refused. Backing out takes as many steps as other
+/// calls change the count meanwhile; if the call finds the gate open and its place free again, it
+/// is admitted instead. Until then [`occupied`](Gate::occupied) can include it. *never-over* and
+/// *no-leak* hold throughout. *exact* has two exceptions, which end with the calls in progress:
+///
+/// - A call that overlaps a reopening and the next closing can cause another call to be refused as
+///   full, and be refused itself.
+/// - So can a call that overlaps a deficit: the time from a lowering below the number of places
+///   held until enough of them have been given back.
+///
+/// # What is not promised
+///
+/// - Fairness among callers that try at the same time.
+/// - That a place reported by [`available`](Gate::available) is still free afterwards.
+///
+/// # The feature `wait`
+///
+/// Any crate of a program can switch the feature on, for all of them. A gate then grows, see
+/// [below](#size), and [`Full`](TryAcquireError::Full) can also mean that a caller waits: as long
+/// as one does, `try_acquire` is refused, even if a place is free at that instant.
+///
+/// # Cost
+///
+/// Each method states its own. As long as no caller waits, only a lowering
+/// [`set_capacity`](Gate::set_capacity) with the feature `wait` allocates, once for each gate.
+///
+/// # Memory ordering
+///
+/// Giving a place back is a release operation and taking one is an acquire operation: a caller that
+/// takes a place sees the earlier writes of the holders that gave places back before. A refusal
+/// orders nothing.
+///
+/// # Size
+///
+/// 8 bytes; with the feature `wait` 24 bytes, or 16 on a 32-bit target. A gate is not padded: gates
+/// that different threads use heavily belong on different cache lines, for instance each in a
+/// `crossbeam_utils::CachePadded`.
+///
+/// # Examples
+///
+/// A chat room of at most 50:
+///
+/// ```
+/// use headcount::Gate;
+///
+/// static ROOM: Gate = Gate::new(50);
+///
+/// let guests: Vec<_> = (0..60).filter_map(|_| ROOM.try_acquire().ok()).collect();
+/// assert_eq!(guests.len(), 50);
+/// drop(guests);
+/// assert_eq!(ROOM.occupied(), 0);
+/// ```
+///
+/// More than 2 but fewer than 6 players in a game:
+///
+/// ```
+/// use headcount::Gate;
+///
+/// let game = Gate::new(5);
+/// let mut players = vec![game.try_acquire()?, game.try_acquire()?];
+/// assert_eq!(game.close_if_occupied(3).unwrap_err().occupied, 2); // too few to start
+///
+/// players.push(game.try_acquire()?);
+/// assert_eq!(game.close_if_occupied(3), Ok(3)); // started: a running game admits no player
+/// assert!(game.try_acquire().unwrap_err().is_closed());
+/// # Ok::<(), headcount::TryAcquireError>(())
+/// ```
+///
+/// Only one thread at a time reorders a large data set, and the others do not wait for it:
+///
+/// ```
+/// use headcount::Gate;
+///
+/// static REORDER: Gate = Gate::new(1);
+///
+/// let outcome = REORDER.try_run(|| {
+///     assert!(REORDER.try_run(|| ()).is_err()); // it runs already
+///     "reordered"
+/// });
+/// assert_eq!(outcome, Ok("reordered"));
+/// ```
+pub struct Gate {
+    pub(crate) slot: Slot,
+    pub(super) capacity: AtomicU32,
+    pub(crate) waitlist: Waitlist,
+}
+
+impl Gate {
+    const_fn! {
+        /// Returns a gate with `capacity` places of which `occupied` are held.
+        ///
+        /// The caller has checked that `occupied <= capacity <= CEILING`.
+        pub(crate) const fn with_occupied(capacity: u32, occupied: u32) -> Gate {
+            Gate {
+                slot: Slot::new(capacity, occupied),
+                capacity: AtomicU32::new(capacity),
+                waitlist: Waitlist::new(),
+            }
+        }
+    }
+
+    /// Returns the capacity.
+    #[inline]
+    pub(super) fn places(&self) -> u32 {
+        // Relaxed: the value orders nothing else.
+        self.capacity.load(Ordering::Relaxed)
+    }
+
+    /// Claims one place. Skips the look if this thread's last entry here left a place free.
+    ///
+    /// This body is inlined into the caller: an entry without a look, and a refusal. The rest is
+    /// called, and marked cold so that it stays out of the refusal's path.
+    #[inline]
+    pub(crate) fn enter(&self) -> Result<(), TryAcquireError> {
+        if fast_hint::likely_available(self) {
+            self.slot.enter_unseen_or_else(|entered| self.finish_entering(entered))
+        } else {
+            self.slot.look()?;
+            self.enter_after_look()
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_after_look(&self) -> Result<(), TryAcquireError> {
+        self.finish_entering(self.slot.enter_unseen())
+    }
+
+    /// Records whether an entry left a place free, and checks that it has overtaken no waiter.
+    #[cold]
+    #[inline(never)]
+    fn finish_entering(&self, entered: Result<u32, Refusal>) -> Result<(), TryAcquireError> {
+        fast_hint::record(self, matches!(entered, Ok(level) if level < CEILING));
+        Ok(self.waitlist.admit(&self.slot, entered?, 1)?)
+    }
+
+    /// Claims one place. Returns how many places are held at that instant, the new one included.
+    ///
+    /// The result is off by what a `set_capacity` moves that runs at the same time.
+    #[cfg(target_has_atomic = "64")]
+    #[allow(dead_code)]
+    #[inline]
+    pub(crate) fn enter_counted(&self) -> Result<u32, TryAcquireError> {
+        let level = self.slot.enter()?;
+        self.waitlist.admit(&self.slot, level, 1)?;
+        Ok(crate::protocol::slot::SlotWord(level).held(self.places()))
+    }
+
+    /// Claims `n` places, all or none.
+    pub(crate) fn take(&self, n: u32) -> Result<(), TryAcquireError> {
+        let level = self.slot.take(n)?;
+        Ok(self.waitlist.admit(&self.slot, level, n)?)
+    }
+
+    /// Gives `n` places back. If WAITING is set, serves the waitlist or clears the flag.
+    #[inline]
+    pub(crate) fn give_back(&self, n: u32) {
+        self.waitlist.give_back(&self.slot, n);
+    }
+}
