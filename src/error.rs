@@ -5,8 +5,8 @@ use core::fmt;
 
 use crate::protocol::slot::Refusal;
 
-/// The reason for which [`Gate::try_acquire`](crate::Gate::try_acquire) and similar methods refuse a
-/// caller.
+/// The reason for which [`Gate::try_acquire`](crate::Gate::try_acquire) and similar methods refuse
+/// a caller.
 ///
 /// # Examples
 ///
@@ -26,8 +26,8 @@ use crate::protocol::slot::Refusal;
 // merged into the bytes before it, which makes each refusal wait for the one before.
 #[repr(u32)]
 pub enum TryAcquireError {
-    /// Fewer places were free than asked for or, with the feature `wait`, other callers waited for a
-    /// place. Trying again can succeed once a place has been given back.
+    /// Fewer places were free than asked for or, with the feature `wait`, other callers waited for
+    /// a place. Trying again can succeed once a place has been given back.
     Full,
     /// The gate, course or key was closed. Trying again can succeed only after a reopening.
     Closed,
@@ -95,8 +95,8 @@ impl Error for TryAcquireError {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum EnrollError<E> {
-    /// No place was free or, with the feature `wait`, other callers waited for a place. Trying again
-    /// can succeed once a place has been given back.
+    /// No place was free or, with the feature `wait`, other callers waited for a place. Trying
+    /// again can succeed once a place has been given back.
     Full,
     /// The course was closed. Trying again can succeed only after a reopening.
     Closed,
@@ -240,8 +240,8 @@ impl fmt::Display for CapacityError {
 
 impl Error for CapacityError {}
 
-/// The error of a closing that asks for a quorum: fewer places of a gate are held, or fewer seats of
-/// a room are taken, than it asks for.
+/// The error of a closing that asks for a quorum: fewer places of a gate are held, or fewer seats
+/// of a room are taken, than it asks for.
 ///
 /// # Examples
 ///

@@ -31,9 +31,9 @@ use crate::wait::Waitlist;
 /// - *wait-free enter*: while the gate is neither closed nor lowered and no caller waits,
 ///   `try_acquire` takes at most three atomic operations; the drop of a permit of one place takes
 ///   one, and one more for each refused call that left its increment behind.
-/// - *cheap no*: a refusal by a full or closed gate is one load and writes nothing, so that refused
-///   callers do not slow the holders down. The exception is a thread's first refusal after an
-///   admission, see [`try_acquire`](Gate::try_acquire).
+/// - *cheap no*: a refusal by a gate that is full or closed when the call begins is one load and
+///   writes nothing, so that refused callers do not slow the holders down. The exception is a
+///   thread's first refusal after an admission, see [`try_acquire`](Gate::try_acquire).
 ///
 /// # Closing, reopening and lowering
 ///
@@ -67,9 +67,9 @@ use crate::wait::Waitlist;
 ///
 /// # Memory ordering
 ///
-/// Giving a place back is a release operation and taking one is an acquire operation: a caller that
-/// takes a place sees the earlier writes of the holders that gave places back before. A refusal
-/// orders nothing.
+/// *happens-before*: giving a place back is a release operation and taking one is an acquire
+/// operation, so a caller that takes a place sees the earlier writes of the holders that gave places
+/// back before. A refusal orders nothing.
 ///
 /// # Size
 ///
@@ -193,7 +193,7 @@ impl Gate {
         Ok(self.waitlist.admit(&self.slot, level, n)?)
     }
 
-    /// Gives `n` places back. Clears WAITING with them, or serves the waitlist, if it is set.
+    /// Gives `n` places back. If WAITING is set, serves the waitlist or clears the flag.
     #[inline]
     pub(crate) fn give_back(&self, n: u32) {
         self.waitlist.give_back(&self.slot, n);

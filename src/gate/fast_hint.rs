@@ -15,6 +15,8 @@
 mod hint {
     use core::cell::Cell;
 
+    use crate::protocol::mutants::mutant;
+
     crate::sync::per_thread! {
         static AVAILABLE_AT: Cell<usize> = Cell::new(0);
     }
@@ -28,7 +30,7 @@ mod hint {
     /// Records whether an entry at `slot` left a place free.
     #[inline]
     pub(crate) fn record<T>(slot: &T, available: bool) {
-        if likely_available(slot) != available {
+        if likely_available(slot) != available && (available || !mutant!("gate-hint-stays")) {
             AVAILABLE_AT.with(|at| at.set(if available { slot as *const T as usize } else { 0 }));
         }
     }

@@ -13,6 +13,7 @@ use ::core::fmt;
 use alloc::sync::Arc;
 
 use crate::error::{QuorumError, TryAcquireError};
+use crate::protocol::mutants::mutant;
 use crate::protocol::slot::{CEILING, WAITING};
 use crate::sync::{const_fn, Ordering};
 #[cfg(feature = "wait")]
@@ -327,7 +328,9 @@ impl Gate {
                     to
                 }
                 Err(now) => {
-                    self.give_back(removed);
+                    if !mutant!("gate-lost-resize-keeps") {
+                        self.give_back(removed);
+                    }
                     now
                 }
             };

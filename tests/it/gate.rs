@@ -1,3 +1,5 @@
+//! The gate: admission, refusal, closing, resizing.
+
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -7,7 +9,7 @@ use crate::panic_message;
 
 const MAX: u32 = Gate::MAX_CAPACITY;
 
-/// All that can be read: capacity, occupied, available, full, closed.
+/// Returns all that can be read: capacity, occupied, available, full, closed.
 fn reading(gate: &Gate) -> (u32, u32, u32, bool, bool) {
     (gate.capacity(), gate.occupied(), gate.available(), gate.is_full(), gate.is_closed())
 }
@@ -164,7 +166,7 @@ fn try_run_runs_inside_and_returns_what_the_block_returns() {
 #[test]
 fn try_run_of_a_full_gate_does_not_call_the_block() {
     let gate = Gate::new(1);
-    let inner = gate.try_run(|| gate.try_run(|| unreachable!("one at a time")));
+    let inner = gate.try_run(|| gate.try_run(|| unreachable!("the gate is full")));
     assert_eq!(inner, Ok(Err(TryAcquireError::Full)));
 }
 

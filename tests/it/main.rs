@@ -1,4 +1,4 @@
-//! What the documentation promises, at its edges: one test for each promise, named after it.
+//! Each statement of the documentation, at its edges: one test for each, named after it.
 
 #![cfg(not(any(headcount_loom, headcount_shuttle)))]
 
@@ -36,7 +36,7 @@ mod wait_properties;
 #[cfg(feature = "wait")]
 mod wait_runtimes;
 
-/// The message of the panic that `f` must end in.
+/// Returns the message of the panic in which `f` must end.
 fn panic_message(f: impl FnOnce()) -> String {
     let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).expect_err("no panic");
     match payload.downcast::<String>() {

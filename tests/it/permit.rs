@@ -1,3 +1,5 @@
+//! Permits: count, split, merge, forget, drop.
+
 use std::sync::Arc;
 use std::thread;
 
@@ -5,7 +7,7 @@ use headcount::{Gate, TryAcquireError};
 
 use crate::panic_message;
 
-/// Runs one body for the borrowed and the owned permit.
+/// Defines a test twice, for the borrowed and for the owned permit.
 macro_rules! both {
     ($name:ident, $capacity:expr, |$gate:ident, $acquire:ident| $body:block) => {
         mod $name {

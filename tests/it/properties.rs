@@ -1,4 +1,4 @@
-//! Every sequence of operations does what a plain model says: *never-over*, *exact*, *no-leak* and
+//! Every sequence of operations does what a plain model does: *never-over*, *exact*, *no-leak* and
 //! *both-counters* for one caller at a time, also at the ends of the ranges.
 
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use proptest::prelude::*;
 
 const MAX: u32 = Gate::MAX_CAPACITY;
 
-/// A capacity: small most of the time, or at the highest.
+/// Generates a capacity: small most of the time, or near the greatest.
 fn capacity() -> impl Strategy<Value = u32> {
     prop_oneof![6 => 0..=6u32, 1 => MAX - 3..=MAX]
 }
 
-/// A number of places: small, or around the highest capacity, or far above.
+/// Generates a number of places: small, or around the greatest capacity, or far above.
 fn amount() -> impl Strategy<Value = u32> {
     prop_oneof![
         8 => 0..=7u32,
@@ -65,7 +65,7 @@ fn course_op() -> impl Strategy<Value = course::Op> {
     ]
 }
 
-/// A start value or a step of a tally: small, near `u64::MAX`, or anything.
+/// Generates a start value or a step of a tally: small, near `u64::MAX`, or any.
 fn long() -> impl Strategy<Value = u64> {
     prop_oneof![4 => 0..=6u64, 3 => u64::MAX - 6..=u64::MAX, 1 => any::<u64>()]
 }
@@ -97,7 +97,7 @@ proptest! {
         gate::check(capacity, &ops);
     }
 
-    /// What a thread remembers of one gate must not be taken for the other.
+    /// A thread must not apply the fast hint of one gate to the other.
     #[test]
     fn two_gates_in_turn_do_what_their_models_do(
         capacities in (capacity(), capacity()),
@@ -130,7 +130,7 @@ proptest! {
         tally::check(start, &ops);
     }
 
-    /// The fuzzer's way into the same models.
+    /// The same models, with operations from bytes as in the fuzz targets.
     #[test]
     fn operations_from_bytes_do_what_the_models_do(bytes in vec(any::<u8>(), 0..120)) {
         let mut source = Bytes(&bytes);
@@ -142,7 +142,7 @@ proptest! {
     }
 }
 
-/// An operation that the fuzzer cannot reach would go untested there without a sign.
+/// Without this test, an operation that bytes cannot reach would never be fuzzed.
 #[test]
 fn bytes_reach_every_operation() {
     fn kinds<Op: std::fmt::Debug>(next: fn(&mut Bytes<'static>) -> Op) -> usize {

@@ -1,11 +1,11 @@
-//! What the types are, apart from what they do: sizes, `Send` and `Sync`, use as a `static`.
+//! Properties of the types themselves: sizes, `Send` and `Sync`, use as a `static`.
 
 use std::mem::size_of;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use headcount::{
     CapacityError, Course, CourseCounts, EnrollError, Gate, OwnedPermit, OwnedReservation, Permit,
-    Reservation, Tally, TryAcquireError, WithdrawError,
+    QuorumError, Reservation, Tally, TryAcquireError, WithdrawError,
 };
 
 fn shared<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe>() {}
@@ -24,20 +24,21 @@ fn everything_can_be_sent_and_shared() {
     shared::<EnrollError<String>>();
     shared::<WithdrawError>();
     shared::<CapacityError>();
+    shared::<QuorumError>();
 }
 
 #[test]
 fn types_stay_small() {
-    // The line of those who wait is a lock and a pointer.
-    let line = if cfg!(feature = "wait") { 16 } else { 0 };
-    assert_eq!(size_of::<Gate>(), 8 + line);
-    assert_eq!(size_of::<Course>(), 16 + line);
+    // The waitlist is a lock and a pointer, each as wide as a pointer.
+    let waitlist = if cfg!(feature = "wait") { 2 * size_of::<usize>() } else { 0 };
+    assert_eq!(size_of::<Gate>(), 8 + waitlist);
+    assert_eq!(size_of::<Course>(), 16 + waitlist);
     assert!(size_of::<Permit<'_>>() <= 16);
     assert!(size_of::<OwnedPermit>() <= 16);
     assert!(size_of::<Reservation<'_>>() <= 16);
     assert!(size_of::<OwnedReservation>() <= 16);
     assert!(size_of::<Tally>() <= 16);
-    // As wide as a count, see there.
+    // As wide as the count of a permit, see `error.rs`.
     assert_eq!(size_of::<TryAcquireError>(), 4);
 }
 

@@ -1,4 +1,4 @@
-//! The five cases of *An Atomic Rant*, each with a crowd of real threads.
+//! The five cases of *An Atomic Rant*, each on many real threads.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Barrier, Mutex};
@@ -6,15 +6,15 @@ use std::thread;
 
 use headcount::{Course, EnrollError, Gate, Tally, TryAcquireError};
 
-/// Runs `f` on that many threads, which start together; yields what each returned.
-fn crowd<T: Send>(heads: u32, f: impl Fn(u32) -> T + Sync) -> Vec<T> {
-    let start = Barrier::new(heads as usize);
+/// Runs `f` on `count` threads, which start together. Returns the result of each.
+fn crowd<T: Send>(count: u32, f: impl Fn(u32) -> T + Sync) -> Vec<T> {
+    let start = Barrier::new(count as usize);
     thread::scope(|scope| {
-        let run = |head| {
+        let run = |number| {
             start.wait();
-            f(head)
+            f(number)
         };
-        let threads: Vec<_> = (0..heads).map(|head| scope.spawn(move || run(head))).collect();
+        let threads: Vec<_> = (0..count).map(|number| scope.spawn(move || run(number))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
 }
@@ -24,16 +24,16 @@ fn crowd<T: Send>(heads: u32, f: impl Fn(u32) -> T + Sync) -> Vec<T> {
 fn at_most_30_students_in_a_course() {
     let course = Course::new(30);
     let students = Mutex::new(Vec::new());
-    let outcomes = crowd(60, |head| {
-        let outcome = course.enroll(|head_count| {
-            assert!((1..=30).contains(&head_count));
+    let outcomes = crowd(60, |student| {
+        let outcome = course.enroll(|taken| {
+            assert!((1..=30).contains(&taken));
             let counts = course.counts();
             assert!(counts.enrolled < counts.taken && counts.taken <= 30);
-            if head % 10 == 0 {
+            if student % 10 == 0 {
                 return Err("no account");
             }
-            students.lock().unwrap().push(head);
-            Ok(head)
+            students.lock().unwrap().push(student);
+            Ok(student)
         });
         assert_ne!(outcome, Err(EnrollError::Closed));
         outcome
@@ -43,7 +43,7 @@ fn at_most_30_students_in_a_course() {
     let counts = course.counts();
     assert_eq!((counts.taken as usize, counts.enrolled as usize), (enrolled, enrolled));
 
-    // Those who failed have left their places behind: the rest of the course can be filled.
+    // The callers that failed have given their places back: the rest of the course can be filled.
     let missing = 30 - counts.enrolled;
     let more = crowd(missing + 5, |_| course.enroll(|_| Ok::<_, ()>(())));
     assert_eq!(more.iter().filter(|outcome| outcome.is_ok()).count(), missing as usize);
@@ -51,7 +51,7 @@ fn at_most_30_students_in_a_course() {
     assert_eq!(course.counts().enrolled, 30);
 }
 
-/// *once*: more than 2 but fewer than 6 people in a game, and exactly one of them starts it.
+/// *never-over*: more than 2 but fewer than 6 players in a game; a running game admits none.
 #[test]
 fn more_than_2_but_fewer_than_6_players_in_a_game() {
     for _ in 0..50 {
@@ -61,7 +61,7 @@ fn more_than_2_but_fewer_than_6_players_in_a_game() {
             let player = game.try_acquire();
             if player.is_ok() {
                 playing.fetch_add(1, SeqCst);
-                // Whoever finds enough players closes the door; it may be more than one who asks.
+                // Each player that finds enough players closes the game; several can succeed.
                 if let Ok(players) = game.close_if_occupied(3) {
                     assert!((3..=5).contains(&players));
                 }
@@ -82,16 +82,16 @@ fn more_than_2_but_fewer_than_6_players_in_a_game() {
 #[test]
 fn a_chat_room_of_at_most_50() {
     static ROOM: Gate = Gate::new(50);
-    let (here, most, all_in) = (AtomicU32::new(0), AtomicU32::new(0), Barrier::new(80));
+    let (inside, most, all_in) = (AtomicU32::new(0), AtomicU32::new(0), Barrier::new(80));
     let stayed = crowd(80, |_| {
         let guest = ROOM.try_acquire();
         if guest.is_ok() {
-            most.fetch_max(here.fetch_add(1, SeqCst) + 1, SeqCst);
+            most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
         }
         assert!(ROOM.occupied() <= 50);
         all_in.wait();
         if guest.is_ok() {
-            here.fetch_sub(1, SeqCst);
+            inside.fetch_sub(1, SeqCst);
         }
         guest.is_ok()
     });
@@ -108,10 +108,11 @@ fn the_1000th_post_gets_exactly_one_gold_star() {
     assert_eq!(stars.iter().sum::<usize>(), 1);
     assert_eq!(posts.reset(), 2000);
 
-    // Posts that could not be saved do not count, however many try at once.
-    let saved = crowd(8, |head| {
-        let save =
-            |post| posts.increment_with(|_| if (head + post) % 7 == 0 { Err(()) } else { Ok(()) });
+    // Posts that could not be saved do not count, however many threads try at once.
+    let saved = crowd(8, |thread| {
+        let save = |post| {
+            posts.increment_with(|_| if (thread + post) % 7 == 0 { Err(()) } else { Ok(()) })
+        };
         (0..250).filter(|&post| save(post).is_ok()).count()
     });
     assert_eq!(posts.get(), saved.iter().sum::<usize>() as u64);

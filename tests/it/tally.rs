@@ -1,3 +1,5 @@
+//! The tally: changes, saturation, reset, rewind.
+
 use std::panic::{catch_unwind, resume_unwind};
 
 use headcount::Tally;

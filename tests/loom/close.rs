@@ -1,11 +1,11 @@
-//! Closing against those who are about to enter.
+//! Closing and reopening against callers that are about to enter.
 
 use crate::crowd::{Act::*, Crowd};
 
 const CLOSING: Crowd =
     Crowd { capacity: 1, before: &[], threads: &[&[Close, Enter], &[Enter, Leave]], bound: None };
 
-/// The late caller is in before the closing or not at all, and has nothing inside afterwards.
+/// The late caller is admitted before the closing or not at all, and leaves no count behind.
 #[test]
 fn close_against_a_late_enter() {
     assert_eq!(CLOSING.at_a_gate().admitted_full_closed(), (true, false, true));
@@ -28,7 +28,7 @@ fn close_against_a_late_party() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
 }
 
-/// Holders of a closed gate give back as ever, while late callers back out.
+/// The holders of a closed gate give their places back while late callers back out.
 #[test]
 fn close_against_leave_and_late_enter() {
     let crowd = Crowd {
@@ -40,7 +40,7 @@ fn close_against_leave_and_late_enter() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
 }
 
-/// A caller who is late for the closing and in time for the reopening gets in.
+/// A caller that is too late for the closing and in time for the reopening is admitted.
 #[test]
 fn reopen_against_a_late_enter() {
     let crowd = Crowd {
@@ -51,7 +51,7 @@ fn reopen_against_a_late_enter() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
 }
 
-/// Who remembers room adds to a gate that has been closed all along, and must back out.
+/// A thread with a fast hint adds to a gate that has been closed all along, and must back out.
 #[test]
 fn closed_against_who_remembers_room() {
     let crowd = Crowd {
@@ -63,13 +63,26 @@ fn closed_against_who_remembers_room() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
 }
 
+/// After its own closing, a thread with a fast hint adds while another thread leaves: it must back
+/// out.
+#[test]
+fn closed_for_a_thread_with_a_hint() {
+    let crowd = Crowd {
+        capacity: 3,
+        before: &[Enter],
+        threads: &[&[Close, Enter], &[Enter, Leave]],
+        bound: None,
+    };
+    assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, false, true));
+}
+
 #[test]
 fn close_twice_against_enter() {
     let crowd = Crowd { threads: &[&[Close, Enter], &[Close], &[Enter, Leave]], ..CLOSING };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, false, true));
 }
 
-/// Closes exactly if enough are inside at that instant; nobody is in who came later.
+/// The gate closes exactly if enough places are held then, and admits no caller after it.
 #[test]
 fn close_if_occupied_against_enter() {
     let crowd = Crowd {
@@ -92,8 +105,9 @@ fn close_if_occupied_against_leave_and_enter() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
 }
 
-/// One single call meets two closings with a reopening in between: the docs of `Gate` except this
-/// from *exact*. A place that the late caller has in the end not taken was refused to another.
+/// One call meets two closings with a reopening in between: the documentation of `Gate` excepts
+/// this from *exact*. Another caller is refused the place that the late caller in the end does not
+/// take.
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
 fn exact_has_an_exception_between_two_closings() {
@@ -101,7 +115,7 @@ fn exact_has_an_exception_between_two_closings() {
     crowd.at_a_gate();
 }
 
-/// As above, but the first closing is over before the call of the one who remembers begins.
+/// As above, but the first closing is over before the call of the thread with a fast hint begins.
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
 fn limits_a_call_overlaps_a_reopening_and_a_closing() {
@@ -114,7 +128,7 @@ fn limits_a_call_overlaps_a_reopening_and_a_closing() {
     crowd.at_a_gate();
 }
 
-/// A late caller who is about to back out is counted as a player.
+/// A late caller that is about to back out is counted.
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
 fn limits_a_closed_gate_counts_who_backs_out() {
@@ -127,7 +141,7 @@ fn limits_a_closed_gate_counts_who_backs_out() {
     crowd.at_a_gate();
 }
 
-/// Two are inside all the time: nobody may be told of four.
+/// Two places are held all the time, but the answer can be four.
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
 fn limits_close_if_occupied_against_lower() {

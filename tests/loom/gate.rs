@@ -1,8 +1,8 @@
-//! Entering and leaving: *never-over*, *exact*, *happens-before*, many at once.
+//! Entering and leaving: *never-over*, *exact*, *happens-before*, several places at once.
 
 use crate::crowd::{Act::*, Crowd};
 
-/// One place, one try each. The witness cell says who was alone.
+/// One place, one try for each thread. The witness cell checks that each holder is alone.
 pub(crate) const ONE_PLACE: Crowd = Crowd {
     capacity: 1,
     before: &[],
@@ -15,7 +15,7 @@ fn never_over_one_place_three_threads() {
     assert_eq!(ONE_PLACE.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// Three try for two places, and stay.
+/// Three threads try for two places, and keep them.
 pub(crate) const TWO_OF_THREE: Crowd =
     Crowd { capacity: 2, threads: &[&[Enter], &[Enter], &[Enter]], ..ONE_PLACE };
 
@@ -30,7 +30,7 @@ fn never_over_without_a_place() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (false, true, false));
 }
 
-/// Who has just given a place back finds it free, unless somebody has truly taken it.
+/// A thread that has just given a place back finds it free, unless the other holds it.
 pub(crate) const BACK_AGAIN: Crowd =
     Crowd { capacity: 1, before: &[], threads: &[&[Enter, Leave, Enter], &[Enter]], bound: None };
 
@@ -39,7 +39,7 @@ fn exact_back_again() {
     assert_eq!(BACK_AGAIN.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// Somebody is refused between two tries of one who was inside.
+/// A thread is refused between two tries of the last holder.
 pub(crate) const TRY_AGAIN: Crowd = Crowd {
     capacity: 1,
     before: &[Enter],
@@ -52,7 +52,7 @@ fn exact_try_again() {
     assert_eq!(TRY_AGAIN.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// Two who are refused while a third comes and goes.
+/// Two threads are refused while a third enters and leaves.
 pub(crate) const TWO_LOSERS: Crowd = Crowd {
     capacity: 1,
     before: &[Enter],
@@ -65,7 +65,7 @@ fn exact_two_losers() {
     assert_eq!(TWO_LOSERS.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// Two places, three threads, one of whom comes and goes.
+/// Two places and three threads, one of which leaves and enters again.
 pub(crate) const TWO_PLACES: Crowd = Crowd {
     capacity: 2,
     before: &[Enter],
@@ -78,7 +78,7 @@ fn exact_two_places() {
     assert_eq!(TWO_PLACES.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// Nobody who reads sees the overshoot of those who are being refused.
+/// A reading does not include the increments of refused callers.
 pub(crate) const READER: Crowd = Crowd {
     capacity: 1,
     before: &[],
@@ -91,7 +91,7 @@ fn exact_readings() {
     READER.at_a_gate();
 }
 
-/// With one place, whoever is next sees what the one before has written: the witness cell.
+/// With one place, each holder sees the writes of the holder before it: the witness cell.
 pub(crate) const NEXT_IN_LINE: Crowd = Crowd {
     capacity: 1,
     before: &[],
@@ -104,7 +104,7 @@ fn happens_before_next_in_line() {
     assert_eq!(NEXT_IN_LINE.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// The chain of leavers must hold through the roll back of one who was refused in between.
+/// The release sequence must continue through the rollback of a refused caller.
 pub(crate) const THROUGH_A_REFUSAL: Crowd = Crowd {
     capacity: 1,
     before: &[Enter],
@@ -117,7 +117,7 @@ fn happens_before_through_a_refusal() {
     assert_eq!(THROUGH_A_REFUSAL.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// The first thread found room to spare before, and so adds without a look.
+/// The first thread has a fast hint, and so adds without a look.
 const REMEMBERS: Crowd = Crowd {
     capacity: 2,
     before: &[Enter, Leave],
@@ -130,7 +130,7 @@ fn exact_for_who_remembers_room() {
     assert_eq!(REMEMBERS.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// Two who add without a look, one of whom finds the other's surplus when it comes again.
+/// Two threads add without a look, and one of them meets the surplus of the other on its next try.
 #[test]
 fn exact_for_two_who_remember_room() {
     let crowd = Crowd {
@@ -141,7 +141,7 @@ fn exact_for_two_who_remember_room() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// A crowd that is refused changes nothing that others can read, nor what they are told.
+/// Refused callers change neither what others read nor what others are answered.
 #[test]
 fn exact_readings_among_the_refused() {
     let crowd = Crowd {
@@ -153,7 +153,7 @@ fn exact_readings_among_the_refused() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// A party of two against two who come alone: all or nothing, and not everybody is refused.
+/// A party of two against two single callers: all or none, and not all are refused.
 const PARTY: Crowd =
     Crowd { capacity: 2, before: &[], threads: &[&[Many(2)], &[Enter], &[Enter]], bound: None };
 
@@ -180,7 +180,7 @@ fn many_leave_while_singles_are_refused() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// As [`NEXT_IN_LINE`], for those who ask by number.
+/// As [`NEXT_IN_LINE`], for callers that ask for a number of places.
 #[test]
 fn happens_before_many() {
     let crowd =

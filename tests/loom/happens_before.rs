@@ -1,8 +1,8 @@
-//! *happens-before*, one pair of operations a model: what one thread wrote before the first of them,
-//! another sees after the second.
+//! *happens-before*, one pair of operations in each model: the writes of one thread before the
+//! first operation are visible to another thread after the second.
 //!
-//! The crowds with a witness hold the same for whoever follows whom inside; here are the operations
-//! that let nobody in.
+//! The crowds with a witness hold the same for each holder and the next. Here are the pairs in
+//! which an operation admits no caller.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use loom::thread::spawn;
 
 use crate::crowd::explore;
 
-/// One thread writes and goes through the first part; the other goes through the second, and writes
-/// as well if that says that it comes after the first. Loom fails if the two writes are not ordered.
+/// One thread writes and runs the first part. The other runs the second part, and writes as well if
+/// that returns that it comes after the first. Loom fails if the two writes are not ordered.
 fn hands_on<F, S>(parts: impl Fn() -> (F, S) + Send + Sync + 'static)
 where
     F: FnOnce(),
@@ -25,7 +25,7 @@ where
     explore(None, move || {
         let cell = Arc::new(UnsafeCell::new(()));
         let (first, second) = parts();
-        // The reader is the one that is spawned: see `Crowd` for why the order matters to loom.
+        // The second part runs on the spawned thread: see `Crowd` for why that matters to loom.
         let other = {
             let (cell, counted) = (Arc::clone(&cell), Arc::clone(&counted));
             spawn(move || {
@@ -42,7 +42,7 @@ where
     assert!(after.load(Ordering::Relaxed) > 0, "the second never came after the first");
 }
 
-/// A gate with one permit out.
+/// Returns a gate and a permit of it.
 fn one_inside(capacity: u32) -> (Arc<Gate>, headcount::OwnedPermit) {
     let gate = Arc::new(Gate::new(capacity));
     let permit = Arc::clone(&gate).try_acquire_owned().unwrap();
@@ -57,7 +57,7 @@ fn leave_and_occupied() {
     });
 }
 
-/// The answer is read at the look, or after the swap has failed.
+/// The number is read at the look, or after the exchange has failed.
 #[test]
 fn leave_and_close_if_occupied_that_refuses() {
     hands_on(|| {
@@ -69,12 +69,12 @@ fn leave_and_close_if_occupied_that_refuses() {
     });
 }
 
-/// As many inside as at the look, though somebody has left and another come meanwhile.
+/// As many places are held as at the look, though one was given back and taken meanwhile.
 #[test]
 fn leave_and_close_if_occupied_that_closes() {
     hands_on(|| {
         let (gate, permit) = one_inside(1);
-        // Not loom's: a flag that orders nothing and says what has happened in this execution.
+        // Not an atomic of loom: it orders nothing, and tells what has happened in this execution.
         let left = Arc::new(AtomicUsize::new(0));
         let first = {
             let (gate, left) = (Arc::clone(&gate), Arc::clone(&left));

@@ -1,30 +1,32 @@
-//! Models of everything in which threads matter, run in every order and with every stale value that
-//! loom can produce. `ci/loom` runs them.
+//! Loom models of the operations whose result depends on the order of threads. Loom runs each model
+//! in every order, or up to the number of preemptions that the model names as its bound, and with
+//! the stale values that the orderings allow. `ci/loom` runs them.
 //!
 //! # How to read a model
 //!
 //! Most models are a [`Crowd`](crowd::Crowd): a few threads that each carry out a few acts on one
-//! door. In every execution
+//! gate. In every execution
 //!
-//! - what the callers were told must be explained by *some* order of the calls that keeps each
-//!   thread's own order and obeys the plain rules of a door (*never-over*, *exact*);
-//! - at the end the books must balance, and the door must work again as a new one (*no-leak*);
-//! - where all who enter take more than half of the places, whoever is inside writes to a cell that
-//!   nobody else may touch at the same time (*never-over*, *happens-before*).
+//! - *some* order of the calls, which keeps the order of each thread and obeys the plain rules of a
+//!   gate, must explain the results (*never-over*, *exact*);
+//! - at the end the counts must balance, and the gate must work again as a new one (*no-leak*);
+//! - in a model in which each admission takes more than half of the places, each holder writes to a
+//!   cell that no other thread may touch at the same time (*never-over*, *happens-before*).
 //!
-//! A crowd counts what it has seen over all executions, so that a model can insist that there were
+//! A crowd counts the results of all executions, so that a model can assert that there were
 //! admissions *and* refusals.
 //!
-//! The same crowds run over [rejectedes](rejected) of the protocol that have one known flaw each, and
-//! those must fail: that is how the models are known to bite.
+//! The same crowds run over [rejected protocols](rejected) with one known flaw each, on which they
+//! must fail. Each ordering stronger than Relaxed has a named weakening, and each check after the
+//! fact has one too; `ci/mutants.d` names the model that must fail on it.
 //!
 //! # What is not here
 //!
-//! *wait-free enter* and *cheap no* are about the number and kind of steps, and loom counts none;
-//! they are held by the exhaustive search over the machines of `src/slot.rs`. Nor can a model see a
-//! WAITING flag that stays too long, which costs time only.
+//! *wait-free enter* and *cheap no* are about the number and kind of steps, which loom does not
+//! count; the exhaustive searches of `src/protocol/tests` hold them. Nor can a model see a WAITING
+//! flag that stays too long, which only costs time.
 //!
-//! Models named `limits_…` must fail too: they show that what the documentation excepts is real.
+//! Models named `limits_…` must fail too: they show that the exceptions in the documentation occur.
 
 #![cfg(headcount_loom)]
 

@@ -1,4 +1,4 @@
-//! Permits on the move: *no-leak*, split and merge.
+//! Permits that move between threads: *no-leak*, split and merge.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ fn no_leak_dropped_on_another_thread() {
     assert!(refused.load(Ordering::Relaxed) > 0);
 }
 
-/// A forgotten permit never gives back, whatever others do at the same time.
+/// A forgotten permit never gives its places back, whatever other threads do at the same time.
 #[test]
 fn no_leak_but_for_the_forgotten() {
     explore(None, || {
@@ -36,19 +36,19 @@ fn no_leak_but_for_the_forgotten() {
         let permit = Arc::clone(&gate).try_acquire_owned().unwrap();
         let other = spawn(move || permit.forget());
         for _ in 0..2 {
-            assert!(gate.try_acquire().is_ok(), "one place is nobody else's");
+            assert!(gate.try_acquire().is_ok(), "no other thread takes the second place");
         }
         other.join().unwrap();
         assert_eq!((gate.occupied(), gate.available()), (1, 1));
     });
 }
 
-/// A panic inside gives the place back, while another is in or is refused.
+/// A holder that panics gives its place back, while another thread is admitted or refused.
 #[test]
 fn no_leak_on_panic() {
     let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
     let counted = Arc::clone(&outcomes);
-    // The panics are meant: nobody needs to read about each of them.
+    // The panics are part of the model: the hook keeps them out of the output.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if info.payload().downcast_ref::<&str>() != Some(&"meant") {
@@ -73,7 +73,7 @@ fn no_leak_on_panic() {
     assert!(refused.load(Ordering::Relaxed) > 0 && panicked.load(Ordering::Relaxed) > 0);
 }
 
-/// Two parts of one permit, given back on two threads, while somebody tries to get both places.
+/// Two parts of one permit, given back on two threads, while a third tries to acquire both places.
 #[test]
 fn split_on_two_threads() {
     let sums = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
@@ -93,8 +93,8 @@ fn split_on_two_threads() {
     assert!(sums.iter().all(|sum| sum.load(Ordering::Relaxed) > 0));
 }
 
-/// Each of two threads splits its permit and merges what it gets elsewhere. No place is free for a
-/// moment while a split or a merge goes on.
+/// Each of two threads splits or merges permits. No place is free at any instant of a split or a
+/// merge.
 #[test]
 fn split_and_merge_on_two_threads() {
     explore(Some(3), || {

@@ -1,4 +1,4 @@
-//! Resizing against those who enter and leave.
+//! Resizing against callers that enter and leave.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::crowd::{explore, Act::*, Crowd};
 const RESIZING: Crowd =
     Crowd { capacity: 2, before: &[], threads: &[&[Resize(1), Enter], &[Enter]], bound: Some(3) };
 
-/// Once a lowering has returned, nobody is admitted beyond it.
+/// Once a lowering has returned, no caller is admitted beyond the new capacity.
 #[test]
 fn lower_against_enter() {
     let crowd = Crowd { threads: &[&[Resize(1), Enter], &[Enter, Leave], &[Enter]], ..RESIZING };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// Holders beyond the new capacity stay; their places go to nobody.
+/// Permits beyond the new capacity stay valid; no caller gets their places.
 #[test]
 fn lower_against_leave_and_enter() {
     let crowd = Crowd {
@@ -29,13 +29,26 @@ fn lower_against_leave_and_enter() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// A caller who looked before the lowering adds to what is owed, and backs out or is admitted.
+/// A caller that looked before the lowering adds to the deficit, and backs out or is admitted.
 #[test]
 fn lower_by_two_against_a_late_enter() {
     let crowd = Crowd {
         capacity: 3,
         before: &[Enter, Enter],
         threads: &[&[Resize(1), Leave, Leave, Enter], &[Enter]],
+        bound: None,
+    };
+    assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
+}
+
+/// After a lowering, a thread with a fast hint adds to a deficit while another thread leaves: it must
+/// not be admitted before the deficit is paid.
+#[test]
+fn lowered_for_a_thread_with_a_hint() {
+    let crowd = Crowd {
+        capacity: 3,
+        before: &[Enter, Enter],
+        threads: &[&[Resize(1), Enter], &[Enter, Leave]],
         bound: None,
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
@@ -57,7 +70,7 @@ fn raise_against_enter() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// A raise must never make a place of surplus, nor lose one to it.
+/// A raise must neither turn surplus into a place nor lose a place to it.
 #[test]
 fn raise_against_surplus() {
     let crowd = Crowd {
@@ -69,7 +82,7 @@ fn raise_against_surplus() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// Down and up again while holders leave: what is owed is forgiven, not paid.
+/// Down and up again while holders leave: the raise cancels the deficit, and no release pays it.
 #[test]
 fn lower_and_raise_against_leave() {
     let crowd = Crowd {
@@ -101,7 +114,7 @@ fn lower_against_many() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// Two who resize at once: the gate ends with what one of them asked for, and with that many places.
+/// Two resizings at once: the gate ends with the capacity of one of them, and as many places.
 #[test]
 fn two_resizes_at_once() {
     let crowd = Crowd { threads: &[&[Resize(1)], &[Resize(3)]], bound: None, ..RESIZING };
@@ -118,8 +131,8 @@ fn two_resizes_at_once_against_leave() {
     crowd.at_a_gate();
 }
 
-/// Two who lower to the same: whoever comes second may withdraw for a moment what the first has
-/// withdrawn already, and a place that nobody withdraws in the end is refused.
+/// Two lowerings to the same capacity: for a moment the second can remove places that the first has
+/// removed already, and a caller is refused a place that neither removes in the end.
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
 fn limits_two_resizes_hold_places_for_a_moment() {
@@ -132,8 +145,8 @@ fn limits_two_resizes_hold_places_for_a_moment() {
     crowd.at_a_gate();
 }
 
-/// A caller who is admitted while it backs out sees what those wrote who left meanwhile: the first
-/// thread writes, lowers to one place and leaves; the other gets in when that place is its own.
+/// A caller that is admitted while it backs out sees the writes of the holders that left meanwhile:
+/// the first thread writes, lowers to one place and leaves; the other is admitted to that place.
 #[test]
 fn happens_before_while_backing_out() {
     let admitted_last = Arc::new(AtomicUsize::new(0));
@@ -141,7 +154,7 @@ fn happens_before_while_backing_out() {
     explore(None, move || {
         let gate = Arc::new(Gate::new(3));
         let cell = Arc::new(UnsafeCell::new(()));
-        // Not loom's: a flag that orders nothing and says what has happened in this execution.
+        // Not an atomic of loom: it orders nothing, and tells what has happened in this execution.
         let left = Arc::new(AtomicUsize::new(0));
         let permits = [gate.try_acquire().unwrap(), gate.try_acquire().unwrap()];
         let late = {

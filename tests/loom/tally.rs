@@ -1,4 +1,4 @@
-//! Tallies: *once*, and nothing lost.
+//! Tallies: *once*, and no change is lost.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use loom::thread::spawn;
 
 use crate::crowd::explore;
 
-/// The 1000th post is one caller's, who sees what those have written who posted before.
+/// Exactly one caller makes the 1000th post, and sees the writes of the callers that posted before.
 #[test]
 fn once_two_increment() {
     explore(None, || {
         let posts = Arc::new(Tally::new(998));
         let cells = Arc::new([UnsafeCell::new(()), UnsafeCell::new(())]);
-        let post = |who: usize| {
+        let post = |number: usize| {
             let (posts, cells) = (Arc::clone(&posts), Arc::clone(&cells));
             move || {
-                cells[who].with_mut(|_| ());
+                cells[number].with_mut(|_| ());
                 let became = posts.increment();
                 if became == 1000 {
                     cells.iter().for_each(|cell| cell.with_mut(|_| ()));
@@ -33,8 +33,8 @@ fn once_two_increment() {
     });
 }
 
-/// With somebody who goes down in between: each time that 2 is reached from below, one caller is
-/// told so.
+/// With a decrement in between: each time that the value reaches 2 from below, exactly one caller
+/// is told 2.
 #[test]
 fn once_two_increment_one_decrements() {
     explore(Some(3), || {
@@ -56,7 +56,7 @@ fn once_two_increment_one_decrements() {
     });
 }
 
-/// What is taken and what is left add up to what was counted.
+/// The result of the reset and the value left add up to the number of increments.
 #[test]
 fn take_loses_nothing() {
     explore(None, || {
@@ -79,7 +79,7 @@ fn take_loses_nothing() {
     });
 }
 
-/// A block that fails takes its one away again, and nobody else's.
+/// A closure that fails subtracts its own increment again, and no other.
 #[test]
 fn increment_with_rewinds() {
     explore(None, || {
@@ -90,13 +90,13 @@ fn increment_with_rewinds() {
         };
         let own = tally.increment_with(Ok::<u64, ()>).unwrap();
         let failed = other.join().unwrap();
-        // Both were told a value of their own, or the second came after the rewind.
+        // Each was told its own value, or the second came after the rewind.
         assert!(matches!((own, failed), (1, 1) | (1, 2) | (2, 1)), "{own} and {failed}");
         assert_eq!(tally.get(), 1);
     });
 }
 
-/// At the end of the scale a rewind takes away nothing that was not added.
+/// At `u64::MAX` a rewind subtracts nothing, since nothing was added.
 #[test]
 fn increment_with_rewinds_nothing_when_saturated() {
     explore(None, || {

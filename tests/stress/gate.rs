@@ -1,4 +1,4 @@
-//! The gate: single places, one handed on, parties under a manager.
+//! The gate: single places, one place from holder to holder, parties while a manager resizes.
 
 use std::sync::atomic::{
     AtomicU32, AtomicU64,
@@ -11,13 +11,13 @@ use headcount::Gate;
 
 use crate::scene::{forever, linger, play, Plain};
 
-/// *never-over*, *no-leak*: single places, borrowed, owned and dropped elsewhere.
+/// *never-over*, *no-leak*: single places, borrowed, owned and dropped on another thread.
 pub(crate) fn singles() {
     static INSIDE: AtomicU32 = AtomicU32::new(0);
     let gate: &'static Arc<Gate> = forever(Arc::new(Gate::new(2)));
     play("singles", 4, |scene, me, round| {
         if me == 0 && round % 64 == 0 {
-            // A permit goes to another thread, which gives it back.
+            // Another thread drops the permit.
             if let Ok(permit) = scene.saw(Arc::clone(gate).try_acquire_owned()) {
                 thread::spawn(move || drop(permit)).join().unwrap();
             }
@@ -32,33 +32,37 @@ pub(crate) fn singles() {
     assert_eq!(gate.occupied(), 0, "no-leak");
 }
 
-/// *happens-before*: each holder of the only place finds what the last one wrote.
+/// *happens-before*: each holder of the only place sees the writes of the holder before it.
 pub(crate) fn handing_on() {
     static MEMORY: Plain = Plain::new();
     static ROUNDS: AtomicU64 = AtomicU64::new(0);
     let gate = forever(Gate::new(1));
     play("handing on", 4, |scene, me, round| {
+        // Yields while it holds the place: on a single core no other thread would be refused.
+        let write = || {
+            linger(round);
+            MEMORY.update(|n| n + 1)
+        };
         let answer = match (me + round) % 3 {
-            0 => gate.try_run(|| MEMORY.update(|n| n + 1)),
-            1 => gate.try_acquire().map(|_permit| MEMORY.update(|n| n + 1)),
-            _ => gate.try_acquire_many(1).map(|_permit| MEMORY.update(|n| n + 1)),
+            0 => gate.try_run(write),
+            1 => gate.try_acquire().map(|_permit| write()),
+            _ => gate.try_acquire_many(1).map(|_permit| write()),
         };
         if scene.saw(answer).is_ok() {
             ROUNDS.fetch_add(1, Relaxed);
         }
-        linger(round);
     });
     assert_eq!(MEMORY.read(), ROUNDS.load(Relaxed), "happens-before");
     assert_eq!(gate.occupied(), 0, "no-leak");
 }
 
-/// *never-over*, *no-leak*: parties that split and merge, with a manager who closes, reopens and
-/// resizes, and who is held to it: nobody gets in beyond a capacity that was lowered before.
+/// *never-over*, *no-leak*: parties that split and merge, while a manager closes, reopens and
+/// resizes. No caller is admitted beyond a capacity that was lowered before its call.
 pub(crate) fn parties_and_a_manager() {
     const LOW: u32 = 3;
     const HIGH: u32 = 6;
     static INSIDE: AtomicU32 = AtomicU32::new(0);
-    /// Odd while the capacity is low for certain.
+    /// Odd while the capacity is certainly low.
     static PHASE: AtomicU32 = AtomicU32::new(0);
     let gate = forever(Gate::new(HIGH));
     play("parties and a manager", 4, |scene, me, round| {

@@ -1,13 +1,13 @@
-//! The crate under real threads, each scene for a moment. Also the program that runs under
-//! ThreadSanitizer, and therefore plain `spawn` and `join`: the standard library's other tools
-//! synchronise in code that is not instrumented there, and would be reported.
+//! The crate on real threads, each scene for a moment. This program also runs under
+//! ThreadSanitizer. It therefore uses plain `spawn` and `join`: other tools of the standard library
+//! synchronize in code that is not instrumented there, and would be reported.
 //!
-//! Every scene holds something to the promises: a witness counts those inside (*never-over*), plain
-//! memory is handed from holder to holder (*happens-before*), and at the end all is given back
-//! (*no-leak*). A scene in which nobody was refused, or nobody got in, has shown nothing, and fails.
+//! Every scene checks guarantees: a witness counts the holders (*never-over*), plain memory is
+//! handed from holder to holder (*happens-before*), and at the end all places are free (*no-leak*).
+//! A scene without an admission or without a refusal has shown nothing, and fails.
 //!
-//! `cargo test --release --test stress -- [scenes [rounds]]`: scenes are `core`, `keyed` or `lobby`;
-//! without a name all run.
+//! `cargo test --release --test stress -- [scenes [rounds]]`: scenes are `core`, `keyed` or
+//! `lobby`; without a name all run.
 
 #![cfg_attr(any(headcount_loom, headcount_shuttle), allow(dead_code))]
 
@@ -49,7 +49,7 @@ fn main() {
     let mut words = std::env::args().skip(1);
     let scenes = words.next();
     let rounds: Option<u64> = words.next().map(|word| word.parse().expect("a number of rounds"));
-    let wanted = |name: &str| scenes.as_deref().map_or(true, |scenes| scenes == name);
+    let wanted = |name: &str| scenes.as_deref().is_none_or(|scenes| scenes == name);
     let known = ["core", "keyed", "lobby"];
     assert!(known.iter().any(|name| wanted(name)), "scenes are one of {known:?}");
     let start = Instant::now();

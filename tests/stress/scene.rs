@@ -1,6 +1,6 @@
-//! What a scene is made of: a crowd of plain threads that act for a while, and witnesses.
+//! The parts of a scene: plain threads that act for a while, and witnesses.
 
-// The witness of happens-before is memory without any synchronisation of its own.
+// The witness of happens-before is memory without any synchronization of its own.
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Plain memory, guarded by nothing but what is under test.
+/// Plain memory, guarded only by the code under test.
 pub(crate) struct Plain(UnsafeCell<u64>);
 
-// SAFETY: none of its own. That no two threads are in it at once is what the scenes test.
+// SAFETY: none by itself. The scenes test that no two threads are in it at once.
 unsafe impl Sync for Plain {}
 
 impl Plain {
@@ -19,20 +19,20 @@ impl Plain {
         Plain(UnsafeCell::new(0))
     }
 
-    /// Reads and writes, as one who is alone with it.
+    /// Reads and writes. The caller holds the only place of a gate.
     pub(crate) fn update(&self, f: impl FnOnce(u64) -> u64) {
         // SAFETY: the caller holds the only place of a gate.
         unsafe { *self.0.get() = f(*self.0.get()) }
     }
 
-    /// Reads, after the last write.
+    /// Reads. The caller has observed that the last writer left.
     pub(crate) fn read(&self) -> u64 {
-        // SAFETY: the caller has seen the writer leave.
+        // SAFETY: the caller has observed that the last writer left.
         unsafe { *self.0.get() }
     }
 }
 
-/// What the threads of a scene share: when to stop, and what happened.
+/// The state that the threads of a scene share: whether to stop, and the counts of results.
 #[derive(Default)]
 pub(crate) struct Scene {
     stop: AtomicBool,
@@ -41,7 +41,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// CourseCounts one answer; passes it on. Whoever is refused lets others run now and then.
+    /// Counts one result and returns it. Yields after every sixteenth refusal.
     pub(crate) fn saw<T, E>(&self, answer: Result<T, E>) -> Result<T, E> {
         if answer.is_ok() {
             self.admitted.fetch_add(1, Relaxed);
@@ -52,13 +52,13 @@ impl Scene {
     }
 }
 
-/// A value that lives as long as the program: no thread frees what another has just used.
+/// Leaks a value, so that no thread frees it while another uses it.
 pub(crate) fn forever<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-/// Runs `act` over and over on `threads` threads for as long as a scene takes. `act` is given the
-/// number of its thread and of its round.
+/// Runs `act` repeatedly on `threads` threads for the time of a scene. `act` receives the number of
+/// its thread and of its round.
 pub(crate) fn play(
     name: &str,
     threads: u32,
@@ -84,16 +84,16 @@ pub(crate) fn play(
         thread::sleep(Duration::from_millis(5));
     }
     scene.stop.store(true, Relaxed);
-    for member in crowd {
-        member.join().expect("a thread of the scene failed");
+    for thread in crowd {
+        thread.join().expect("a thread of the scene failed");
     }
     let (admitted, refused) = (scene.admitted.load(Relaxed), scene.refused.load(Relaxed));
     println!("{name}: {admitted} admitted, {refused} refused");
-    assert!(admitted > 0, "{name}: nobody got in");
-    assert!(refused > 0, "{name}: nobody was refused");
+    assert!(admitted > 0, "{name}: no admission");
+    assert!(refused > 0, "{name}: no refusal");
 }
 
-/// Stays inside for a moment, now and then long enough for others to run.
+/// Yields in every eighth round, for the caller to keep its place while other threads run.
 pub(crate) fn linger(round: u32) {
     if round % 8 == 0 {
         thread::yield_now();

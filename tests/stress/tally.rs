@@ -1,4 +1,4 @@
-//! The tally: which post is the last one?
+//! The tally: numbered posts.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
@@ -7,7 +7,8 @@ use headcount::{Gate, Tally};
 
 use crate::scene::{forever, linger, play, Plain};
 
-/// *once*: every value up to the last goes to one caller, who finds what the one before it wrote.
+/// *once*: each value is returned to exactly one caller, which sees the writes of the caller before
+/// it.
 pub(crate) fn tally() {
     const POSTS: u64 = 20_000;
     static WRITTEN: [Plain; POSTS as usize + 1] = [const { Plain::new() }; POSTS as usize + 1];
@@ -17,7 +18,7 @@ pub(crate) fn tally() {
     let desks = forever(Gate::new(1));
     play("tally", 4, |scene, me, round| {
         if me == 0 {
-            // A reader who never holds the desk: only the tally hands it what was written.
+            // A reader that never holds the desk: only the tally orders the writes before its read.
             let last = posts.get();
             assert_eq!(WRITTEN[last as usize].read(), last, "happens-before");
             return;
@@ -33,7 +34,7 @@ pub(crate) fn tally() {
     let last = posts.get();
     assert!(SEEN[1..=last as usize].iter().all(|seen| seen.load(Relaxed) == 1), "once");
 
-    // Without desks: the values of all callers together are each value once.
+    // Without desks: the callers together are told each value once.
     static CALLS: [AtomicU32; 4001] = [const { AtomicU32::new(0) }; 4001];
     let posts = forever(Tally::new(0));
     let callers: Vec<_> = (0..4)

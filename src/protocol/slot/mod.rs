@@ -34,7 +34,7 @@
 //! [`step`](crate::protocol::step)). The methods of [`Slot`] run the machines to their end;
 //! `src/protocol/tests` runs the same machines in every order that threads can take.
 
-use crate::protocol::mutants::ordering;
+use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::step::run;
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{const_fn, AtomicU32, Ordering};
@@ -87,13 +87,20 @@ impl Enter {
     #[inline(never)]
     fn check(before: SlotWord) -> Step<Enter, Result<u32, Refusal>> {
         let after = SlotWord(before.0 + 1);
-        if before.admits_one() {
+        if mutant!("slot-enter-unchecked") || before.admits_one() {
             Done(Ok(after.claimed()))
-        } else if before.free() == 0 && !before.is_waiting() {
+        } else if mutant!("slot-surplus-always") || (before.free() == 0 && !before.is_waiting()) {
             Next(Enter::DropSurplus(after))
         } else {
             Next(Enter::BackOut(after))
         }
+    }
+
+    /// Returns whether a caller that is backing out, and is counted in `now`, is still refused.
+    fn keeps_out(now: SlotWord) -> bool {
+        let closed = now.is_closed() && !mutant!("slot-back-out-although-closed");
+        let deficit = now.deficit() > 0 && !mutant!("slot-back-out-despite-deficit");
+        closed || deficit || mutant!("slot-back-out-never-admitted")
     }
 
     #[inline(always)]
@@ -128,7 +135,7 @@ impl Enter {
                 let failure = ordering!("slot-back-out", Acquire => Relaxed);
                 match word.compare_exchange(seen.0, less.0, Ordering::Relaxed, failure) {
                     Ok(_) => Done(Err(seen.reason())),
-                    Err(now) if SlotWord(now).is_closed() || SlotWord(now).deficit() > 0 => {
+                    Err(now) if Enter::keeps_out(SlotWord(now)) => {
                         Next(Enter::BackOut(SlotWord(now)))
                     }
                     Err(now) => Done(Ok(SlotWord(now).claimed())),
@@ -159,7 +166,7 @@ impl Leave {
     #[cold]
     #[inline(never)]
     fn check(before: SlotWord) -> Step<Leave, Option<SlotWord>> {
-        if before.is_surplus() {
+        if before.is_surplus() && !mutant!("slot-leave-unchecked") {
             // The subtraction only cancelled surplus: the place is still to be given back.
             return Next(Leave);
         }
