@@ -110,12 +110,12 @@ impl<T> Lobby<T> {
             while let Some(id) = self.vacancy(shard) {
                 match self.open_room(id) {
                     Ok(seated) => return Ok(seated),
-                    Err(RoomRefusal::Full) => return Err(JoinError),
+                    Err(RoomRefusal::Full) => return Err(JoinError::Full),
                     Err(_) => {}
                 }
             }
         }
-        Err(JoinError)
+        Err(JoinError::Full)
     }
 
     /// Opens that vacant room: `Full` at `max_rooms`, `Gone` if somebody else was faster.
@@ -198,13 +198,13 @@ impl<T> Lobby<T> {
 
     #[inline(never)]
     pub(super) fn refuse<S>(&self, shut: RoomRefusal) -> Result<S, JoinRoomError> {
-        let reason = match shut {
+        let kind = match shut {
             RoomRefusal::Full => JoinRoomErrorKind::Full,
             RoomRefusal::Locked => JoinRoomErrorKind::Locked,
             RoomRefusal::Vacant | RoomRefusal::Gone => JoinRoomErrorKind::Gone,
         };
         let may_open = || self.limit.as_ref().map_or(true, |limit| limit.read().free() > 0);
-        Err(JoinRoomError { reason, try_next: self.next(may_open) })
+        Err(JoinRoomError::new(kind, self.next(may_open)))
     }
 }
 

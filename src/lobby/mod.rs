@@ -24,8 +24,8 @@ use alloc::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 pub use builder::LobbyBuilder;
-pub use error::{JoinError, JoinRoomError, JoinRoomErrorKind, ParseRoomIdError};
-pub use id::RoomId;
+pub use error::{JoinError, JoinRoomError, JoinRoomErrorKind};
+pub use id::{ParseRoomIdError, RoomId};
 pub use info::{LobbyStats, RoomInfo};
 pub use seat::{OwnedSeat, Seat};
 
@@ -218,7 +218,7 @@ impl<T> Lobby<T> {
     /// let lobby = headcount::Lobby::new(2);
     /// let seat = lobby.join()?;
     /// let friend = lobby.join_room(seat.room_id()).expect("there are two seats");
-    /// assert!(lobby.join_room(seat.room_id()).unwrap_err().reason.is_full());
+    /// assert!(lobby.join_room(seat.room_id()).unwrap_err().is_full());
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     #[inline]

@@ -198,7 +198,7 @@ macro_rules! seat {
             /// assert_eq!(seat.start().unwrap_err().occupied, 1);
             #[doc = concat!("let other = ", $join, "?;")]
             /// assert_eq!(seat.start(), Ok(2));
-            /// assert!(lobby.join_room(seat.room_id()).unwrap_err().reason.is_locked());
+            /// assert!(lobby.join_room(seat.room_id()).unwrap_err().is_locked());
             /// # Ok::<(), headcount::JoinError>(())
             /// ```
             pub fn start(&self) -> Result<u32, QuorumError> {

@@ -112,7 +112,7 @@ mod jam_collection {
         assert!(lobby.room(room).is_none());
         assert_eq!(lobby.stats().rooms, 0);
         let refused = lobby.join_room(room).unwrap_err();
-        assert_eq!(refused.reason, JoinRoomErrorKind::Gone);
+        assert_eq!(refused.kind(), JoinRoomErrorKind::Gone);
         assert_ne!(lobby.join().unwrap().room_id(), room);
     }
 
@@ -137,7 +137,7 @@ mod channel_join {
         let all = seats(&lobby, 3);
         let refused = lobby.join_room(all[0].room_id()).unwrap_err();
         assert_eq!(
-            (refused.reason, refused.try_next),
+            (refused.kind(), refused.try_next()),
             (JoinRoomErrorKind::Full, Some(all[2].room_id()))
         );
         assert_eq!(lobby.join_room(all[2].room_id()).unwrap().number(), 1);
@@ -148,22 +148,22 @@ mod channel_join {
         let lobby = Lobby::new(1);
         let seat = lobby.join().unwrap();
         let room = seat.room_id();
-        assert!(lobby.join_room(room).unwrap_err().reason.is_full());
+        assert!(lobby.join_room(room).unwrap_err().is_full());
         lobby.lock(room);
-        assert!(lobby.join_room(room).unwrap_err().reason.is_locked());
+        assert!(lobby.join_room(room).unwrap_err().is_locked());
         drop(seat);
-        assert!(lobby.join_room(room).unwrap_err().reason.is_gone());
+        assert!(lobby.join_room(room).unwrap_err().is_gone());
     }
 
     #[test]
     fn a_refusal_by_a_lobby_without_any_place_names_no_room() {
         let lobby = Lobby::builder(1).max_rooms(1).build();
         let seat = lobby.join().unwrap();
-        assert_eq!(lobby.join_room(seat.room_id()).unwrap_err().try_next, None);
+        assert_eq!(lobby.join_room(seat.room_id()).unwrap_err().try_next(), None);
         let unopened = lobby.filling();
         if unopened != seat.room_id() {
             let refused = lobby.join_room(unopened).unwrap_err();
-            assert_eq!((refused.reason, refused.try_next), (JoinRoomErrorKind::Full, None));
+            assert_eq!((refused.kind(), refused.try_next()), (JoinRoomErrorKind::Full, None));
         }
     }
 
@@ -180,7 +180,7 @@ mod channel_join {
     fn the_next_room_is_where_join_would_go() {
         let lobby = Lobby::new(1);
         let seat = lobby.join().unwrap();
-        let next = lobby.join_room(seat.room_id()).unwrap_err().try_next.unwrap();
+        let next = lobby.join_room(seat.room_id()).unwrap_err().try_next().unwrap();
         assert_eq!(next, lobby.filling());
         assert_eq!(lobby.join_room_or_any(seat.room_id()).unwrap().room_id(), next);
     }
@@ -225,10 +225,84 @@ mod channel_join {
         for _ in 0..3_000 {
             let seat = lobby
                 .join_room(told)
-                .or_else(|refused| lobby.join_room(refused.try_next.expect("no limit")));
+                .or_else(|refused| lobby.join_room(refused.try_next().expect("no limit")));
             all.push(seat.expect("the second call"));
         }
         assert_eq!(lobby.stats().rooms, 3_000_usize.div_ceil(7));
+    }
+}
+
+mod refusals {
+    use super::*;
+
+    #[test]
+    fn a_join_error_says_what_is_true_of_full_locked_and_missing_rooms() {
+        let full = Lobby::builder(1).max_rooms(1).build();
+        let _seat = full.join().unwrap();
+        let locked = Lobby::builder(2).max_rooms(1).build();
+        let seat = locked.join().unwrap();
+        locked.lock(seat.room_id());
+        let without_rooms = Lobby::builder(7).max_rooms(0).build();
+        for lobby in [&full, &locked, &without_rooms] {
+            let refused = lobby.join().unwrap_err();
+            assert!(refused.is_full());
+            assert_eq!(refused, JoinError::Full);
+            let text = "no free seat was found, and no more rooms may be opened";
+            assert_eq!(refused.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_kind_has_one_predicate_and_one_text() {
+        let kinds = [
+            (JoinRoomErrorKind::Full, [true, false, false], "the room has no free seat"),
+            (JoinRoomErrorKind::Locked, [false, true, false], "the room is locked"),
+            (JoinRoomErrorKind::Gone, [false, false, true], "no room is open under that id"),
+        ];
+        for (kind, predicates, text) in kinds {
+            assert_eq!([kind.is_full(), kind.is_locked(), kind.is_gone()], predicates);
+            assert_eq!(kind.to_string(), text);
+        }
+    }
+
+    /// Fails unless joining that room is refused with that kind, and the text says both why and
+    /// where to go.
+    fn assert_refused(lobby: &Lobby, id: RoomId, kind: JoinRoomErrorKind, next: Option<RoomId>) {
+        let refused = lobby.join_room(id).unwrap_err();
+        assert_eq!((refused.kind(), refused.try_next()), (kind, next));
+        let predicates = [refused.is_full(), refused.is_locked(), refused.is_gone()];
+        assert_eq!(predicates, [kind.is_full(), kind.is_locked(), kind.is_gone()]);
+        let text = match next {
+            Some(next) => format!("{kind}: try {next}"),
+            None => format!("{kind}, and no other room was found to have a free seat"),
+        };
+        assert_eq!(refused.to_string(), text);
+    }
+
+    #[test]
+    fn a_refusal_by_a_room_names_another_one_if_there_is_one() {
+        use JoinRoomErrorKind::{Full, Gone, Locked};
+        let lobby = Lobby::builder(2).max_rooms(2).build();
+        let gone = lobby.join().unwrap().room_id();
+        let all = seats(&lobby, 2);
+        let [full, next] = [all[0].room_id(), lobby.filling()];
+        assert_refused(&lobby, full, Full, Some(next));
+        assert_refused(&lobby, gone, Gone, Some(next));
+        lobby.lock(full);
+        assert_refused(&lobby, full, Locked, Some(next));
+        // The second room fills.
+        let _others = seats(&lobby, 2);
+        assert_refused(&lobby, full, Locked, None);
+        assert_refused(&lobby, next, Full, None);
+        assert_refused(&lobby, gone, Gone, None);
+    }
+
+    #[test]
+    fn a_text_that_is_no_room_id_is_refused_with_a_text() {
+        let text = "not a room id, which is 16 lower-case hexadecimal digits";
+        let refused = "the jam session".parse::<RoomId>().unwrap_err();
+        assert_eq!(refused.to_string(), text);
+        assert_eq!(RoomId::try_from(0).unwrap_err(), refused);
     }
 }
 
@@ -253,7 +327,7 @@ mod seats_and_numbers {
             let mut all = seats(&lobby, size as usize);
             assert!(all.iter().map(Seat::number).eq(0..size), "{size} seats");
             assert!(all.iter().all(|seat| seat.room_id() == all[0].room_id()));
-            assert!(lobby.join_room(all[0].room_id()).unwrap_err().reason.is_full());
+            assert!(lobby.join_room(all[0].room_id()).unwrap_err().is_full());
             let highest = all.pop().unwrap().number();
             assert_eq!(lobby.join().unwrap().number(), highest);
             if size > 3 {
@@ -309,7 +383,7 @@ mod limits {
         let lobby = Lobby::builder(2).max_rooms(2).build();
         let mut all = seats(&lobby, 4);
         for _ in 0..3 {
-            assert_eq!(lobby.join().unwrap_err(), JoinError);
+            assert_eq!(lobby.join().unwrap_err(), JoinError::Full);
             let left = all.remove(0).room_id();
             all.push(lobby.join().unwrap());
             assert_eq!(all[3].room_id(), left);
@@ -319,7 +393,7 @@ mod limits {
         assert_eq!(lobby.stats().rooms, 1);
         assert_eq!(seats(&lobby, 2).len(), 2);
         let none = Lobby::builder(7).max_rooms(0).build();
-        assert_eq!(none.join().unwrap_err(), JoinError);
+        assert_eq!(none.join().unwrap_err(), JoinError::Full);
     }
 
     #[test]
@@ -394,7 +468,7 @@ mod locks {
         let mut all = seats(&lobby, 2);
         let room = all[0].room_id();
         assert!(lobby.lock(room) && lobby.lock(room));
-        assert!(lobby.join_room(room).unwrap_err().reason.is_locked());
+        assert!(lobby.join_room(room).unwrap_err().is_locked());
         assert_ne!(lobby.join().unwrap().room_id(), room);
         all.pop();
         assert!(lobby.unlock(room));
@@ -460,7 +534,7 @@ mod ids {
         let [ours, theirs] = [Lobby::new(2), Lobby::new(2)];
         let (our_seat, their_seat) = (ours.join().unwrap(), theirs.join().unwrap());
         assert_ne!(our_seat.room_id(), their_seat.room_id());
-        assert!(ours.join_room(their_seat.room_id()).unwrap_err().reason.is_gone());
+        assert!(ours.join_room(their_seat.room_id()).unwrap_err().is_gone());
         assert!(ours.room(their_seat.room_id()).is_none() && !ours.lock(their_seat.room_id()));
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use headcount::{JoinRoomError, Lobby, RoomId, Seat};
+use headcount::{Lobby, RoomId, Seat};
 
 /// The most that were ever alive of what this counts.
 #[derive(Default)]
@@ -153,7 +153,7 @@ impl<'a> Someone<'a> {
                 let Some(id) = self.recall() else { return };
                 let joined = lobby.join_room(id);
                 assert!(joined.as_ref().map_or(true, |seat| seat.room_id() == id), "another room");
-                if let Err(JoinRoomError { try_next: Some(next), .. }) = joined {
+                if let Some(next) = joined.as_ref().err().and_then(|refused| refused.try_next()) {
                     self.remember(next);
                 }
                 self.seated(joined.ok());

@@ -214,23 +214,24 @@ impl<'a> Pair<'a> {
                 assert!(self.jams.fits(seat.room_id()), "not the best fit");
                 self.seated(seat);
             }
-            Err(JoinError) => {
+            Err(error) => {
+                assert!(error.is_full());
                 assert_eq!(self.jams.best(), None, "refused, though there is a place")
             }
         }
     }
 
     fn refused(&mut self, id: RoomId, refused: JoinRoomError) {
-        let JoinRoomError { reason, try_next, .. } = refused;
+        let kind = refused.kind();
         match self.jams.open.get(&id) {
-            Some(jam) => assert_eq!(Some(reason), self.jams.shut(jam)),
-            None if reason.is_full() => assert!(!self.jams.may_open(), "one more may be opened"),
-            None => assert!(reason.is_gone()),
+            Some(jam) => assert_eq!(Some(kind), self.jams.shut(jam)),
+            None if kind.is_full() => assert!(!self.jams.may_open(), "one more may be opened"),
+            None => assert!(kind.is_gone()),
         }
         if self.jams.closed.contains(&id) || self.foreign.contains(&id) {
-            assert!(reason.is_gone());
+            assert!(kind.is_gone());
         }
-        match try_next {
+        match refused.try_next() {
             Some(next) => {
                 assert!(self.jams.fits(next), "{next} is not the best fit");
                 assert_ne!(next, id, "sent to where it was refused");

@@ -53,8 +53,8 @@ pub(crate) fn check_forged(numbers: &[u64]) {
                     }
                     Err(refused) => {
                         assert!(id != free, "refused, though there is a seat");
-                        assert_eq!(refused.reason.is_locked(), id == locked);
-                        assert_eq!(refused.reason.is_full(), id == full);
+                        assert_eq!(refused.is_locked(), id == locked);
+                        assert_eq!(refused.is_full(), id == full);
                     }
                 }
             }
