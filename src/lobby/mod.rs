@@ -16,7 +16,6 @@ mod join;
 mod last_left;
 mod pages;
 mod room;
-mod room_cell;
 mod seat;
 
 use alloc::sync::Arc;
@@ -190,7 +189,7 @@ impl<T> Lobby<T> {
     /// ```
     #[inline]
     pub fn join(&self) -> Result<Seat<'_, T>, JoinError> {
-        Ok(Seat(SeatInner::new(self, self.seat_anywhere()?)))
+        SeatInner::join(self).map(Seat)
     }
 
     /// Takes a seat in that room, if it admits. Never waits.
@@ -223,10 +222,7 @@ impl<T> Lobby<T> {
     /// ```
     #[inline]
     pub fn join_room(&self, id: RoomId) -> Result<Seat<'_, T>, JoinRoomError> {
-        match self.seat_in(id) {
-            Ok(seated) => Ok(Seat(SeatInner::new(self, seated))),
-            Err(shut) => self.refuse(shut),
-        }
+        SeatInner::join_room(self, id).map(Seat)
     }
 
     /// Takes a seat in that room, or else as [`join`](Self::join) does. Never waits.
@@ -247,7 +243,7 @@ impl<T> Lobby<T> {
     /// ```
     #[inline]
     pub fn join_room_or_any(&self, id: RoomId) -> Result<Seat<'_, T>, JoinError> {
-        Ok(Seat(SeatInner::new(self, self.seat_in_or_anywhere(id)?)))
+        SeatInner::join_room_or_any(self, id).map(Seat)
     }
 
     /// As [`join`](Self::join), for a seat that is not tied to a borrow: it can move to another
@@ -267,8 +263,7 @@ impl<T> Lobby<T> {
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn join_owned(self: Arc<Self>) -> Result<OwnedSeat<T>, JoinError> {
-        let seated = self.seat_anywhere()?;
-        Ok(OwnedSeat(SeatInner::new(self, seated)))
+        SeatInner::join(self).map(OwnedSeat)
     }
 
     /// As [`join_room`](Self::join_room), for an owned seat.
@@ -285,10 +280,7 @@ impl<T> Lobby<T> {
     /// # drop(seat);
     /// ```
     pub fn join_room_owned(self: Arc<Self>, id: RoomId) -> Result<OwnedSeat<T>, JoinRoomError> {
-        match self.seat_in(id) {
-            Ok(seated) => Ok(OwnedSeat(SeatInner::new(self, seated))),
-            Err(shut) => self.refuse(shut),
-        }
+        SeatInner::join_room(self, id).map(OwnedSeat)
     }
 
     /// As [`join_room_or_any`](Self::join_room_or_any), for an owned seat.
@@ -306,8 +298,7 @@ impl<T> Lobby<T> {
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn join_room_or_any_owned(self: Arc<Self>, id: RoomId) -> Result<OwnedSeat<T>, JoinError> {
-        let seated = self.seat_in_or_anywhere(id)?;
-        Ok(OwnedSeat(SeatInner::new(self, seated)))
+        SeatInner::join_room_or_any(self, id).map(OwnedSeat)
     }
 
     /// The id of the room where [`join`](Self::join) would go now.

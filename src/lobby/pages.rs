@@ -88,7 +88,7 @@ impl<T> Pages<T> {
         let number = pages.iter().take_while(|page| page.get().is_some()).count();
         if let Some(last) = number.checked_sub(1) {
             // Without this each of those who found no vacant room at once would make a page.
-            if pages[last].get().is_some_and(|page| page.hints.any(0)) {
+            if pages[last].get().is_some_and(|page| page.hints().any(0)) {
                 return Some(last as u32);
             }
         }

@@ -361,6 +361,88 @@ fn two_openers_and_one_room() {
     });
 }
 
+/// Plain memory that a thread writes before a call and another reads after observing that call: loom
+/// fails the model if the two are not ordered.
+#[derive(Clone, Default)]
+struct Plain(Arc<UnsafeCell<()>>);
+
+impl Plain {
+    fn write(&self) {
+        self.0.with_mut(|_| ());
+    }
+
+    fn read(&self) {
+        self.0.with(|_| ());
+    }
+}
+
+/// *happens-before*: a member that reads that another one has left sees what it wrote.
+#[test]
+fn a_reader_of_members_against_a_leaver() {
+    Model { seats: 2, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let [stays, leaves] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        let plain = Plain::default();
+        let leaver = spawn(lobby, {
+            let plain = plain.clone();
+            move |_| {
+                plain.write();
+                drop(leaves);
+            }
+        });
+        if stays.members() == 1 {
+            plain.read();
+        }
+        leaver.join().unwrap();
+    });
+}
+
+/// *happens-before*: a member that cannot start, as another one has left, sees what that one wrote.
+#[test]
+fn a_starter_against_a_leaver() {
+    Model { seats: 3, rooms: 1, quorum: 3, preemptions: 3 }.check(|lobby| {
+        let [stays, _stays_too, leaves] =
+            std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        let plain = Plain::default();
+        let leaver = spawn(lobby, {
+            let plain = plain.clone();
+            move |_| {
+                plain.write();
+                drop(leaves);
+            }
+        });
+        match stays.start() {
+            Ok(members) => assert_eq!(members, 3),
+            Err(too_few) => {
+                assert_eq!(too_few.occupied, 2);
+                plain.read();
+            }
+        }
+        leaver.join().unwrap();
+    });
+}
+
+/// *happens-before*: a caller that joins a room after it was unlocked sees what was written before.
+#[test]
+fn an_unlocking_against_a_joiner_by_id() {
+    Model { seats: 2, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let id = seat.room_id();
+        assert!(lobby.lock(id));
+        let plain = Plain::default();
+        let joiner = spawn(lobby, {
+            let plain = plain.clone();
+            move |lobby| {
+                let Ok(seat) = lobby.join_room(id) else { return };
+                plain.read();
+                drop(seat);
+            }
+        });
+        plain.write();
+        assert!(lobby.unlock(id));
+        joiner.join().unwrap();
+    });
+}
+
 /// Rooms whose seats do not fit into the word: two join, one of them after it has left.
 #[test]
 fn large_rooms_number_their_seats() {
