@@ -14,21 +14,18 @@
 //!
 //! The same holds between a room's word and the hint to it: see `Lobby::offer`.
 
-use crate::protocol::mutants::{mutant, ordering};
+use crate::protocol::mutants::mutant;
 use crate::sync::{load_seq_cst, AtomicU64, Ordering};
 
-/// A SeqCst load after a SeqCst change by the same thread. Its mutant is an Acquire load.
-macro_rules! look {
-    ($name:literal, $atomic:expr) => {
-        if mutant!($name) {
-            $atomic.load(Ordering::Acquire)
-        } else {
-            load_seq_cst($atomic)
-        }
-    };
+/// Reads a word after a SeqCst change by the same thread. `weakened` is a mutant.
+#[inline(always)]
+pub(super) fn look(word: &AtomicU64, weakened: bool) -> u64 {
+    if weakened {
+        return word.load(Ordering::Acquire);
+    }
+    // SeqCst: the pair is named at each call.
+    load_seq_cst(word)
 }
-
-pub(super) use look;
 
 /// Sets a bit. Returns true if it was set already, so that nothing was written.
 #[inline]
@@ -37,14 +34,15 @@ pub(super) fn raise(word: &AtomicU64, bit: u32) -> bool {
     // - if this load comes first and finds the bit, the thread that clears the bit reads the change
     //   afterwards and sets the bit again;
     // - if the clearing comes first, this load finds the bit clear, and it is set below.
-    if look!("lobby-raise-look-not-seq-cst", word) & 1 << bit != 0 {
+    if look(word, mutant!("lobby-raise-look-not-seq-cst")) & 1 << bit != 0 {
         return true;
     }
     // SeqCst, comes before the caller's look at the next layer. Pairs with `lower` there:
     // - if this write comes first, the thread that clears the summary reads this bit afterwards and
     //   sets the summary again;
     // - if the clearing comes first, the caller finds the summary clear and sets it.
-    word.fetch_or(1 << bit, ordering!("lobby-raise-relaxed", SeqCst => Relaxed));
+    // No model can kill its weakening: loom's `load_seq_cst` has a fence, which comes after it.
+    word.fetch_or(1 << bit, Ordering::SeqCst);
     false
 }
 
@@ -54,7 +52,8 @@ pub(super) fn lower(word: &AtomicU64, bits: u64) {
     // SeqCst, comes before the caller's second look. Pairs with the first load in `raise`:
     // - if this write comes first, that load finds the bit clear, and its thread sets it;
     // - if that load comes first, the caller's second look sees the change that preceded it.
-    word.fetch_and(!bits, ordering!("lobby-lower-relaxed", SeqCst => Relaxed));
+    // No model can kill its weakening: as in `raise`.
+    word.fetch_and(!bits, Ordering::SeqCst);
 }
 
 /// The largest number of layers of a page: 64^5 rooms are more than any page has.
@@ -121,7 +120,7 @@ impl Hints {
     pub(super) fn stands(&self, level: u32, room: usize) -> bool {
         // SeqCst, comes after the change. Pairs with `lower`: as the first load in `raise`.
         let word = self.word(Spot { level, layer: 0, word: room / 64 });
-        let bits = look!("lobby-stands-not-seq-cst", word);
+        let bits = look(word, mutant!("lobby-stands-not-seq-cst"));
         bits & 1 << (room % 64) != 0
     }
 
@@ -177,8 +176,8 @@ impl Hints {
         let above = Spot { layer: spot.layer + 1, word: spot.word / 64, ..spot };
         let bit = spot.word % 64;
         lower(self.word(above), 1 << bit);
-        // SeqCst, the second look after `lower`. Pairs with `raise`: see the module. In the models a
-        // page has one layer, so no model can kill its weakening; `shuttle` holds the second look.
+        // SeqCst, the second look after `lower`. Pairs with `raise`: see the module. No model can kill
+        // its weakening: their pages have one layer only.
         if load_seq_cst(self.word(spot)) != 0 && !self.raise_from(above, bit) {
             return Found::Surfaced;
         }
@@ -190,6 +189,7 @@ impl Hints {
     pub(super) fn any(&self, level: u32) -> bool {
         let top = self.top as usize;
         // SeqCst, the second look after `lower`. Pairs with `raise`: see the module.
-        look!("lobby-any-not-seq-cst", self.word(Spot { level, layer: top, word: 0 })) != 0
+        let word = self.word(Spot { level, layer: top, word: 0 });
+        look(word, mutant!("lobby-any-not-seq-cst")) != 0
     }
 }

@@ -29,7 +29,7 @@ use crossbeam_utils::CachePadded;
 use super::hints::{look, lower, raise, Found};
 use super::room::{Page, RoomRef, TakenSeat};
 use super::{last_left, Lobby};
-use crate::protocol::mutants::{mutant, ordering};
+use crate::protocol::mutants::mutant;
 use crate::protocol::room::{RoomSize, RoomWord};
 use crate::sync::{load_seq_cst, AtomicU64, Ordering};
 
@@ -97,7 +97,7 @@ impl RoomIndex {
         let (word, bit) = self.level_bit(level);
         lower(word, 1 << bit);
         // SeqCst, the second look after `lower`. Pairs with `raise`: see `hints`.
-        let pages = look!("lobby-level-look-not-seq-cst", &self.pages_at[level as usize]);
+        let pages = look(&self.pages_at[level as usize], mutant!("lobby-level-look-not-seq-cst"));
         if pages != 0 && !mutant!("lobby-level-not-read-again") {
             raise(word, bit);
         }
@@ -222,7 +222,8 @@ impl<T> Lobby<T> {
         // - if this load comes first and finds the room filling, the thread that replaces it reads
         //   the room's new word afterwards and sets a hint;
         // - if the exchange comes first, this load finds another room filling, and a hint is set.
-        let filling = look!("lobby-left-filling-look-not-seq-cst", &index.filling);
+        // No model can kill its weakening: the fence in loom's `stands` comes first.
+        let filling = load_seq_cst(&index.filling);
         if filling != u64::from(location) && !mutant!("lobby-left-not-hinted") {
             self.set_hint(location, level);
         }
@@ -234,7 +235,9 @@ impl<T> Lobby<T> {
     fn offer_at(&self, location: u32, word: RoomWord) {
         let index = &*self.shards[self.pages.shard_of(location)];
         // SeqCst, comes after the change to the room. Pairs with the exchange below: as in `hint_at`.
-        let filling = look!("lobby-offer-filling-look-not-seq-cst", &index.filling);
+        // No model can kill its weakening: wherever the room did not admit before the change, the
+        // fence in loom's `read_after` comes first.
+        let filling = load_seq_cst(&index.filling);
         if filling == u64::from(location) {
             return;
         }
@@ -243,12 +246,13 @@ impl<T> Lobby<T> {
         let fewer = |seen: RoomWord| !seen.admits() || seen.held(self.size) < word.held(self.size);
         if seen.map_or(true, fewer) {
             // SeqCst, comes before the second reading of the replaced room. Pairs with the loads of
-            // `filling` in `hint_at` and above: see there.
+            // `filling` in `hint_at` and above: see there. No model can kill its weakening: loom's
+            // `load_seq_cst` has a fence, which comes after it.
             // Relaxed on failure: another caller has replaced the filling room; this room gets a hint.
             let replaced = index.filling.compare_exchange(
                 filling,
                 u64::from(location),
-                ordering!("lobby-replace-relaxed", SeqCst => Relaxed),
+                Ordering::SeqCst,
                 Ordering::Relaxed,
             );
             if replaced.is_ok() {
