@@ -2,13 +2,13 @@
 //!
 //! # Invariant
 //!
-//! For every *level* (the number of members of a room that has a free seat, or 0 for a vacant room) a
-//! page has one bit for every room. Above these bits stand layers of summaries, each with one bit for
-//! every word of the layer below. Once calls are quiet, a word that is not zero has its bit set in
-//! the layer above. A summary bit over a word that is zero stays until a search comes upon it.
+//! For every *level* (the number of members of a room that has a free seat, or 0 for a vacant room)
+//! a page has one bit for every room. Above these bits stand layers of summaries, each with one bit
+//! for every word of the layer below. Once calls are quiet, a word that is not zero has its bit set
+//! in the layer above. A summary bit over a word that is zero stays until a search comes upon it.
 //!
-//! Store buffering (Dekker): A sets a bit in a word, then reads the summary bit above it; B clears the
-//! summary bit, then reads the word. All four are SeqCst:
+//! Store buffering (Dekker): A sets a bit in a word, then reads the summary bit above it; B clears
+//! the summary bit, then reads the word. All four are SeqCst:
 //! - if A's bit comes first, B reads it and sets the summary bit again;
 //! - if B's clearing comes first, A reads the summary bit as clear and sets it.
 //!
@@ -176,8 +176,8 @@ impl Hints {
         let above = Spot { layer: spot.layer + 1, word: spot.word / 64, ..spot };
         let bit = spot.word % 64;
         lower(self.word(above), 1 << bit);
-        // SeqCst, the second look after `lower`. Pairs with `raise`: see the module. No model can kill
-        // its weakening: their pages have one layer only.
+        // SeqCst, the second look after `lower`. Pairs with `raise`: see the module. No model can
+        // kill its weakening: their pages have one layer only.
         if load_seq_cst(self.word(spot)) != 0 && !self.raise_from(above, bit) {
             return Found::Surfaced;
         }

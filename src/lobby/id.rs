@@ -8,8 +8,8 @@
 //! bits  0..24   the generation, never 0
 //! ```
 //!
-//! A lobby uses each id for one room only: a location belongs to one cell for the life of the lobby,
-//! and a cell never returns to an earlier generation.
+//! A lobby uses each id for one room only: a location belongs to one cell for the life of the
+//! lobby, and a cell never returns to an earlier generation.
 
 use core::error::Error;
 use core::fmt;
@@ -28,14 +28,14 @@ pub(super) const MARK_SHIFT: u32 = LOCATION_BITS + GENERATION_BITS;
 
 /// The id of one room, from its opening to its close.
 ///
-/// It is small and `Copy`, prints as 16 hexadecimal digits and parses back, and converts to and from
-/// a `u64`. A lobby uses each id once. It refuses an id whose room has closed, that was made up, or
-/// that comes from another lobby.
+/// It is small and `Copy`, prints as 16 hexadecimal digits and parses back, and converts to and
+/// from a `u64`. A lobby uses each id once. It refuses an id whose room has closed, that was made
+/// up, or that comes from another lobby.
 ///
-/// An id is a name, not a secret: a client that knows the id of an open room can ask to join it.
-/// A mark of 13 bits tells the ids of different lobbies apart. The first 8,192 lobbies of one process
-/// have different marks. Beyond that, and across processes, a lobby takes another lobby's id for its
-/// own in one of 8,192 cases, if the location and the generation fit as well.
+/// An id is a name, not a secret: a client that knows the id of an open room can ask to join it. A
+/// mark of 13 bits tells the ids of different lobbies apart. The first 8,192 lobbies of one process
+/// have different marks. Beyond that, and across processes, a lobby takes another lobby's id for
+/// its own in one of 8,192 cases, if the location and the generation fit as well.
 ///
 /// # Examples
 ///
@@ -149,7 +149,8 @@ impl fmt::Display for ParseRoomIdError {
 
 impl Error for ParseRoomIdError {}
 
-/// Returns the mark of a new lobby. Marks are consecutive within a process and begin at a random one.
+/// Returns the mark of a new lobby. Marks are consecutive within a process and begin at a random
+/// one.
 pub(super) fn next_mark() -> u32 {
     static FIRST: OnceLock<u32> = OnceLock::new();
     static GIVEN: AtomicU32 = AtomicU32::new(0);

@@ -2,14 +2,14 @@
 //!
 //! # Invariant
 //!
-//! Once calls are quiet, a room that admits is the shard's *filling* room or has a hint at its level,
-//! and a vacant room has a hint at level 0. Hints and the filling room are only hints: a room is
-//! entered, opened or refused by its own word alone.
+//! Once calls are quiet, a room that admits is the shard's *filling* room or has a hint at its
+//! level, and a vacant room has a hint at level 0. Hints and the filling room are only hints: a
+//! room is entered, opened or refused by its own word alone.
 //!
-//! Two rules maintain the invariant. A thread that changes a room's word, so that the room belongs to
-//! another level, *offers* the room afterwards. A thread that clears a room's hint, or replaces the
-//! filling room, reads the word of that room afterwards and offers the room. An offer writes nothing
-//! if the right hint is set already or the room is the filling one.
+//! Two rules maintain the invariant. A thread that changes a room's word, so that the room belongs
+//! to another level, *offers* the room afterwards. A thread that clears a room's hint, or replaces
+//! the filling room, reads the word of that room afterwards and offers the room. An offer writes
+//! nothing if the right hint is set already or the room is the filling one.
 //!
 //! Store buffering (Dekker): A changes a room's word, then reads the hint (or the filling room); B
 //! clears the hint (or replaces the filling room), then reads the word. All four are SeqCst:
@@ -20,9 +20,9 @@
 //! written. A search that comes upon such hints clears up to 64 of them in one step. A search may
 //! therefore be long, but all searches together clear no more hints than were set.
 //!
-//! Two shortcuts are tried before the hints, so that most callers write only the room's word. One is
-//! the filling room, which successive callers join. The other is the last-left cache of each thread
-//! (`last_left`), whose entry may be lost.
+//! Two shortcuts are tried before the hints, so that most callers write only the room's word. One
+//! is the filling room, which successive callers join. The other is the last-left cache of each
+//! thread (`last_left`), whose entry may be lost.
 
 use crossbeam_utils::CachePadded;
 
@@ -40,7 +40,8 @@ const NONE: u64 = u64::MAX;
 pub(super) struct RoomIndex {
     /// The location of the filling room.
     filling: CachePadded<AtomicU64>,
-    /// The location of a room that a search found to be vacant. It is of use while the room is vacant.
+    /// The location of a room that a search found to be vacant. It is of use while the room is
+    /// vacant.
     next: CachePadded<AtomicU64>,
     /// One bit for every level at which hints may be set.
     levels: Box<[AtomicU64]>,
@@ -156,8 +157,8 @@ impl<T> Lobby<T> {
             return Some(left);
         }
         let index = &*self.shards[shard];
-        // Acquire, pairs with the exchange in `offer_at`: the room's page is initialized. No model can
-        // kill its weakening: the page is in a `OnceLock`, which synchronises by itself.
+        // Acquire, pairs with the exchange in `offer_at`: the room's page is initialized. No model
+        // can kill its weakening: the page is in a `OnceLock`, which synchronises by itself.
         let at = self.pages.at(index.filling.load(Ordering::Acquire) as u32)?;
         let seen = at.read();
         let is_best = seen.admits() && seen.held(self.size) >= index.top();
@@ -178,8 +179,9 @@ impl<T> Lobby<T> {
     pub(super) fn vacant(&self, shard: usize) -> Option<Choice<'_, T>> {
         let index = &*self.shards[shard];
         loop {
-            // Acquire, pairs with the store below: the room's page is initialized. No model can kill
-            // the weakening of either: the page is in a `OnceLock`, which synchronises by itself.
+            // Acquire, pairs with the store below: the room's page is initialized. No model can
+            // kill the weakening of either: the page is in a `OnceLock`, which synchronises by
+            // itself.
             let next = self.pages.at(index.next.load(Ordering::Acquire) as u32);
             let next = next.map(|at| Choice { at, seen: at.read() });
             match next {
@@ -202,11 +204,12 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// As `offer`, after a leave. The calling thread also remembers the room as the one it left last.
+    /// As `offer`, after a leave. The calling thread also remembers the room as the one it left
+    /// last.
     #[inline]
     pub(super) fn offer_left(&self, at: RoomRef<'_, T>, word: RoomWord) {
         if word.admits() {
-            last_left::note(self, at.location());
+            last_left::record(self, at.location());
             let level = word.held(self.size);
             if !at.page().hints().stands(level, at.offset()) {
                 self.hint_at(at.location(), level);
@@ -229,14 +232,14 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// Makes the room the filling one if the present filling room does not admit or has fewer members;
-    /// sets a hint to the room otherwise.
+    /// Makes the room the filling one if the present filling room does not admit or has fewer
+    /// members; sets a hint to the room otherwise.
     #[inline(never)]
     fn offer_at(&self, location: u32, word: RoomWord) {
         let index = &*self.shards[self.pages.shard_of(location)];
-        // SeqCst, comes after the change to the room. Pairs with the exchange below: as in `hint_at`.
-        // No model can kill its weakening: wherever the room did not admit before the change, the
-        // fence in loom's `read_after` comes first.
+        // SeqCst, comes after the change to the room. Pairs with the exchange below: as in
+        // `hint_at`. No model can kill its weakening: wherever the room did not admit before the
+        // change, the fence in loom's `read_after` comes first.
         let filling = load_seq_cst(&index.filling);
         if filling == u64::from(location) {
             return;
@@ -248,7 +251,8 @@ impl<T> Lobby<T> {
             // SeqCst, comes before the second reading of the replaced room. Pairs with the loads of
             // `filling` in `hint_at` and above: see there. No model can kill its weakening: loom's
             // `load_seq_cst` has a fence, which comes after it.
-            // Relaxed on failure: another caller has replaced the filling room; this room gets a hint.
+            // Relaxed on failure: another caller has replaced the filling room; this room gets a
+            // hint.
             let replaced = index.filling.compare_exchange(
                 filling,
                 u64::from(location),
@@ -291,8 +295,9 @@ impl<T> Lobby<T> {
         let index = &*self.shards[shard];
         let pages_at = &index.pages_at[level as usize];
         loop {
-            // Acquire, pairs with `raise` in `surface`: a page that has a bit is initialized. No model
-            // can kill its weakening: the page is in a `OnceLock`, which synchronises by itself.
+            // Acquire, pairs with `raise` in `surface`: a page that has a bit is initialized. No
+            // model can kill its weakening: the page is in a `OnceLock`, which synchronises by
+            // itself.
             let pages = pages_at.load(Ordering::Acquire);
             if pages == 0 {
                 return None;
@@ -318,8 +323,8 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// Returns the first of 64 rooms that has a hint and is at that level. Clears the hints to the rooms
-    /// before it.
+    /// Returns the first of 64 rooms that has a hint and is at that level. Clears the hints to the
+    /// rooms before it.
     fn pick<'a>(
         &self,
         level: u32,

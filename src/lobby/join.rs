@@ -2,9 +2,9 @@
 //!
 //! # Invariant
 //!
-//! The caller that opens a room takes a place in the limit before it claims the room. The caller that
-//! closes a room returns that place after the room is vacant, or retired, and offered. Both hold also
-//! if the constructor or the destructor of a state panics.
+//! The caller that opens a room takes a place in the limit before it claims the room. The caller
+//! that closes a room returns that place after the room is vacant, or retired, and offered. Both
+//! hold also if the constructor or the destructor of a state panics.
 
 use super::error::{JoinError, JoinRoomError, JoinRoomErrorKind};
 use super::id::RoomId;

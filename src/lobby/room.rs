@@ -3,17 +3,17 @@
 //! # Invariant
 //!
 //! - A room's state exists from the step that opens the room until the last member has left and the
-//!   thread that emptied the room has dropped it. A member holds an [`Entered`]; the thread that owns a
-//!   busy room holds a [`ClaimedRoom`] before the state is made, or an [`EmptiedRoom`] before it is
-//!   dropped. The table in `protocol/room.rs` gives the rest.
-//! - A member has a seat, in the room's word or in the bitmap beside it. It frees the seat before it
-//!   leaves.
-//! - A [`RoomRef`] pairs a room with its page and its location, and all rooms of a page have the size
-//!   that the page keeps.
+//!   thread that emptied the room has dropped it. A member holds an [`Entered`]; the thread that
+//!   owns a busy room holds a [`ClaimedRoom`] before the state is made, or an [`EmptiedRoom`]
+//!   before it is dropped. The table in `protocol/room.rs` gives the rest.
+//! - A member has a seat, in the room's word or in the bitmap beside it. It frees the seat before
+//!   it leaves.
+//! - A [`RoomRef`] pairs a room with its page and its location, and all rooms of a page have the
+//!   size that the page keeps.
 //!
 //! The fields that these rest on are private to this file. All calls are safe but two, which take a
-//! [`Seated`] back: this file cannot know from which room it came, as a seat keeps the location of its
-//! room and not a reference. Debug builds check it.
+//! [`Seated`] back: this file cannot know from which room it came, as a seat keeps the location of
+//! its room and not a reference. Debug builds check it.
 #![allow(unsafe_code)]
 
 use core::mem::{needs_drop, MaybeUninit};
@@ -37,8 +37,8 @@ struct RoomCell<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: members on several threads read one state, so `T: Sync`; the thread that makes a state and
-// the thread that drops it may differ, so `T: Send`.
+// SAFETY: members on several threads read one state, so `T: Sync`; the thread that makes a state
+// and the thread that drops it may differ, so `T: Send`.
 unsafe impl<T: Send + Sync> Sync for RoomCell<T> {}
 
 /// Some rooms of one size, and the hints to them.
@@ -105,9 +105,9 @@ impl<T> Drop for Page<T> {
             for cell in &mut self.cells {
                 if room::read(&cell.word).held(self.size) > 0 {
                     cell.word = room::first(self.size);
-                    // SAFETY: the room has members, so its state exists. Their seats were forgotten,
-                    // as the page is borrowed exclusively, and no other reference to the state is
-                    // left. The word says vacant now, so this happens once.
+                    // SAFETY: the room has members, so its state exists. Their seats were
+                    // forgotten, as the page is borrowed exclusively, and no other reference to the
+                    // state is left. The word says vacant now, so this happens once.
                     cell.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
                 }
             }
@@ -240,8 +240,8 @@ impl<'a, T> RoomRef<'a, T> {
         &self.page.seats[self.offset() * words..][..words]
     }
 
-    /// Takes the lowest free seat for a member that has just entered, unless the room is small: then
-    /// `number` is its seat.
+    /// Takes the lowest free seat for a member that has just entered, unless the room is small:
+    /// then `number` is its seat.
     #[inline]
     fn sit(self, (word, number): (RoomWord, u32)) -> TakenSeat {
         let small = self.page.size.is_small();
@@ -293,10 +293,10 @@ impl<'a, T> RoomRef<'a, T> {
         'a: 's,
     {
         seated.entered.0.check(self.cell);
-        // SAFETY: `seated` is a member of this room, as the caller promises. So the state was written
-        // before that member entered (`OpenRoom` → `EnterRoom`), and is dropped after it leaves
-        // (`LeaveRoom` → the last `LeaveRoom`). `leave` takes `seated` by value, so that is after
-        // this borrow ends. The state is not written in between.
+        // SAFETY: `seated` is a member of this room, as the caller promises. So the state was
+        // written before that member entered (`OpenRoom` → `EnterRoom`), and is dropped after it
+        // leaves (`LeaveRoom` → the last `LeaveRoom`). `leave` takes `seated` by value, so that is
+        // after this borrow ends. The state is not written in between.
         self.cell.value.with(|value| unsafe { (*value).assume_init_ref() })
     }
 
@@ -376,8 +376,8 @@ impl<'a, T> EmptiedRoom<'a, T> {
         if mutant!("room-vacant-before-drop") {
             _vacates = None;
         }
-        // SAFETY: the last member has just left, so the state exists. It is owned by this caller, and
-        // all that other members did comes before (`LeaveRoom` → the last `LeaveRoom`).
+        // SAFETY: the last member has just left, so the state exists. It is owned by this caller,
+        // and all that other members did comes before (`LeaveRoom` → the last `LeaveRoom`).
         self.0.cell.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! # Invariant
 //!
-//! A seat keeps its lobby, and one member inside its room. Dropping it makes that member leave, once.
-//! The lobby of a seat is the one that seated it: the constructors below are the only ones.
+//! A seat keeps its lobby, and one member inside its room. Dropping it makes that member leave,
+//! once. The lobby of a seat is the one that seated it: the constructors below are the only ones.
 #![allow(unsafe_code)]
 
 use alloc::sync::Arc;
@@ -196,8 +196,8 @@ macro_rules! seat {
             ///
             /// # Memory ordering
             ///
-            /// Acquire: if the number observes that a member has left, what that member wrote before
-            /// is visible.
+            /// Acquire: if the number observes that a member has left, what that member wrote
+            /// before is visible.
             ///
             /// # Examples
             ///
@@ -229,10 +229,10 @@ macro_rules! seat {
 
 /// A numbered place in a room of a [`Lobby`].
 ///
-/// Returned by [`Lobby::join`], [`Lobby::join_room`] and [`Lobby::join_room_or_any`]. Dropping it frees
-/// the place, on any thread and also while panicking. Dropping the last seat of a room closes the
-/// room. A seat that is leaked with [`core::mem::forget`] keeps its place for as long as the lobby
-/// exists.
+/// Returned by [`Lobby::join`], [`Lobby::join_room`] and [`Lobby::join_room_or_any`]. Dropping it
+/// frees the place, on any thread and also while panicking. Dropping the last seat of a room closes
+/// the room. A seat that is leaked with [`core::mem::forget`] keeps its place for as long as the
+/// lobby exists.
 ///
 /// # Examples
 ///
@@ -252,8 +252,8 @@ seat!(['a, T], Seat<'a, T>, "Seat", "lobby.join()");
 /// A numbered place in a room of a [`Lobby`] behind an `Arc`.
 ///
 /// Returned by [`Lobby::join_owned`], [`Lobby::join_room_owned`] and
-/// [`Lobby::join_room_or_any_owned`]. It is not tied to a borrow and keeps the lobby alive; otherwise
-/// it is the same as [`Seat`].
+/// [`Lobby::join_room_or_any_owned`]. It is not tied to a borrow and keeps the lobby alive;
+/// otherwise it is the same as [`Seat`].
 ///
 /// # Examples
 ///

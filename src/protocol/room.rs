@@ -1,9 +1,9 @@
 //! A room's word: how many members are inside, which seats they have, and the room's generation.
 //!
-//! The word has the shape of a slot but is not a [`slot`](super::slot): a slot's count changes alone,
-//! while here count, seats, lock and generation change in one step. A lock holds for exactly the
-//! count at which it was set, the last member to leave closes the room, and an id stops working in
-//! the step that closes its room.
+//! The word has the shape of a slot but is not a [`slot`](super::slot): a slot's count changes
+//! alone, while here count, seats, lock and generation change in one step. A lock holds for exactly
+//! the count at which it was set, the last member to leave closes the room, and an id stops working
+//! in the step that closes its room.
 //!
 //! # Invariant
 //!
@@ -26,16 +26,16 @@
 //! | none    | set    | clear | *vacant*: to be opened under the generation in the word   |
 //! | none    | set    | clear | *retired*, if the generation is 0: never opened again     |
 //!
-//! No other combination occurs. The last member to leave closes the room and advances the generation
-//! in the same step, so an open room is never empty.
+//! No other combination occurs. The last member to leave closes the room and advances the
+//! generation in the same step, so an open room is never empty.
 //!
 //! A gate is entered by an addition that is checked afterwards. Here such an addition would count a
 //! caller with an old id as a member of the room's next generation for a moment, where readers of
-//! `members`, the quorum and other callers could see it. Places are therefore taken and returned by a
-//! compare-exchange over count, lock and generation: only admitted callers are counted, and there is
-//! no surplus. A caller repeats the exchange only if another call has changed the word in between. In
-//! rooms of up to 24 seats the same step takes or frees the numbered seat; larger rooms keep a bitmap
-//! beside the word.
+//! `members`, the quorum and other callers could see it. Places are therefore taken and returned by
+//! a compare-exchange over count, lock and generation: only admitted callers are counted, and there
+//! is no surplus. A caller repeats the exchange only if another call has changed the word in
+//! between. In rooms of up to 24 seats the same step takes or frees the numbered seat; larger rooms
+//! keep a bitmap beside the word.
 
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::seat_bitmap::lowest_free;
@@ -123,8 +123,8 @@ impl RoomWord {
         self.0.wrapping_sub(CEILING - ONE) < ONE
     }
 
-    /// Returns whether a search at that level may yield the room: `level` members and a free seat, or
-    /// vacant at level 0.
+    /// Returns whether a search at that level may yield the room: `level` members and a free seat,
+    /// or vacant at level 0.
     #[inline]
     pub(crate) fn is_at(self, level: u32, size: RoomSize) -> bool {
         match level {
@@ -187,7 +187,8 @@ pub(crate) enum RoomRefusal {
     Gone,
 }
 
-/// Takes a place under a generation. Yields the new word and, in small rooms, the number of the seat.
+/// Takes a place under a generation. Yields the new word and, in small rooms, the number of the
+/// seat.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum EnterRoom {
     Look { generation: u32 },
@@ -229,10 +230,10 @@ impl EnterRoom {
             EnterRoom::Swap { seen } => {
                 let number = if size.is_small() { seen.next_seat() } else { 0 };
                 let entered = seen.0 + size.one(number);
-                // SeqCst. Its Acquire pairs with the Release of `OpenRoom` (the member sees the state),
-                // of `LeaveRoom` (it sees what earlier members wrote) and of `SetLock` (it sees what
-                // was written before the unlocking). As SeqCst it pairs with the removal of hints
-                // (`Lobby::offer`):
+                // SeqCst. Its Acquire pairs with the Release of `OpenRoom` (the member sees the
+                // state), of `LeaveRoom` (it sees what earlier members wrote) and of `SetLock` (it
+                // sees what was written before the unlocking). As SeqCst it pairs with the removal
+                // of hints (`Lobby::offer`):
                 // - if this exchange comes first, the thread that removes the hint reads the new
                 //   word afterwards and hints at the room again;
                 // - if the removal comes first, the caller sees no hint afterwards and sets one.
@@ -309,8 +310,8 @@ pub(crate) struct OpenRoom;
 impl OpenRoom {
     pub(crate) fn step(self, word: &AtomicU64, size: RoomSize) -> Step<OpenRoom, RoomWord> {
         let change = (CLOSED | BUSY) - size.one(0);
-        // SeqCst. Its Release pairs with the Acquire of `EnterRoom`: later members see the state. As
-        // SeqCst it pairs with the removal of hints, as in `EnterRoom`.
+        // SeqCst. Its Release pairs with the Acquire of `EnterRoom`: later members see the state.
+        // As SeqCst it pairs with the removal of hints, as in `EnterRoom`.
         let before = word.fetch_sub(change, ordering!("room-open-no-release", SeqCst => Acquire));
         Done(RoomWord(before - change))
     }
@@ -322,9 +323,9 @@ pub(crate) struct VacateRoom;
 
 impl VacateRoom {
     pub(crate) fn step(self, word: &AtomicU64) -> Step<VacateRoom, ()> {
-        // SeqCst. Its Release pairs with the Acquire of `ClaimRoom` and of readers: the next state is
-        // made after the previous one was dropped. As SeqCst it pairs with the removal of hints, as
-        // in `EnterRoom`.
+        // SeqCst. Its Release pairs with the Acquire of `ClaimRoom` and of readers: the next state
+        // is made after the previous one was dropped. As SeqCst it pairs with the removal of hints,
+        // as in `EnterRoom`.
         word.fetch_and(!BUSY, ordering!("room-vacate-no-release", SeqCst => Acquire));
         Done(())
     }
@@ -363,8 +364,8 @@ impl SetLock {
     ) -> Step<SetLock, Option<Result<u32, u32>>> {
         match self {
             SetLock::Look { generation, locked, at_least } => {
-                // Acquire, pairs with the Release of `LeaveRoom`: the call may return the count read
-                // here, and a caller that observes a leave sees what that member wrote.
+                // Acquire, pairs with the Release of `LeaveRoom`: the call may return the count
+                // read here, and a caller that observes a leave sees what that member wrote.
                 let order = ordering!("room-lock-look-no-acquire", Acquire => Relaxed);
                 let seen = RoomWord(word.load(order));
                 if seen.generation() != generation {

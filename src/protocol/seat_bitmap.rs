@@ -2,9 +2,9 @@
 //!
 //! # Invariant
 //!
-//! A member's bit is set from when the member takes its seat, after it has entered the room, until it
-//! frees the seat, before it leaves. A room admits at most as many members as it has seats, so a bit
-//! below the number of seats is free for every member that has entered and has no seat yet.
+//! A member's bit is set from when the member takes its seat, after it has entered the room, until
+//! it frees the seat, before it leaves. A room admits at most as many members as it has seats, so a
+//! bit below the number of seats is free for every member that has entered and has no seat yet.
 //!
 //! All orderings are Relaxed. The room's word orders a member that leaves before the next holder of
 //! its place, and read-modify-writes alone ensure that no two members get the same bit.
@@ -20,8 +20,8 @@ pub(crate) fn lowest_free(word: u64) -> u32 {
 
 /// Takes the lowest free seat. The caller has entered the room and has no seat yet.
 ///
-/// A seat is free for the caller, but it may become free behind the point that the loop has reached.
-/// Each further round is due to another member that took or freed a seat.
+/// A seat is free for the caller, but it may become free behind the point that the loop has
+/// reached. Each further round is due to another member that took or freed a seat.
 pub(crate) fn take(words: &[AtomicU64]) -> u32 {
     loop {
         for (before, word) in (0..).step_by(64).zip(words) {

@@ -2,8 +2,9 @@
 //!
 //! `RUSTFLAGS="--cfg headcount_loom" cargo test --release --test loom_lobby`
 //!
-//! Every model ends by asserting what must hold once calls are quiet (*no-lost-room*, *no-leak*): all
-//! seats can be had again by `join`, and in the end no room is open and every state was dropped once.
+//! Every model ends by asserting what must hold once calls are quiet (*no-lost-room*, *no-leak*):
+//! all seats can be had again by `join`, and in the end no room is open and every state was dropped
+//! once.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
@@ -115,8 +116,8 @@ fn spawn<T: 'static>(
     thread::spawn(move || run(&lobby))
 }
 
-/// *no-ghost*, *no-leak*: the last leaver against a joiner by id. The joiner gets in and keeps the room
-/// open, or is refused and the room is gone for good.
+/// *no-ghost*, *no-leak*: the last leaver against a joiner by id. The joiner gets in and keeps the
+/// room open, or is refused and the room is gone for good.
 #[test]
 fn the_last_leaver_against_a_joiner_by_id() {
     Model { seats: 2, rooms: 1, quorum: 1, preemptions: 4 }.check(|lobby| {
@@ -141,8 +142,8 @@ fn the_last_leaver_against_a_joiner() {
     });
 }
 
-/// The same where there may be a second room: then only the room's own word orders the one life's end
-/// before the next one's beginning.
+/// The same where there may be a second room: then only the room's own word orders the one life's
+/// end before the next one's beginning.
 #[test]
 fn the_last_leaver_against_an_opener() {
     Model { seats: 1, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
@@ -169,8 +170,8 @@ fn an_old_id_against_the_next_generation() {
     });
 }
 
-/// *seat-distinct*, *never-over*: two who join one room, and its member leaves. One may find the room
-/// closing and the other in the middle of opening the next: there may be a third.
+/// *seat-distinct*, *never-over*: two who join one room, and its member leaves. One may find the
+/// room closing and the other in the middle of opening the next: there may be a third.
 #[test]
 fn two_joiners_and_a_leaver() {
     Model { seats: 2, rooms: 3, quorum: 2, preemptions: 1 }.check(|lobby| {
@@ -204,8 +205,8 @@ fn two_leavers_of_two_rooms() {
     });
 }
 
-/// *no-lost-room*: one joins, by a hint or as the room is filling, while somebody leaves that room and
-/// finds it well hinted. The index hint against the slot.
+/// *no-lost-room*: one joins, by a hint or as the room is filling, while somebody leaves that room
+/// and finds it well hinted. The index hint against the slot.
 #[test]
 fn a_joiner_against_a_leaver_of_the_same_room() {
     Model { seats: 3, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
@@ -224,8 +225,8 @@ fn a_joiner_against_a_leaver_of_the_same_room() {
     });
 }
 
-/// *no-lost-room*: a search finds summaries without a hint and clears them, while somebody who leaves
-/// puts a hint there and finds the summaries in place.
+/// *no-lost-room*: a search finds summaries without a hint and clears them, while somebody who
+/// leaves puts a hint there and finds the summaries in place.
 #[test]
 fn a_search_against_a_new_hint() {
     Model { seats: 2, rooms: 3, quorum: 1, preemptions: 3 }.check(|lobby| {
@@ -325,8 +326,8 @@ fn a_lock_against_the_next_generation() {
     });
 }
 
-/// *once*: two joins reach the quorum while a member leaves: whoever starts, starts with a quorum, and
-/// each upward crossing is seen by one.
+/// *once*: two joins reach the quorum while a member leaves: whoever starts, starts with a quorum,
+/// and each upward crossing is seen by one.
 #[test]
 fn the_quorum_against_a_leaver() {
     Model { seats: 3, rooms: 1, quorum: 2, preemptions: 3 }.check(|lobby| {
@@ -378,8 +379,8 @@ fn two_openers_and_one_room() {
     });
 }
 
-/// Plain memory that a thread writes before a call and another reads after observing that call: loom
-/// fails the model if the two are not ordered.
+/// Plain memory that a thread writes before a call and another reads after observing that call:
+/// loom fails the model if the two are not ordered.
 #[derive(Clone, Default)]
 struct Plain(Arc<UnsafeCell<()>>);
 
