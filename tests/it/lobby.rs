@@ -1,5 +1,5 @@
-//! The lobby as its users see it: what Loops With Friends' jam collection, balancer and channel join
-//! do, and what they were racing for.
+//! The lobby as its users see it: the operations of Loops With Friends' jam collection, balancer
+//! and channel join, and the races between them.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -80,7 +80,7 @@ mod jam_collection {
         let (left_there, left_here) = (one.room_id(), another.room_id());
         drop(another);
         thread::scope(|scope| scope.spawn(|| drop(one)).join().unwrap());
-        // This thread remembers the one room, and has to find the other.
+        // This thread has cached one room, and has to find the other by a search.
         assert_eq!(lobby.filling(), left_here);
         let again = seats(&lobby, 2);
         assert_eq!([again[0].room_id(), again[1].room_id()], [left_here, left_there]);
@@ -144,7 +144,7 @@ mod channel_join {
     }
 
     #[test]
-    fn full_locked_and_gone_are_told_apart() {
+    fn full_locked_and_gone_are_distinct() {
         let lobby = Lobby::new(1);
         let seat = lobby.join().unwrap();
         let room = seat.room_id();
@@ -168,12 +168,12 @@ mod channel_join {
     }
 
     #[test]
-    fn the_filling_room_is_opened_by_who_joins_it() {
+    fn the_filling_room_is_opened_by_the_first_caller_that_joins_it() {
         let lobby = Lobby::new(2);
-        let told = lobby.filling();
-        let seat = lobby.join_room(told).unwrap();
-        assert_eq!((seat.room_id(), seat.number()), (told, 0));
-        assert_eq!(lobby.join().unwrap().room_id(), told);
+        let named = lobby.filling();
+        let seat = lobby.join_room(named).unwrap();
+        assert_eq!((seat.room_id(), seat.number()), (named, 0));
+        assert_eq!(lobby.join().unwrap().room_id(), named);
     }
 
     #[test]
@@ -191,18 +191,18 @@ mod channel_join {
             let lobby = Lobby::builder(7).shards(shards).build();
             let start = Barrier::new(4);
             let all: Vec<_> = thread::scope(|scope| {
-                let clients = |told: Vec<RoomId>| {
+                let clients = |named: Vec<RoomId>| {
                     let (lobby, start) = (&lobby, &start);
                     scope.spawn(move || {
                         start.wait();
-                        let late = |told| match lobby.join_room(told) {
+                        let late = |named| match lobby.join_room(named) {
                             Ok(seat) => seat,
-                            Err(_) => lobby.join_room_or_any(told).expect("no limit"),
+                            Err(_) => lobby.join_room_or_any(named).expect("no limit"),
                         };
-                        told.into_iter().map(late).collect::<Vec<_>>()
+                        named.into_iter().map(late).collect::<Vec<_>>()
                     })
                 };
-                // All pages were loaded before anybody came.
+                // All clients have their ids before the first of them joins.
                 let threads: Vec<_> = (0..4)
                     .map(|_| clients((0..2_000).map(|_| lobby.filling()).collect()))
                     .collect();
@@ -220,11 +220,11 @@ mod channel_join {
     #[test]
     fn one_late_client_after_the_other_gets_in_where_its_refusal_sends_it() {
         let lobby = Lobby::new(7);
-        let told = lobby.filling();
+        let named = lobby.filling();
         let mut all = Vec::new();
         for _ in 0..3_000 {
             let seat = lobby
-                .join_room(told)
+                .join_room(named)
                 .or_else(|refused| lobby.join_room(refused.try_next().expect("no limit")));
             all.push(seat.expect("the second call"));
         }
@@ -414,7 +414,7 @@ mod limits {
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         assert!(lobby.stats().rooms <= 4);
-        // Whatever was overlooked in the rush is found now.
+        // Seats that were overlooked while threads raced are found now.
         let rest: Vec<_> = std::iter::from_fn(|| lobby.join().ok()).collect();
         assert_eq!(all.len() + rest.len(), 12);
         assert_eq!(populations(&lobby), [3, 3, 3, 3]);
@@ -476,7 +476,7 @@ mod locks {
         lobby.lock(room);
         drop(all);
         assert!(!lobby.lock(room) && !lobby.unlock(room), "it has closed");
-        // Its next life is not locked.
+        // The room's next generation is not locked.
         let seat = lobby.join().unwrap();
         assert!(!lobby.room(seat.room_id()).unwrap().locked);
     }
@@ -524,7 +524,7 @@ mod ids {
             assert!(lobby.room(forged).is_none());
             assert!(!lobby.lock(forged) && !lobby.unlock(forged));
             let joined = lobby.join_room(forged).map(|seat| seat.room_id());
-            assert_ne!(joined.ok(), Some(seat.room_id()), "somebody else's room");
+            assert_ne!(joined.ok(), Some(seat.room_id()), "the room of another id");
         }
         assert_eq!(seat.members(), 1);
     }
@@ -555,7 +555,7 @@ mod ids {
 mod state {
     use super::*;
 
-    /// CourseCounts those that live.
+    /// A state that counts the states that exist.
     struct Counted(Arc<AtomicUsize>);
 
     impl Counted {
