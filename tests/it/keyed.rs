@@ -304,9 +304,9 @@ fn a_handle_waits_for_who_came_by_the_key() {
     let gates = rooms(1);
     let by_key = gates.try_acquire(1).unwrap();
     let handle = gates.hold(1);
-    assert!(handle.acquire_timeout(Duration::from_millis(1)).unwrap_err().is_timeout());
+    assert!(handle.acquire().wait_timeout(Duration::from_millis(1)).unwrap_err().is_timeout());
     std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| drop(handle.acquire_blocking().expect("nobody closes")));
+        let waiter = scope.spawn(|| drop(handle.acquire().wait().expect("nobody closes")));
         while handle.waiting() == 0 {
             std::thread::yield_now();
         }
