@@ -67,9 +67,9 @@ use crate::wait::Waitlist;
 ///
 /// # Memory ordering
 ///
-/// Giving a place back is a release operation and taking one is an acquire operation: a caller that
-/// takes a place sees the earlier writes of the holders that gave places back before. A refusal
-/// orders nothing.
+/// *happens-before*: giving a place back is a release operation and taking one is an acquire
+/// operation, so a caller that takes a place sees the earlier writes of the holders that gave places
+/// back before. A refusal orders nothing.
 ///
 /// # Size
 ///

@@ -1,5 +1,6 @@
-//! Loom models of all operations whose result depends on the order of threads. Loom runs each model
-//! in every order, and with every stale value that the orderings allow. `ci/loom` runs them.
+//! Loom models of the operations whose result depends on the order of threads. Loom runs each model
+//! in every order, or up to the number of preemptions that the model names as its bound, and with
+//! the stale values that the orderings allow. `ci/loom` runs them.
 //!
 //! # How to read a model
 //!
@@ -16,8 +17,8 @@
 //! admissions *and* refusals.
 //!
 //! The same crowds run over [rejected protocols](rejected) with one known flaw each, on which they
-//! must fail. Each ordering of the crate has a named weakening, on which a model must fail: see
-//! `ci/mutants.d`.
+//! must fail. Each ordering stronger than Relaxed has a named weakening, and each check after the
+//! fact has one too; `ci/mutants.d` names the model that must fail on it.
 //!
 //! # What is not here
 //!

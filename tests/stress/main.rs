@@ -49,7 +49,7 @@ fn main() {
     let mut words = std::env::args().skip(1);
     let scenes = words.next();
     let rounds: Option<u64> = words.next().map(|word| word.parse().expect("a number of rounds"));
-    let wanted = |name: &str| scenes.as_deref().map_or(true, |scenes| scenes == name);
+    let wanted = |name: &str| scenes.as_deref().is_none_or(|scenes| scenes == name);
     let known = ["core", "keyed", "lobby"];
     assert!(known.iter().any(|name| wanted(name)), "scenes are one of {known:?}");
     let start = Instant::now();

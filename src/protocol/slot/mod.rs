@@ -98,9 +98,9 @@ impl Enter {
 
     /// Returns whether a caller that is backing out, and is counted in `now`, is still refused.
     fn keeps_out(now: SlotWord) -> bool {
-        mutant!("slot-back-out-never-admitted")
-            || (now.is_closed() && !mutant!("slot-back-out-although-closed"))
-            || (now.deficit() > 0 && !mutant!("slot-back-out-despite-deficit"))
+        let closed = now.is_closed() && !mutant!("slot-back-out-although-closed");
+        let deficit = now.deficit() > 0 && !mutant!("slot-back-out-despite-deficit");
+        closed || deficit || mutant!("slot-back-out-never-admitted")
     }
 
     #[inline(always)]
