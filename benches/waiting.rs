@@ -50,7 +50,7 @@ impl Limit for Gate {
     }
 
     fn acquire_blocking(&self) -> Self::Permit<'_> {
-        Gate::acquire_blocking(self).unwrap()
+        Gate::acquire(self).wait().unwrap()
     }
 }
 

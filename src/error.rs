@@ -270,47 +270,75 @@ impl fmt::Display for QuorumError {
 
 impl Error for QuorumError {}
 
-/// What one waited for was closed: nobody gets in unless it is reopened.
+/// Why a wait for a place ended without one.
+///
+/// # Examples
 ///
 /// ```
 /// # #[cfg(feature = "wait")] {
 /// let gate = headcount::Gate::new(1);
 /// gate.close();
-/// let refused = gate.acquire_blocking().unwrap_err();
+/// let refused = gate.acquire().wait().unwrap_err();
+/// assert_eq!(refused, headcount::AcquireError::Closed);
 /// assert_eq!(refused.to_string(), "closed");
 /// # }
 /// ```
 #[cfg(feature = "wait")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Closed;
+#[non_exhaustive]
+pub enum AcquireError {
+    /// It was closed, before or while the caller waited. Trying again can succeed only after a
+    /// reopening.
+    Closed,
+}
 
 #[cfg(feature = "wait")]
-impl fmt::Display for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        TryAcquireError::Closed.fmt(f)
+impl AcquireError {
+    /// Returns whether this is [`Closed`](Self::Closed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(1);
+    /// gate.close();
+    /// assert!(gate.acquire().wait().unwrap_err().is_closed());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        matches!(self, AcquireError::Closed)
     }
 }
 
 #[cfg(feature = "wait")]
-impl Error for Closed {}
+impl fmt::Display for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AcquireError::Closed => TryAcquireError::Closed.fmt(f),
+        }
+    }
+}
 
-/// Why [`Gate::acquire_timeout`](crate::Gate::acquire_timeout) and its kin let nobody in.
+#[cfg(feature = "wait")]
+impl Error for AcquireError {}
+
+/// Why a wait with a timeout or a deadline ended without a place.
+///
+/// # Examples
 ///
 /// ```
 /// # #[cfg(feature = "wait")] {
 /// use std::time::Duration;
 ///
 /// let gate = headcount::Gate::new(0);
-/// let refused = gate.acquire_timeout(Duration::from_millis(1)).unwrap_err();
+/// let refused = gate.acquire().wait_timeout(Duration::from_millis(1)).unwrap_err();
 /// assert!(refused.is_timeout());
-/// assert_eq!(refused.to_string(), "no place came free in time: wait longer or try again later");
+/// assert_eq!(refused.to_string(), "not served in time: wait longer or retry");
 /// # }
 /// ```
 #[cfg(feature = "wait")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum AcquireTimeoutError {
-    /// The time was up before it was this caller's turn. Trying again can succeed.
+    /// The caller was not served in time. Trying again can succeed.
     Timeout,
     /// It was closed, before or while the caller waited. Trying again can succeed only after a
     /// reopening.
@@ -319,24 +347,28 @@ pub enum AcquireTimeoutError {
 
 #[cfg(feature = "wait")]
 impl AcquireTimeoutError {
-    /// True if this is [`Timeout`](Self::Timeout).
+    /// Returns whether this is [`Timeout`](Self::Timeout).
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use std::time::Duration;
-    /// let refused = headcount::Gate::new(0).acquire_timeout(Duration::ZERO).unwrap_err();
+    /// let refused = headcount::Gate::new(0).acquire().wait_timeout(Duration::ZERO).unwrap_err();
     /// assert!(refused.is_timeout() && !refused.is_closed());
     /// ```
     pub fn is_timeout(&self) -> bool {
         matches!(self, AcquireTimeoutError::Timeout)
     }
 
-    /// True if this is [`Closed`](Self::Closed).
+    /// Returns whether this is [`Closed`](Self::Closed).
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use std::time::Duration;
     /// let gate = headcount::Gate::new(1);
     /// gate.close();
-    /// let refused = gate.acquire_timeout(Duration::ZERO).unwrap_err();
+    /// let refused = gate.acquire().wait_timeout(Duration::ZERO).unwrap_err();
     /// assert!(refused.is_closed() && !refused.is_timeout());
     /// ```
     pub fn is_closed(&self) -> bool {
@@ -348,10 +380,8 @@ impl AcquireTimeoutError {
 impl fmt::Display for AcquireTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AcquireTimeoutError::Timeout => {
-                f.write_str("no place came free in time: wait longer or try again later")
-            }
-            AcquireTimeoutError::Closed => Closed.fmt(f),
+            AcquireTimeoutError::Timeout => f.write_str("not served in time: wait longer or retry"),
+            AcquireTimeoutError::Closed => TryAcquireError::Closed.fmt(f),
         }
     }
 }

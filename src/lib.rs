@@ -138,12 +138,12 @@ mod thread_number;
 pub use error::{CapacityError, EnrollError, QuorumError, TryAcquireError, WithdrawError};
 pub use gate::{Gate, OwnedPermit, Permit};
 
+#[cfg(all(feature = "wait", target_has_atomic = "64"))]
+pub use course::{Reserve, ReserveOwned};
 #[cfg(feature = "wait")]
-pub use error::{AcquireTimeoutError, Closed};
+pub use error::{AcquireError, AcquireTimeoutError};
 #[cfg(feature = "wait")]
 pub use gate::{Acquire, AcquireOwned};
-#[cfg(all(feature = "wait", target_has_atomic = "64"))]
-pub use wait::{Reserve, ReserveOwned};
 
 #[cfg(target_has_atomic = "64")]
 pub use course::{Course, CourseCounts, OwnedReservation, Reservation};

@@ -1,89 +1,87 @@
-//! Waiting at a gate.
+//! Waiting at a gate: the public methods and their futures.
 //!
 //! # Invariant
 //!
 //! A future of this module that is ready with `Ok` has moved its places into the permit.
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{ready, Context, Poll};
-use std::time::{Duration, Instant};
 
-use crate::error::{AcquireTimeoutError, Closed, TryAcquireError};
-use crate::gate::Gate;
-use crate::gate::{OwnedPermit, Permit, PermitInner};
-use crate::protocol::slot::Slot;
-use crate::wait::Waitlist;
-use crate::wait::{Door, Wait};
-
-impl Door for Gate {
-    fn slot(&self) -> &Slot {
-        &self.slot
-    }
-
-    fn waitlist(&self) -> &Waitlist {
-        &self.waitlist
-    }
-
-    #[inline]
-    fn enter(&self, n: u32) -> Result<(), TryAcquireError> {
-        match n {
-            1 => Gate::enter(self),
-            _ => self.take(n),
-        }
-    }
-}
+use super::core::Gate;
+use super::permit::{OwnedPermit, Permit, PermitInner};
+use super::waiter::{waiting_future, Wait};
 
 /// Waiting, with the feature `wait`.
 ///
+/// [`acquire`](Gate::acquire) and its variants return a future. `.await` it, or block the thread
+/// with [`wait`](Acquire::wait), [`wait_timeout`](Acquire::wait_timeout) or
+/// [`wait_deadline`](Acquire::wait_deadline). It needs no particular runtime.
+///
 /// # Fairness
 ///
-/// First come, first served. Whoever has to wait stands in waitlist; a place that comes free goes to the
-/// head of the waitlist and is never up for grabs in between. While somebody waits,
-/// [`try_acquire`](Gate::try_acquire) is refused as [`Full`](TryAcquireError::Full) and
-/// [`acquire`](Gate::acquire) goes to the end of the waitlist. One who wants many places gathers them at
-/// the head of the waitlist, where nobody overtakes it: a crowd that wants one place each cannot starve
-/// it, and waits behind it even if there are places enough for one. PermitInner gathered count as
-/// [`occupied`](Gate::occupied). PermitInner that a lowering [`set_capacity`](Gate::set_capacity)
-/// withdraws come before the waitlist, those gathered included. A future is in waitlist from its first poll.
+/// First come, first served. A caller that cannot be admitted at once joins the waitlist; a place
+/// that is given back goes to the head of the waitlist and is never free in between. While a caller
+/// waits, [`try_acquire`](Gate::try_acquire) is refused as [`Full`](crate::TryAcquireError::Full)
+/// and [`acquire`](Gate::acquire) goes to the end of the waitlist. A caller that wants several
+/// places gathers them at the head of the waitlist, where no other caller overtakes it: callers
+/// that want one place each cannot starve it, and wait behind it even if a place is free for them.
+/// Gathered places count as [`occupied`](Gate::occupied). A
+/// [`set_capacity`](Gate::set_capacity) that removes places comes before the waitlist, and takes
+/// gathered places too. A future joins the waitlist when it is first polled.
 ///
-/// Who wants more than the capacity waits until the capacity is raised or the gate is closed, and
-/// everybody behind it does too.
+/// A caller that wants more places than the capacity waits until the capacity is raised or the
+/// gate is closed, and so do all callers behind it.
 ///
-/// # Giving up
+/// # Cooperative scheduling
 ///
-/// A permit is never lost. A future can be dropped at any time: if it was its turn already, the place
-/// goes to the next in waitlist. A timeout either has the permit or has passed it on. Likewise a future
-/// that is kept but no longer polled keeps its place in waitlist and, once served, the permit.
+/// On a gate with a free place the future is ready at its first poll and takes no part in a
+/// runtime's cooperative scheduling. A task that only loops over `acquire().await` of such a gate
+/// therefore never yields, and under tokio the other tasks of its thread do not run. Such a loop
+/// should yield itself, for instance with `tokio::task::yield_now().await` or, cheaper, with
+/// `tokio::task::consume_budget().await` in each round; newer versions of tokio can also wrap the
+/// future in `tokio::task::coop::cooperative`.
 ///
-/// [`close`](Gate::close) turns away everybody who has not been served.
+/// # Cancellation
+///
+/// A permit is never lost. A future can be dropped at any time: if it had been served, its places
+/// go to the next callers. A call with a timeout returns the permit or has passed it on. A future
+/// that is kept but not polled keeps its position and, once it is served, the places.
+///
+/// [`close`](Gate::close) refuses all callers that have not been served. A future that was served
+/// before the closing is ready with its permit.
 ///
 /// # Cost
 ///
-/// Who need not wait pays what [`try_acquire`](Gate::try_acquire) costs and allocates nothing. Who
-/// must wait takes a short lock; so does who leaves, resizes or closes while somebody waits. The lock
-/// is never held while a waker runs. The waitlist is allocated when somebody first waits (or the
-/// capacity is first lowered), with room for as many as ever wait at once, and kept until the gate
-/// is dropped. Giving up takes a number of steps logarithmic in the length of the waitlist, amortised.
+/// Without contention this costs what [`try_acquire`](Gate::try_acquire) costs and does not
+/// allocate. Queueing takes a short lock; so do release, resize and close while the queue is
+/// non-empty. No waker runs under the lock. The waitlist is allocated when a caller first waits (or
+/// the capacity is first lowered), grows to the greatest number of callers that ever wait at once,
+/// and is kept until the gate is dropped.
+///
+/// Dropping a future that waits takes a number of steps logarithmic in the length of the waitlist,
+/// amortised. After a closing it also searches, one by one, the earlier closings of which some
+/// future has not learned yet, as it has been neither polled nor dropped since.
 ///
 /// # Memory ordering
 ///
-/// As elsewhere: who is served sees what the one who left its place wrote before.
+/// As for a gate without waiting: a caller that is served sees the earlier writes of the holder
+/// that gave its place back.
 impl Gate {
-    /// Waits for a place. Runs on any async runtime.
+    /// Acquires one place, and waits for it if need be.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if the gate is closed, also while this waits.
+    /// [`Closed`](crate::AcquireError::Closed) if the gate is closed, or is closed while this
+    /// caller waits.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up its place in waitlist, and passes on the place if it had been served.
+    /// Dropping the future gives its position up. If it had been served, its place goes to the next
+    /// caller.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// # #[tokio::main] async fn main() -> Result<(), headcount::Closed> {
+    /// # #[tokio::main] async fn main() -> Result<(), headcount::AcquireError> {
     /// let gate = headcount::Gate::new(1);
     /// let permit = gate.acquire().await?;
     /// let mut next = gate.acquire();
@@ -97,22 +95,42 @@ impl Gate {
     /// let _permit = next.await?;
     /// # Ok(()) }
     /// ```
+    ///
+    /// A thread waits with [`wait`](Acquire::wait):
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(1);
+    /// let permit = gate.acquire().wait()?;
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| gate.acquire().wait().unwrap());
+    ///     drop(permit);
+    /// });
+    /// assert_eq!(gate.occupied(), 0);
+    /// # Ok::<(), headcount::AcquireError>(())
+    /// ```
     #[inline]
     pub fn acquire(&self) -> Acquire<'_> {
         self.acquire_many(1)
     }
 
-    /// Waits for `n` places, which it gets all at once.
+    /// Acquires `n` places, all at once, and waits for them if need be.
     ///
-    /// `n == 0` gets a permit for nothing without waiting, unless the gate is closed. One who wants
-    /// more than the capacity blocks the waitlist, see [fairness](#fairness).
+    /// With `n == 0` it returns a permit of no places without waiting, unless the gate is closed. A
+    /// caller that wants more places than the capacity blocks the waitlist, see
+    /// [fairness](#fairness).
     ///
     /// # Errors
     ///
     /// As [`acquire`](Self::acquire).
     ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Self::acquire). Places gathered so far go to the next callers.
+    ///
+    /// # Examples
+    ///
     /// ```
-    /// # #[tokio::main] async fn main() -> Result<(), headcount::Closed> {
+    /// # #[tokio::main] async fn main() -> Result<(), headcount::AcquireError> {
     /// let gate = headcount::Gate::new(5);
     /// let party = gate.acquire_many(3).await?;
     /// assert_eq!((party.count(), gate.available()), (3, 2));
@@ -120,17 +138,23 @@ impl Gate {
     /// ```
     #[inline]
     pub fn acquire_many(&self, n: u32) -> Acquire<'_> {
-        Acquire { wait: Wait::new(self, n), count: n }
+        Acquire { wait: Wait::new(self, n) }
     }
 
-    /// As [`acquire`](Self::acquire), for a permit that is not tied to a borrow.
+    /// Acquires one place, as [`acquire`](Self::acquire), for a permit that owns its gate.
     ///
     /// # Errors
     ///
     /// As [`acquire`](Self::acquire). The `Arc` is dropped then.
     ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
+    /// # Examples
+    ///
     /// ```
-    /// # #[tokio::main] async fn main() -> Result<(), headcount::Closed> {
+    /// # #[tokio::main] async fn main() -> Result<(), headcount::AcquireError> {
     /// let gate = std::sync::Arc::new(headcount::Gate::new(1));
     /// let permit = gate.clone().acquire_owned().await?;
     /// tokio::spawn(async move { drop(permit) });
@@ -142,75 +166,35 @@ impl Gate {
         self.acquire_many_owned(1)
     }
 
-    /// As [`acquire_many`](Self::acquire_many), for a permit that is not tied to a borrow.
+    /// Acquires `n` places, as [`acquire_many`](Self::acquire_many), for a permit that owns its
+    /// gate.
     ///
     /// # Errors
     ///
     /// As [`acquire`](Self::acquire). The `Arc` is dropped then.
     ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Examples
+    ///
     /// ```
-    /// # #[tokio::main] async fn main() -> Result<(), headcount::Closed> {
+    /// # #[tokio::main] async fn main() -> Result<(), headcount::AcquireError> {
     /// let gate = std::sync::Arc::new(headcount::Gate::new(5));
     /// assert_eq!(gate.acquire_many_owned(3).await?.count(), 3);
     /// # Ok(()) }
     /// ```
     #[inline]
     pub fn acquire_many_owned(self: Arc<Self>, n: u32) -> AcquireOwned {
-        AcquireOwned { wait: Wait::new(self, n), count: n }
+        AcquireOwned { wait: Wait::new(self, n) }
     }
 
-    /// Waits for a place and blocks the thread. Threads and futures stand in one waitlist.
+    /// Returns the number of callers that wait, however many places each of them wants.
     ///
-    /// Not for async code: it would block the runtime, perhaps with the task that is to leave.
+    /// A caller that has been served is not counted, even if it has not been polled since.
     ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the gate is closed, also while this waits.
-    ///
-    /// ```
-    /// let gate = headcount::Gate::new(1);
-    /// let permit = gate.acquire_blocking()?;
-    /// std::thread::scope(|scope| {
-    ///     scope.spawn(|| gate.acquire_blocking().unwrap());
-    ///     drop(permit);
-    /// });
-    /// assert_eq!(gate.occupied(), 0);
-    /// # Ok::<(), headcount::Closed>(())
-    /// ```
-    pub fn acquire_blocking(&self) -> Result<Permit<'_>, Closed> {
-        match Wait::new(self, 1).block(None) {
-            Ok(gate) => Ok(Permit(PermitInner::new(gate, 1))),
-            Err(_) => Err(Closed),
-        }
-    }
-
-    /// Waits for a place and blocks the thread, but for no longer than `timeout`.
-    ///
-    /// With a `timeout` of zero it does not block. One too long for the clock is for ever.
-    ///
-    /// # Errors
-    ///
-    /// [`Timeout`](AcquireTimeoutError::Timeout) if it was not this caller's turn in time; it holds
-    /// nothing then, and whatever came for it has been passed on.
-    /// [`Closed`](AcquireTimeoutError::Closed) if the gate is closed, also while this waits.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let gate = headcount::Gate::new(1);
-    /// let permit = gate.acquire_timeout(Duration::from_secs(1))?;
-    /// assert!(gate.acquire_timeout(Duration::from_millis(1)).unwrap_err().is_timeout());
-    /// assert_eq!(gate.waiting(), 0);
-    /// # Ok::<(), headcount::AcquireTimeoutError>(())
-    /// ```
-    pub fn acquire_timeout(&self, timeout: Duration) -> Result<Permit<'_>, AcquireTimeoutError> {
-        let gate = Wait::new(self, 1).block(Instant::now().checked_add(timeout))?;
-        Ok(Permit(PermitInner::new(gate, 1)))
-    }
-
-    /// The number of those who wait, however many places each of them wants.
-    ///
-    /// Who has been served is not counted, even if it has not been polled since.
+    /// # Examples
     ///
     /// ```
     /// assert_eq!(headcount::Gate::new(1).waiting(), 0);
@@ -220,100 +204,62 @@ impl Gate {
     }
 }
 
-/// The future of [`Gate::acquire`] and [`Gate::acquire_many`].
+/// Waits for places of a [`Gate`]: as a future, or by blocking the thread.
 ///
-/// It does not need to be pinned: it can be polled by reference, and asked in between for its
-/// [`position`](Self::position) in waitlist. It panics if it is polled after it was ready.
+/// Returned by [`Gate::acquire`] and [`Gate::acquire_many`]. It does not need to be pinned: it can
+/// be polled by reference, and asked in between for its [`position`](Self::position).
+///
+/// # Panics
+///
+/// If it is polled again after it was ready.
+///
+/// # Examples
 ///
 /// ```
 /// let gate = headcount::Gate::new(1);
-/// assert_eq!(gate.acquire().position(), None); // not in waitlist before it is polled
+/// let permit = gate.acquire().wait()?;
+/// assert_eq!(permit.count(), 1);
+/// # Ok::<(), headcount::AcquireError>(())
 /// ```
-#[must_use = "it is not in waitlist before it is polled"]
+#[must_use = "it joins the waitlist only when it is awaited or waited for"]
 pub struct Acquire<'a> {
     wait: Wait<&'a Gate>,
-    count: u32,
 }
 
-impl Acquire<'_> {
-    /// How many are ahead in waitlist: `Some(0)` is next. `None` before the first poll, and from when it
-    /// has been served or turned away.
-    ///
-    /// Takes a number of steps that grows with the answer, under the lock of the waitlist.
-    ///
-    /// ```
-    /// use std::{future::Future, pin::Pin, sync::Arc, task::{Context, Wake, Waker}};
-    ///
-    /// # struct Silent;
-    /// # impl Wake for Silent { fn wake(self: Arc<Self>) {} }
-    /// # let waker = Waker::from(Arc::new(Silent));
-    /// let gate = headcount::Gate::new(0);
-    /// let mut cx = Context::from_waker(&waker);
-    /// let (mut ann, mut bob) = (gate.acquire(), gate.acquire());
-    /// assert!(Pin::new(&mut ann).poll(&mut cx).is_pending());
-    /// assert!(Pin::new(&mut bob).poll(&mut cx).is_pending());
-    /// assert_eq!((ann.position(), bob.position()), (Some(0), Some(1)));
-    /// drop(ann);
-    /// assert_eq!(bob.position(), Some(0));
-    /// ```
-    pub fn position(&self) -> Option<usize> {
-        self.wait.position()
-    }
+waiting_future! {
+    ['a] Acquire<'a>, "Acquire" => Permit<'a>,
+    |gate, count| Permit(PermitInner::new(gate, count));
+    "let gate = headcount::Gate::new(1);",
+    "let gate = headcount::Gate::new(0);",
+    "gate.acquire()"
 }
 
-impl<'a> Future for Acquire<'a> {
-    type Output = Result<Permit<'a>, Closed>;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let gate = ready!(self.wait.poll(cx))?;
-        Poll::Ready(Ok(Permit(PermitInner::new(gate, self.count))))
-    }
-}
-
-impl fmt::Debug for Acquire<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.wait.describe("Acquire", f)
-    }
-}
-
-/// The future of [`Gate::acquire_owned`] and [`Gate::acquire_many_owned`]; otherwise the same as
+/// Waits for places of a [`Gate`] behind an `Arc`.
+///
+/// Returned by [`Gate::acquire_owned`] and [`Gate::acquire_many_owned`]; otherwise the same as
 /// [`Acquire`].
+///
+/// # Panics
+///
+/// If it is polled again after it was ready.
+///
+/// # Examples
 ///
 /// ```
 /// let gate = std::sync::Arc::new(headcount::Gate::new(1));
-/// assert_eq!(gate.acquire_owned().position(), None); // not in waitlist before it is polled
+/// let permit = gate.acquire_owned().wait()?;
+/// assert_eq!(permit.count(), 1);
+/// # Ok::<(), headcount::AcquireError>(())
 /// ```
-#[must_use = "it is not in waitlist before it is polled"]
+#[must_use = "it joins the waitlist only when it is awaited or waited for"]
 pub struct AcquireOwned {
     wait: Wait<Arc<Gate>>,
-    count: u32,
 }
 
-impl AcquireOwned {
-    /// As [`Acquire::position`].
-    ///
-    /// ```
-    /// let gate = std::sync::Arc::new(headcount::Gate::new(1));
-    /// assert_eq!(gate.acquire_owned().position(), None);
-    /// ```
-    pub fn position(&self) -> Option<usize> {
-        self.wait.position()
-    }
-}
-
-impl Future for AcquireOwned {
-    type Output = Result<OwnedPermit, Closed>;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let gate = ready!(self.wait.poll(cx))?;
-        Poll::Ready(Ok(OwnedPermit(PermitInner::new(gate, self.count))))
-    }
-}
-
-impl fmt::Debug for AcquireOwned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.wait.describe("AcquireOwned", f)
-    }
+waiting_future! {
+    [] AcquireOwned, "AcquireOwned" => OwnedPermit,
+    |gate, count| OwnedPermit(PermitInner::new(gate, count));
+    "let gate = std::sync::Arc::new(headcount::Gate::new(1));",
+    "let gate = std::sync::Arc::new(headcount::Gate::new(0));",
+    "gate.clone().acquire_owned()"
 }

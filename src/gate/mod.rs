@@ -8,6 +8,8 @@ mod acquire;
 mod core;
 pub(crate) mod fast_hint;
 mod permit;
+#[cfg(feature = "wait")]
+mod waiter;
 
 use ::core::fmt;
 use alloc::sync::Arc;
@@ -21,6 +23,8 @@ pub use acquire::{Acquire, AcquireOwned};
 pub use core::Gate;
 pub(crate) use permit::PermitInner;
 pub use permit::{OwnedPermit, Permit};
+#[cfg(all(feature = "wait", target_has_atomic = "64"))]
+pub(crate) use waiter::{waiting_future, Wait};
 
 /// The greatest number of places that one step of `set_capacity` removes. Each such call in
 /// progress can have removed one step too many; of this size, 32,767 steps fit between the ceiling

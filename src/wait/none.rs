@@ -1,8 +1,8 @@
-//! The waitlist of a gate at which nobody can wait.
+//! The waitlist without the feature `wait`: no caller can wait.
 //!
 //! # Invariant
 //!
-//! It has no size, and its methods do what is left to do about places that are deficit.
+//! It has no size. Its methods do what is left to do about a deficit.
 
 use crate::protocol::slot::{Refusal, Slot, SlotWord};
 use crate::sync::const_fn;
@@ -16,13 +16,13 @@ impl Waitlist {
         }
     }
 
-    /// Places were given back, and left that word under WAITING.
+    /// Clears WAITING if the deficit is paid. `after` is the word that the release wrote.
     #[cold]
     pub(crate) fn freed(&self, slot: &Slot, after: SlotWord) {
         slot.clear_flag(after);
     }
 
-    /// Nobody is overtaken where nobody waits.
+    /// Admits every caller: there is no waiter that it could have overtaken.
     #[inline]
     pub(crate) fn admit(&self, _: &Slot, _: u32, _: u32) -> Result<(), Refusal> {
         Ok(())
@@ -32,7 +32,7 @@ impl Waitlist {
         slot.withdraw(n);
     }
 
-    /// Nothing above the places is anything but deficit.
+    /// Returns the most that can be held of any number of places: what is above them is deficit.
     pub(crate) fn most(&self, _: u32) -> u32 {
         u32::MAX
     }

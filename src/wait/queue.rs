@@ -1,27 +1,29 @@
-//! The queue behind the lock: who waits, in the order of their coming.
+//! The queue behind the lock: the waiters, in the order of their arrival.
 //!
 //! # Invariant
 //!
-//! Tickets ascend from front to back. Who gives up leaves a gap; there is never a gap at the front
-//! or the back, and never more gaps than waiters, but for a few. A waiter wants at least one place.
+//! Tickets ascend from front to back. A waiter that is cancelled leaves a gap; there is no gap at
+//! the front or at the back, and never more gaps than waiters, but for a few. A waiter wants at least
+//! one place.
 //!
 //! # Why not a library
 //!
-//! A listener (`event-listener`) tells somebody that something has changed, and a newcomer may be
-//! there first: it is no waitlist, knows neither how many places one wants nor where one stands, and
-//! allocates for each who waits. An intrusive list (`pin-list`) needs futures that are pinned, which
-//! then cannot be polled by reference and asked for their position, and has no room for threads that
-//! block. What is left to write over either is what stands here.
+//! A listener (`event-listener`) tells a task that something has changed, and another caller may be
+//! there first: it is no waitlist, knows neither how many places a waiter wants nor its position, and
+//! allocates for each waiter. An intrusive list (`pin-list`) needs pinned futures, which cannot be
+//! polled by reference and asked for their position, and has no room for threads that block. What
+//! either leaves to write is this file.
 
 use std::collections::VecDeque;
 use std::task::Waker;
 
+use crate::protocol::mutants::mutant;
 use crate::sync::Thread;
 
-/// Gaps that are not worth moving the others for.
+/// A number of gaps for which it is not worth moving the waiters.
 const FEW: usize = 16;
 
-/// How to tell one who waits.
+/// How to wake a waiter.
 pub(crate) enum WakeHandle {
     Task(Waker),
     Thread(Thread),
@@ -40,7 +42,7 @@ impl WakeHandle {
     }
 }
 
-/// Those to be told once the lock is free. Nearly always one, for whom nothing is allocated.
+/// The waiters to be woken once the lock is free. Nearly always one, for which nothing is allocated.
 #[derive(Default)]
 pub(super) struct WakeList {
     first: Option<WakeHandle>,
@@ -62,22 +64,22 @@ impl WakeList {
 
 struct Waiter {
     ticket: usize,
-    /// Places still wanted.
+    /// The number of places still wanted.
     wants: u32,
-    /// Places set aside so far.
+    /// The number of places set aside so far.
     has: u32,
-    /// `None`: gave up.
+    /// `None`: cancelled.
     handle: Option<WakeHandle>,
 }
 
-/// Tickets whose holders were turned away when the gate closed, and how many do not know it yet.
+/// The waiters that one closing refused: their tickets, and how many have not learned of it yet.
 struct ClosedBatch {
     first: usize,
     last: usize,
     unaware: usize,
 }
 
-/// The head of the waitlist.
+/// The head of the queue.
 pub(super) struct Head {
     pub(super) wants: u32,
     pub(super) has: u32,
@@ -92,18 +94,18 @@ pub(super) struct Queue {
     closed_batches: Vec<ClosedBatch>,
 }
 
-/// True if `ticket` is `other` or was drawn after it. Tickets may wrap around.
+/// Returns whether `ticket` is `other` or was drawn after it. Tickets may wrap around.
 pub(super) fn not_before(ticket: usize, other: usize) -> bool {
     ticket.wrapping_sub(other) as isize >= 0
 }
 
 impl Queue {
-    /// The number of those who wait.
+    /// Returns the number of waiters.
     pub(super) fn len(&self) -> usize {
         self.waiters.len() - self.gaps
     }
 
-    /// Adds one who waits; yields its ticket.
+    /// Adds a waiter at the back. Returns its ticket.
     pub(super) fn push(&mut self, wants: u32, has: u32, handle: WakeHandle) -> usize {
         self.last_ticket = self.last_ticket.wrapping_add(1);
         let ticket = self.last_ticket;
@@ -116,8 +118,8 @@ impl Queue {
         self.waiters.front().map(|head| Head { wants: head.wants, has: head.has, last })
     }
 
-    /// Sets `n` more places aside for the head of the waitlist. If that is all it wants, it is no longer
-    /// in waitlist: yields its ticket and handle.
+    /// Sets `n` more places aside for the head. If it then has all that it wants, it leaves the
+    /// queue, and its ticket and handle are returned.
     pub(super) fn set_aside(&mut self, n: u32) -> Option<(usize, WakeHandle)> {
         let head = self.waiters.front_mut()?;
         head.wants -= n;
@@ -130,7 +132,7 @@ impl Queue {
         Some((served.ticket, served.handle?))
     }
 
-    /// Takes `n` of the places back that were set aside for the head of the waitlist.
+    /// Takes `n` of the places back that were set aside for the head.
     pub(super) fn take_back(&mut self, n: u32) {
         if let Some(head) = self.waiters.front_mut() {
             head.has -= n;
@@ -145,13 +147,13 @@ impl Queue {
         (waiter.ticket == ticket && waiter.handle.is_some()).then_some(index)
     }
 
-    /// How many are ahead of that ticket, if it is in waitlist.
+    /// Returns how many waiters are ahead of that ticket, if it is in the queue.
     pub(super) fn position(&self, ticket: usize) -> Option<usize> {
         let index = self.index(ticket)?;
         Some(self.waiters.iter().take(index).filter(|waiter| waiter.handle.is_some()).count())
     }
 
-    /// Does that ticket's handle wake somebody else? Yields the handle to be replaced.
+    /// Returns the handle of that ticket, if it does not wake the task of `waker`.
     pub(super) fn outdated(
         &mut self,
         ticket: usize,
@@ -160,12 +162,20 @@ impl Queue {
         let index = self.index(ticket)?;
         let handle = &mut self.waiters[index].handle;
         match handle {
+            _ if mutant!("waitlist-keep-waker") => None,
             Some(ours) if ours.will_wake(waker) => None,
             _ => Some(handle),
         }
     }
 
-    /// Removes one who gives up, if it is in waitlist; yields its handle and what was set aside for it.
+    /// Replaces the handle of that ticket, if it is in the queue. Returns the old one.
+    pub(super) fn replace(&mut self, ticket: usize, handle: WakeHandle) -> Option<WakeHandle> {
+        let index = self.index(ticket)?;
+        self.waiters[index].handle.replace(handle)
+    }
+
+    /// Removes a waiter, if it is in the queue. Returns its handle and the number of places that
+    /// were set aside for it.
     pub(super) fn remove(&mut self, ticket: usize) -> Option<(WakeHandle, u32)> {
         let index = self.index(ticket)?;
         let waiter = &mut self.waiters[index];
@@ -190,7 +200,7 @@ impl Queue {
         }
     }
 
-    /// Turns everybody away; yields how many places were set aside for them.
+    /// Refuses all waiters. Returns the number of places that were set aside for them.
     pub(super) fn close_all(&mut self, wake_list: &mut WakeList) -> u32 {
         if let (Some(first), Some(last)) = (self.waiters.front(), self.waiters.back()) {
             let (first, last, unaware) = (first.ticket, last.ticket, self.len());
@@ -205,12 +215,12 @@ impl Queue {
         set_aside
     }
 
-    /// Was that ticket's holder turned away? True once: now it knows.
+    /// Returns whether a closing refused that ticket. True once: the waiter has learned of it then.
     pub(super) fn take_closed(&mut self, ticket: usize) -> bool {
         let found = self
             .closed_batches
             .iter()
-            .position(|those| not_before(ticket, those.first) && not_before(those.last, ticket));
+            .position(|batch| not_before(ticket, batch.first) && not_before(batch.last, ticket));
         let Some(index) = found else { return false };
         self.closed_batches[index].unaware -= 1;
         if self.closed_batches[index].unaware == 0 {

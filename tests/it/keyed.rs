@@ -310,10 +310,10 @@ fn a_handle_waits_for_a_permit_taken_by_key() {
     let gates = rooms(1);
     let by_key = gates.try_acquire(1).unwrap();
     let handle = gates.hold(1);
-    assert!(handle.acquire_timeout(Duration::from_millis(1)).unwrap_err().is_timeout());
+    assert!(handle.acquire().wait_timeout(Duration::from_millis(1)).unwrap_err().is_timeout());
     std::thread::scope(|scope| {
         let waiter =
-            scope.spawn(|| drop(handle.acquire_blocking().expect("no call closes the gate")));
+            scope.spawn(|| drop(handle.acquire().wait().expect("no call closes the gate")));
         while handle.waiting() == 0 {
             std::thread::yield_now();
         }

@@ -33,10 +33,10 @@ fn who_need_not_wait_allocates_nothing() {
         drop(at_once(gate.acquire(), &waker).unwrap());
         drop(at_once(gate.acquire_many(3), &waker).unwrap());
         drop(at_once(owner.acquire_owned(), &waker).unwrap());
-        drop(gate.acquire_blocking().unwrap());
-        drop(gate.acquire_timeout(std::time::Duration::from_secs(1)).unwrap());
+        drop(gate.acquire().wait().unwrap());
+        drop(gate.acquire().wait_timeout(std::time::Duration::from_secs(1)).unwrap());
         drop(at_once(course.reserve(), &waker).unwrap());
-        drop(course.reserve_blocking().unwrap());
+        drop(course.reserve().wait().unwrap());
     });
     assert_eq!(info.count_total, 0);
 }

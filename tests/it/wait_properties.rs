@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use headcount::{AcquireOwned, Closed, Gate, OwnedPermit};
+use headcount::{AcquireError, AcquireOwned, Gate, OwnedPermit};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -273,7 +273,7 @@ impl Test {
                 assert_eq!(permit.count(), wants);
                 self.permits.push(permit);
             }
-            (Poll::Ready(Err(Closed)), State::TurnedAway) => {}
+            (Poll::Ready(Err(AcquireError::Closed)), State::TurnedAway) => {}
             (polled, expected) => panic!("{polled:?} for one who is {expected:?}"),
         }
         self.check_bells(index);

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use async_executor::Executor;
-use headcount::{AcquireTimeoutError, Closed, Course, Gate};
+use headcount::{AcquireError, AcquireTimeoutError, Course, Gate};
 use rand::{Rng, SeedableRng};
 
 const PLACES: u32 = 3;
@@ -75,17 +75,20 @@ impl Room {
 
     fn visit_by_thread(&self, kind: u32) {
         match kind % 4 {
-            0 => match self.gate.acquire_timeout(Duration::from_micros(u64::from(kind % 64))) {
-                Ok(permit) => self.be_inside(permit),
-                Err(refused) => assert!(refused.is_timeout()),
-            },
+            0 => {
+                match self.gate.acquire().wait_timeout(Duration::from_micros(u64::from(kind % 64)))
+                {
+                    Ok(permit) => self.be_inside(permit),
+                    Err(refused) => assert!(refused.is_timeout()),
+                }
+            }
             1 => self.gate.try_acquire().into_iter().for_each(|permit| self.be_inside(permit)),
             2 => {
-                let permit = self.gate.acquire_blocking().unwrap();
+                let permit = self.gate.acquire().wait().unwrap();
                 thread::yield_now();
                 self.be_inside(permit);
             }
-            _ => self.be_inside(self.gate.acquire_blocking().unwrap()),
+            _ => self.be_inside(self.gate.acquire().wait().unwrap()),
         }
     }
 
@@ -290,9 +293,9 @@ fn closing_and_reopening() {
                     scope.spawn(move || {
                         for turn in 0..1000 {
                             let outcome = match (seed + turn) % 3 {
-                                0 => gate.acquire_blocking(),
-                                1 => match gate.acquire_timeout(Duration::from_micros(20)) {
-                                    Err(AcquireTimeoutError::Closed) => Err(Closed),
+                                0 => gate.acquire().wait(),
+                                1 => match gate.acquire().wait_timeout(Duration::from_micros(20)) {
+                                    Err(AcquireTimeoutError::Closed) => Err(AcquireError::Closed),
                                     Err(_) => continue,
                                     Ok(permit) => Ok(permit),
                                 },
@@ -325,7 +328,7 @@ fn first_come_first_served() {
             for number in 0..8 {
                 let (gate, tell) = (&gate, tell.clone());
                 scope.spawn(move || {
-                    let _permit = gate.acquire_blocking().unwrap();
+                    let _permit = gate.acquire().wait().unwrap();
                     tell.send(number).unwrap();
                 });
                 while gate.waiting() <= number {
@@ -351,7 +354,7 @@ fn a_large_one_is_not_starved() {
                 scope.spawn(|| {
                     start.wait();
                     while !over.load(Ordering::Relaxed) {
-                        let _permit = gate.acquire_blocking().unwrap();
+                        let _permit = gate.acquire().wait().unwrap();
                         thread::yield_now();
                     }
                 });
@@ -373,11 +376,17 @@ fn closing_turns_everybody_away() {
         let gate = Arc::new(Gate::new(1));
         let permit = gate.try_acquire().unwrap();
         thread::scope(|scope| {
-            scope.spawn(|| assert_eq!(gate.acquire_blocking().unwrap_err(), Closed));
-            scope.spawn(|| assert!(gate.acquire_timeout(Duration::MAX).unwrap_err().is_closed()));
-            scope.spawn(|| assert_eq!(block_on(gate.acquire_many(5)).unwrap_err(), Closed));
+            scope.spawn(|| assert_eq!(gate.acquire().wait().unwrap_err(), AcquireError::Closed));
+            scope.spawn(|| {
+                assert!(gate.acquire().wait_timeout(Duration::MAX).unwrap_err().is_closed())
+            });
+            scope.spawn(|| {
+                assert_eq!(block_on(gate.acquire_many(5)).unwrap_err(), AcquireError::Closed)
+            });
             let owner = Arc::clone(&gate);
-            scope.spawn(|| assert_eq!(block_on(owner.acquire_owned()).unwrap_err(), Closed));
+            scope.spawn(|| {
+                assert_eq!(block_on(owner.acquire_owned()).unwrap_err(), AcquireError::Closed)
+            });
             while gate.waiting() < 4 {
                 thread::yield_now();
             }
@@ -387,9 +396,9 @@ fn closing_turns_everybody_away() {
         });
         assert_eq!(gate.waiting(), 0);
         drop(permit);
-        assert_eq!(block_on(gate.acquire()).unwrap_err(), Closed);
+        assert_eq!(block_on(gate.acquire()).unwrap_err(), AcquireError::Closed);
         gate.reopen();
-        assert!(gate.acquire_blocking().is_ok());
+        assert!(gate.acquire().wait().is_ok());
     });
 }
 
@@ -404,9 +413,9 @@ fn waitlist() {
                 scope.spawn(move || {
                     for turn in 0..1000 {
                         let reservation = match (seed + turn) % 3 {
-                            0 => course.reserve_blocking().ok(),
+                            0 => course.reserve().wait().ok(),
                             1 => block_on(course.reserve()).ok(),
-                            _ => course.reserve_timeout(Duration::from_micros(50)).ok(),
+                            _ => course.reserve().wait_timeout(Duration::from_micros(50)).ok(),
                         };
                         let Some(reservation) = reservation else { continue };
                         if turn % 2 == 0 {
@@ -423,7 +432,7 @@ fn waitlist() {
         owned.take().unwrap().confirm();
         assert_eq!(course.counts().enrolled, 1);
         course.close();
-        assert_eq!(block_on(course.reserve()).unwrap_err(), Closed);
-        assert!(course.reserve_timeout(Duration::ZERO).unwrap_err().is_closed());
+        assert_eq!(block_on(course.reserve()).unwrap_err(), AcquireError::Closed);
+        assert!(course.reserve().wait_timeout(Duration::ZERO).unwrap_err().is_closed());
     });
 }

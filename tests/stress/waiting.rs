@@ -49,9 +49,9 @@ pub(crate) fn in_line() {
     let gate = forever(Gate::new(1));
     play("waiting in line", 4, |scene, me, round| {
         let permit = match (me + round) % 4 {
-            0 => Ok(gate.acquire_blocking().expect("nobody closes it")),
+            0 => Ok(gate.acquire().wait().expect("nobody closes it")),
             1 => poll_for(u32::MAX, gate.acquire()).expect("for ever").map_err(|_| ()),
-            2 => gate.acquire_timeout(Duration::from_micros(20)).map_err(|_| ()),
+            2 => gate.acquire().wait_timeout(Duration::from_micros(20)).map_err(|_| ()),
             _ => poll_for(2, gate.acquire())
                 .ok_or(())
                 .map(|permit| permit.expect("nobody closes it")),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::{block_on, explore, poll_once, spawn};
-use headcount::{Closed, Course, Gate};
+use headcount::{AcquireError, Course, Gate};
 
 /// Closing meets one who comes to wait and one who leaves. Nobody is left waiting.
-fn close(wait: fn(&Gate) -> Result<(), Closed>) {
+fn close(wait: fn(&Gate) -> Result<(), AcquireError>) {
     let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
     let seen = Arc::clone(&outcomes);
     explore(3, move || {
@@ -36,7 +36,7 @@ fn close_turns_away_by_future() {
 
 #[test]
 fn close_turns_away_by_thread() {
-    close(|gate| gate.acquire_blocking().map(drop));
+    close(|gate| gate.acquire().wait().map(drop));
 }
 
 /// Who waited before the closing is turned away, even if somebody reopens at once; who waits after
@@ -56,7 +56,7 @@ fn close_against_reopen() {
         gate.set_capacity(1);
         assert!(matches!(poll_once(&mut late), Poll::Ready(Ok(_))));
         // It learns of it only now, and must not take the later one's turn for its own.
-        assert!(matches!(poll_once(&mut early), Poll::Ready(Err(Closed))));
+        assert!(matches!(poll_once(&mut early), Poll::Ready(Err(AcquireError::Closed))));
     });
 }
 
@@ -66,7 +66,7 @@ fn raising_wakes_as_many_as_fit() {
     explore(2, || {
         let gate = Arc::new(Gate::new(0));
         let stay = |gate: &Gate| block_on(gate.acquire()).unwrap().forget();
-        let block = |gate: &Gate| gate.acquire_blocking().unwrap().forget();
+        let block = |gate: &Gate| gate.acquire().wait().unwrap().forget();
         let waiters = [spawn(&gate, stay), spawn(&gate, block)];
         gate.set_capacity(2);
         waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
@@ -99,7 +99,7 @@ fn lowering_against_leaver_and_waiter() {
     explore(3, || {
         let gate = Arc::new(Gate::new(2));
         let permits = (gate.try_acquire().unwrap(), gate.try_acquire().unwrap());
-        let waiter = spawn(&gate, |gate| drop(gate.acquire_blocking().unwrap()));
+        let waiter = spawn(&gate, |gate| drop(gate.acquire().wait().unwrap()));
         let lowering = spawn(&gate, |gate| gate.set_capacity(1));
         drop(permits.0);
         drop(permits.1);
@@ -205,7 +205,7 @@ fn waitlist() {
         let course = Arc::new(Course::with_enrolled(2, 1).unwrap());
         let reservation = course.try_reserve().unwrap();
         let by_future = spawn(&course, |course| block_on(course.reserve()).unwrap().confirm());
-        let by_thread = spawn(&course, |course| course.reserve_blocking().unwrap().confirm());
+        let by_thread = spawn(&course, |course| course.reserve().wait().unwrap().confirm());
         course.withdraw().unwrap();
         reservation.cancel();
         by_future.join().unwrap();

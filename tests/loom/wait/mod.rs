@@ -86,11 +86,11 @@ impl Door for ByThread {
     }
 
     fn wait(&self) -> Self::Pass<'_> {
-        self.0.acquire_blocking().unwrap()
+        self.0.acquire().wait().unwrap()
     }
 
     fn give_up(&self) -> Option<Self::Pass<'_>> {
-        self.0.acquire_timeout(std::time::Duration::ZERO).ok()
+        self.0.acquire().wait_timeout(std::time::Duration::ZERO).ok()
     }
 
     fn free(&self) -> u32 {

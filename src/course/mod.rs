@@ -1,33 +1,54 @@
-//! The course: a slot with the two counters of [An Atomic Rant], the one that decides and the one
-//! that people see.
+//! The course: a gate and a second counter, the two counters of [An Atomic Rant]. The gate decides;
+//! `enrolled` is what people see.
 //!
 //! # Invariant
 //!
-//! Whoever is enrolled has a place in the slot: a place is claimed before `enrolled` goes up, and
-//! given back after `enrolled` went down. `enrolled` carries a count of its own changes, so that two
-//! equal readings mean that nothing happened in between.
+//! Each enrolled student holds a place of the gate: a place is claimed before `enrolled` goes up, and
+//! given back after `enrolled` went down. The upper half of `enrolled` counts its changes, so that
+//! two equal readings mean that it did not change in between. The capacity of the gate never changes.
 //!
 //! [An Atomic Rant]: https://nateware.com/2010/02/18/an-atomic-rant/
+
+#[cfg(feature = "wait")]
+mod wait;
 
 use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Deref;
 
 use crate::error::{CapacityError, EnrollError, TryAcquireError, WithdrawError};
-use crate::protocol::slot::{Slot, CEILING, WAITING};
+use crate::gate::Gate;
+use crate::protocol::mutants::{mutant, ordering};
 use crate::sync::{const_fn, AtomicU64, Ordering};
-use crate::wait::Waitlist;
+#[cfg(feature = "wait")]
+pub use wait::{Reserve, ReserveOwned};
 
 /// One change of `enrolled`, counted in its upper half.
 const CHANGE: u64 = 1 << 32;
 
-/// Places that are reserved first and confirmed when all else has succeeded.
+/// Places that are reserved first and confirmed once all else has succeeded.
 ///
 /// A course keeps the two counters of Nate Wiger's *An Atomic Rant*: `taken`, which decides and
-/// includes reservations in progress, and `enrolled`, which people see and which moves only on
+/// includes reservations in progress, and `enrolled`, which people see and which changes only on
 /// success.
 ///
-/// # At most 30 students in a course
+/// # Guarantees
+///
+/// - *never-over*, *exact*, *wait-free enter* and *cheap no* as for [`Gate`], with what is said
+///   there about closing and reopening.
+/// - *both-counters*: a reader never sees enrolled > taken, nor taken > capacity.
+/// - *no-leak*: a [`Reservation`] gives its place back exactly once, unless it is confirmed.
+///
+/// Available where the target has 64-bit atomics.
+///
+/// # Memory ordering
+///
+/// As for [`Gate`]. Confirming is a release operation and withdrawing an acquire operation: the
+/// next holder of a place that was withdrawn sees the earlier writes of the caller that confirmed.
+///
+/// # Examples
+///
+/// At most 30 students in a course:
 ///
 /// ```
 /// use headcount::{Course, EnrollError};
@@ -35,11 +56,11 @@ const CHANGE: u64 = 1 << 32;
 /// let course = Course::new(30);
 /// let mut students = Vec::new();
 /// for name in ["ann", "bob", "eve"] {
-///     let signed_up = course.enroll(|head_count| {
+///     let signed_up = course.enroll(|taken| {
 ///         if name == "bob" {
 ///             return Err("bob has no account"); // the place is free again
 ///         }
-///         students.push((name, head_count));
+///         students.push((name, taken));
 ///         Ok(())
 ///     });
 ///     assert_eq!(signed_up.is_err(), name == "bob");
@@ -48,23 +69,14 @@ const CHANGE: u64 = 1 << 32;
 /// assert_eq!(course.counts().enrolled, 2);
 /// # Ok::<(), EnrollError<&str>>(())
 /// ```
-///
-/// # What is promised
-///
-/// - *never-over*, *exact*, *wait-free enter* and the memory ordering as for [`Gate`](crate::Gate),
-///   with what is said there about closing and reopening.
-/// - *both-counters*: a reader never sees enrolled > taken, nor taken > capacity.
-/// - *no-leak*: a [`Reservation`] gives its place back exactly once, unless it is confirmed.
-///
-/// Available where the target has 64-bit atomics.
 pub struct Course {
-    pub(crate) slot: Slot,
-    capacity: u32,
+    gate: Gate,
     enrolled: AtomicU64,
-    pub(crate) waitlist: Waitlist,
 }
 
 /// One consistent reading of a [`Course`]: enrolled ≤ taken ≤ capacity.
+///
+/// # Examples
 ///
 /// ```
 /// let course = headcount::Course::new(30);
@@ -76,22 +88,23 @@ pub struct Course {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct CourseCounts {
-    /// Places that are reserved or enrolled: the counter that decides.
+    /// The number of places that are reserved or enrolled: the counter that decides.
     pub taken: u32,
-    /// Places whose reservation was confirmed: the counter that people see.
+    /// The number of places whose reservation was confirmed: the counter that people see.
     pub enrolled: u32,
-    /// All places.
+    /// The number of all places.
     pub capacity: u32,
 }
 
 impl Course {
     const_fn! {
-        /// A course with `capacity` places and nobody in it.
+        /// Creates a course with `capacity` places, all of them free.
         ///
         /// # Panics
         ///
-        /// If `capacity` is above [`Gate::MAX_CAPACITY`](crate::Gate::MAX_CAPACITY); in a constant,
-        /// that is a compile error.
+        /// If `capacity` is above [`Gate::MAX_CAPACITY`]; in a constant, that is a compile error.
+        ///
+        /// # Examples
         ///
         /// ```
         /// static COURSE: headcount::Course = headcount::Course::new(30);
@@ -99,22 +112,19 @@ impl Course {
         /// ```
         #[track_caller]
         pub const fn new(capacity: u32) -> Course {
-            assert!(capacity <= CEILING, "capacity is above Gate::MAX_CAPACITY");
-            Course {
-                slot: Slot::new(capacity, 0),
-                capacity,
-                enrolled: AtomicU64::new(0),
-                waitlist: Waitlist::new(),
-            }
+            assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
+            Course { gate: Gate::with_occupied(capacity, 0), enrolled: AtomicU64::new(0) }
         }
     }
 
-    /// A course in which `enrolled` places are taken already, as a database says at start.
+    /// Creates a course in which `enrolled` places are enrolled already, for instance from a
+    /// database.
     ///
     /// # Errors
     ///
-    /// If `enrolled` is above `capacity`, or `capacity` above
-    /// [`Gate::MAX_CAPACITY`](crate::Gate::MAX_CAPACITY).
+    /// If `enrolled` is above `capacity`, or `capacity` above [`Gate::MAX_CAPACITY`].
+    ///
+    /// # Examples
     ///
     /// ```
     /// let course = headcount::Course::with_enrolled(30, 29)?;
@@ -123,26 +133,27 @@ impl Course {
     /// # Ok::<(), headcount::CapacityError>(())
     /// ```
     pub fn with_enrolled(capacity: u32, enrolled: u32) -> Result<Course, CapacityError> {
-        for (asked, limit) in [(capacity, CEILING), (enrolled, capacity)] {
+        for (asked, limit) in [(capacity, Gate::MAX_CAPACITY), (enrolled, capacity)] {
             if asked > limit {
                 return Err(CapacityError { asked, limit });
             }
         }
-        let slot = Slot::new(capacity, enrolled);
-        let enrolled = AtomicU64::new(enrolled.into());
-        Ok(Course { slot, capacity, enrolled, waitlist: Waitlist::new() })
+        let gate = Gate::with_occupied(capacity, enrolled);
+        Ok(Course { gate, enrolled: AtomicU64::new(enrolled.into()) })
     }
 
-    /// Takes a place that is not enrolled yet.
+    /// Reserves a place, without waiting.
     ///
     /// # Errors
     ///
-    /// [`Full`](TryAcquireError::Full) if all places were taken,
-    /// [`Closed`](TryAcquireError::Closed) if the course was closed.
+    /// - [`Full`](TryAcquireError::Full) if all places were taken.
+    /// - [`Closed`](TryAcquireError::Closed) if the course was closed.
     ///
     /// # Cost
     ///
-    /// As [`Gate::try_acquire`](crate::Gate::try_acquire).
+    /// As [`Gate::try_acquire`].
+    ///
+    /// # Examples
     ///
     /// ```
     /// let course = headcount::Course::new(30);
@@ -153,15 +164,18 @@ impl Course {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn try_reserve(&self) -> Result<Reservation<'_>, TryAcquireError> {
-        self.enter()?;
+        self.gate.enter()?;
         Ok(Reservation::new(self))
     }
 
-    /// As [`try_reserve`](Self::try_reserve), for a reservation that is not tied to a borrow.
+    /// Reserves a place, as [`try_reserve`](Self::try_reserve), for a reservation that owns its
+    /// course.
     ///
     /// # Errors
     ///
     /// As [`try_reserve`](Self::try_reserve). The `Arc` is dropped then.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::sync::Arc;
@@ -173,43 +187,53 @@ impl Course {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn try_reserve_owned(self: Arc<Self>) -> Result<OwnedReservation, TryAcquireError> {
-        self.enter()?;
+        self.gate.enter()?;
         Ok(OwnedReservation::new(self))
     }
 
-    /// The block form: reserves, runs `f`, and enrolls if it succeeds.
+    /// Reserves a place, calls `f`, and enrolls if `f` succeeds.
     ///
-    /// `f` is given the head count that includes this head. `Err` and panic give the place back.
+    /// The argument of `f` is the number of places taken, this one included. If `f` returns an
+    /// error or panics, the place is given back.
     ///
     /// # Errors
     ///
-    /// [`Full`](EnrollError::Full) and [`Closed`](EnrollError::Closed) as
-    /// [`try_reserve`](Self::try_reserve), and `f` is not called then;
-    /// [`Failed`](EnrollError::Failed) with the error of `f`.
+    /// - [`Full`](EnrollError::Full) and [`Closed`](EnrollError::Closed) as
+    ///   [`try_reserve`](Self::try_reserve). `f` is not called then.
+    /// - [`Failed`](EnrollError::Failed) with the error of `f`.
+    ///
+    /// # Cost
+    ///
+    /// A load and two `fetch_add`, besides what `f` costs.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let course = headcount::Course::new(30);
-    /// assert_eq!(course.enroll(|head_count| Ok::<_, ()>(head_count)), Ok(1));
+    /// assert_eq!(course.enroll(|taken| Ok::<_, ()>(taken)), Ok(1));
     /// assert!(course.enroll(|_| Err::<(), _>("payment failed")).is_err());
     /// assert_eq!(course.counts().taken, 1);
     /// ```
     pub fn enroll<T, E>(&self, f: impl FnOnce(u32) -> Result<T, E>) -> Result<T, EnrollError<E>> {
-        let level = self.enter()?;
+        let taken = self.gate.enter_counted()?;
         let place = ReservationInner { course: self, cancels: true };
-        let outcome = f(level + self.capacity - CEILING).map_err(EnrollError::Failed)?;
+        let outcome = f(taken).map_err(EnrollError::Failed)?;
         place.confirm();
         Ok(outcome)
     }
 
-    /// Gives back the place of one who is enrolled.
+    /// Gives the place of one enrolled student back.
     ///
     /// # Errors
     ///
-    /// If nobody is enrolled. Nothing is changed then: reservations are not touched.
+    /// If no student is enrolled. Nothing is changed then; reservations are never touched.
     ///
     /// # Cost
     ///
-    /// Two atomic operations; the first is repeated for as long as others change it in between.
+    /// Two atomic operations; the first is repeated for as long as other callers change the same
+    /// counter in between.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let course = headcount::Course::with_enrolled(30, 1).unwrap();
@@ -217,45 +241,56 @@ impl Course {
     /// assert!(course.withdraw().is_err());
     /// ```
     pub fn withdraw(&self) -> Result<(), WithdrawError> {
-        // Acquire: pairs with the Release of `confirm`, so that the leave below hands on what was
-        // written by the one who enrolled. Relaxed on failure: nothing is done then.
-        let fewer = self.enrolled.fetch_update(Ordering::Acquire, Ordering::Relaxed, |enrolled| {
-            (enrolled as u32 > 0).then(|| enrolled.wrapping_add(CHANGE) - 1)
+        // Acquire, pairs with the Release of `confirm`: giving the place back then also publishes
+        // the earlier writes of the caller that confirmed. Relaxed on failure: nothing follows.
+        let success = ordering!("course-withdraw", Acquire => Relaxed);
+        let fewer = self.enrolled.fetch_update(success, Ordering::Relaxed, |enrolled| {
+            let change = if mutant!("course-uncounted-change") { 0 } else { CHANGE };
+            (enrolled as u32 > 0).then(|| enrolled.wrapping_add(change) - 1)
         });
         fewer.map_err(|_| WithdrawError)?;
-        self.waitlist.give_back(&self.slot, 1);
+        self.gate.give_back(1);
         Ok(())
     }
 
-    /// One consistent reading of both counters.
+    /// Returns one consistent reading of both counters.
     ///
     /// # Cost
     ///
-    /// Three loads, repeated for as long as others confirm or withdraw in between.
+    /// Four loads; two of them are repeated for as long as other callers confirm or withdraw in
+    /// between.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let course = headcount::Course::with_enrolled(30, 12).unwrap();
     /// assert_eq!(course.counts().taken, 12);
     /// ```
     pub fn counts(&self) -> CourseCounts {
-        // Acquire: pairs with the Release of `confirm`: who sees a head enrolled sees its place taken.
-        let mut before = self.enrolled.load(Ordering::Acquire);
+        let capacity = self.gate.capacity();
+        // Acquire, pairs with the Release of `confirm`: a reader that sees a student enrolled sees
+        // the place taken.
+        let first = ordering!("course-counts", Acquire => Relaxed);
+        let mut before = self.enrolled.load(first);
         loop {
-            // No place is ever deficit here: above the capacity stand only those who came too late
-            // while somebody waits, and are about to back out.
-            let taken = self.slot.read().held(self.capacity).min(self.capacity);
-            // Acquire: as above, for the next round. That it sees each withdrawal whose leave was
-            // read is due to the Acquire of that reading.
-            let after = self.enrolled.load(Ordering::Acquire);
-            if before == after {
-                return CourseCounts { taken, enrolled: after as u32, capacity: self.capacity };
+            // There is never a deficit, as the capacity does not change. A count above the capacity
+            // is of callers that overtook a waiter and are about to back out.
+            let taken = self.gate.slot.read().held(capacity).min(capacity);
+            // Acquire: as above, for the next round. That this load sees each withdrawal whose
+            // place was read as free is due to the Acquire of `read`.
+            let again = ordering!("course-counts-again", Acquire => Relaxed);
+            let after = self.enrolled.load(again);
+            if before == after || mutant!("course-counts-no-recheck") {
+                return CourseCounts { taken, enrolled: after as u32, capacity };
             }
             before = after;
         }
     }
 
-    /// Lets nobody new in; reservations may still be confirmed or cancelled. See
-    /// [`Gate::close`](crate::Gate::close).
+    /// Closes the course: from now on it refuses every caller, as [`Gate::close`]. Reservations can
+    /// still be confirmed or cancelled.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let course = headcount::Course::new(30);
@@ -263,10 +298,12 @@ impl Course {
     /// assert!(course.try_reserve().unwrap_err().is_closed());
     /// ```
     pub fn close(&self) {
-        self.waitlist.close(&self.slot);
+        self.gate.close();
     }
 
-    /// Lets people in again. See [`Gate::reopen`](crate::Gate::reopen).
+    /// Reopens a closed course, as [`Gate::reopen`].
+    ///
+    /// # Examples
     ///
     /// ```
     /// let course = headcount::Course::new(30);
@@ -275,33 +312,29 @@ impl Course {
     /// assert!(course.try_reserve().is_ok());
     /// ```
     pub fn reopen(&self) {
-        self.waitlist.reopen(&self.slot);
+        self.gate.reopen();
     }
 
-    /// True if the course is closed.
+    /// Returns whether the course is closed.
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert!(!headcount::Course::new(30).is_closed());
     /// ```
     pub fn is_closed(&self) -> bool {
-        self.slot.read().is_closed()
+        self.gate.is_closed()
     }
 
-    /// The number of places.
+    /// Returns the number of places.
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert_eq!(headcount::Course::new(30).capacity(), 30);
     /// ```
     pub fn capacity(&self) -> u32 {
-        self.capacity
-    }
-
-    /// Claims one place; yields the level that includes the new head.
-    #[inline]
-    pub(crate) fn enter(&self) -> Result<u32, TryAcquireError> {
-        let level = self.slot.enter()?;
-        self.waitlist.admit(&self.slot, level, 1)?;
-        Ok(level & !WAITING)
+        self.gate.capacity()
     }
 }
 
@@ -317,7 +350,7 @@ impl fmt::Debug for Course {
     }
 }
 
-/// What [`Reservation`] and [`OwnedReservation`] share: one taken place.
+/// The common part of [`Reservation`] and [`OwnedReservation`]: one place of a course.
 struct ReservationInner<C: Deref<Target = Course>> {
     course: C,
     cancels: bool,
@@ -326,31 +359,35 @@ struct ReservationInner<C: Deref<Target = Course>> {
 impl<C: Deref<Target = Course>> ReservationInner<C> {
     fn confirm(mut self) {
         self.cancels = false;
-        // Release: pairs with the Acquire of `counts`: who sees this head enrolled sees its place
-        // taken.
-        self.course.enrolled.fetch_add(CHANGE + 1, Ordering::Release);
+        // Release, pairs with the Acquire of `counts`: a reader that sees this student enrolled sees
+        // the place taken; and with that of `withdraw`.
+        self.course.enrolled.fetch_add(CHANGE + 1, ordering!("course-confirm", Release => Relaxed));
     }
 }
 
 impl<C: Deref<Target = Course>> Drop for ReservationInner<C> {
     fn drop(&mut self) {
         if self.cancels {
-            self.course.waitlist.give_back(&self.course.slot, 1);
+            self.course.gate.give_back(1);
         }
     }
 }
 
-/// The methods of both reservations. `$course` and `$reserve` tell the examples how to reserve.
+/// The methods of both reservations. `$course` and `$reserve` are code of the examples: how to create
+/// a course and how to reserve.
 macro_rules! reservation {
     ([$($lifetime:lifetime)?] $reservation:ty, $handle:ty, $name:literal, $course:literal, $reserve:literal) => {
         impl$(<$lifetime>)? $reservation {
-            /// A reservation of a place that has just been taken.
+            /// Returns a reservation of a place that has just been claimed.
             #[inline]
             pub(crate) fn new(course: $handle) -> Self {
                 Self(ReservationInner { course, cancels: true })
             }
 
-            /// Enrolls: the place stays taken until somebody [withdraws](Course::withdraw).
+            /// Confirms the reservation: the place counts as enrolled and stays taken until a caller
+            /// [withdraws](Course::withdraw) it.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Course;
@@ -364,6 +401,8 @@ macro_rules! reservation {
             }
 
             /// Gives the place back, as dropping does.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Course;
@@ -383,10 +422,12 @@ macro_rules! reservation {
     };
 }
 
-/// A place in a [`Course`] that is taken and not enrolled yet.
+/// Holds a place of a [`Course`] that is not enrolled yet, and gives it back when it is dropped.
 ///
-/// Returned by [`Course::try_reserve`]. Dropping it gives the place back, on whatever thread and
-/// also while panicking. A reservation that is leaked with [`core::mem::forget`] keeps its place.
+/// Returned by [`Course::try_reserve`]. It can be dropped on any thread, and by a panic. A
+/// reservation that is leaked with [`core::mem::forget`] keeps its place.
+///
+/// # Examples
 ///
 /// ```
 /// let course = headcount::Course::new(30);
@@ -405,9 +446,12 @@ reservation!(
     "course.try_reserve()"
 );
 
-/// A place in a [`Course`] behind an `Arc` that is taken and not enrolled yet.
+/// Holds a place of a [`Course`] behind an `Arc` that is not enrolled yet, and gives it back when it
+/// is dropped.
 ///
 /// Returned by [`Course::try_reserve_owned`]; otherwise the same as [`Reservation`].
+///
+/// # Examples
 ///
 /// ```
 /// let course = std::sync::Arc::new(headcount::Course::new(30));
