@@ -2,7 +2,7 @@
 
 #[cfg(all(feature = "std", target_has_atomic = "64", not(any(headcount_loom, headcount_shuttle))))]
 mod room;
-#[cfg(all(feature = "std", not(any(headcount_loom, headcount_shuttle))))]
+#[cfg(not(any(headcount_loom, headcount_shuttle)))]
 mod search;
 #[cfg(not(any(headcount_loom, headcount_shuttle)))]
 mod slot;

@@ -20,10 +20,6 @@ pub(super) enum Fault {
     Leaked,
     /// Two threads have what only one may have.
     Shared,
-    /// A waiter waits although it could be served, or WAITING does not stand although it waits.
-    LostWakeup,
-    /// A waiter was served although places were deficit.
-    DeficitPassedOver,
 }
 
 /// A fault, with what was seen of it.
