@@ -8,8 +8,8 @@
 //! bits  0..24   the generation, never 0
 //! ```
 //!
-//! A lobby uses each id for one room only: a location belongs to one cell for as long as the
-//! lobby, and a cell never returns to an earlier generation.
+//! A lobby uses each id for one room only: a location belongs to one room cell for as long as the
+//! lobby exists, and a cell never returns to an earlier generation.
 
 use core::error::Error;
 use core::fmt;
