@@ -247,7 +247,7 @@ impl<T> Lobby<T> {
         let other = self.pages.at(filling as u32);
         let seen = other.map(|other| other.read());
         let fewer = |seen: RoomWord| !seen.admits() || seen.held(self.size) < word.held(self.size);
-        if seen.map_or(true, fewer) {
+        if seen.is_none_or(fewer) {
             // SeqCst, comes before the second reading of the replaced room. Pairs with the loads of
             // `filling` in `hint_at` and above: see there. No model can kill its weakening: loom's
             // `load_seq_cst` has a fence, which comes after it.

@@ -202,7 +202,7 @@ impl<T> Lobby<T> {
             RoomRefusal::Locked => JoinRoomErrorKind::Locked,
             RoomRefusal::Vacant | RoomRefusal::Gone => JoinRoomErrorKind::Gone,
         };
-        let may_open = || self.limit.as_ref().map_or(true, |limit| limit.read().free() > 0);
+        let may_open = || self.limit.as_ref().is_none_or(|limit| limit.read().free() > 0);
         Err(JoinRoomError::new(kind, self.next(may_open)))
     }
 }

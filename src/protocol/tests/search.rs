@@ -9,6 +9,7 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// What a protocol did wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(not(all(feature = "std", feature = "wait")), allow(dead_code))] // Not each search has each fault.
 pub(super) enum Fault {
     /// More places were held than there have ever been.
     Over,

@@ -249,7 +249,7 @@ impl<'a> Pair<'a> {
             Op::Follow => {
                 let filling = self.filling();
                 let joined = lobby.join();
-                assert!(joined.as_ref().map_or(true, |seat| seat.room_id() == filling));
+                assert!(joined.as_ref().is_none_or(|seat| seat.room_id() == filling));
                 self.joined(joined);
             }
             Op::JoinRoom(name) => {
@@ -258,7 +258,7 @@ impl<'a> Pair<'a> {
                 let opens = (self.jams.best() == Some(0) && !self.jams.open.contains_key(&id))
                     .then(|| lobby.filling() == id);
                 let joined = lobby.join_room(id);
-                assert!(opens.map_or(true, |opens| opens == joined.is_ok()), "only the next opens");
+                assert!(opens.is_none_or(|opens| opens == joined.is_ok()), "only the next opens");
                 match joined {
                     Ok(seat) => {
                         assert_eq!(seat.room_id(), id, "another room");
@@ -333,7 +333,7 @@ impl<'a> Pair<'a> {
     fn look(&self, id: RoomId) {
         let room = self.lobby.room(id);
         assert_eq!(room.is_some(), self.jams.open.contains_key(&id));
-        assert!(room.map_or(true, |room| room.id == id));
+        assert!(room.is_none_or(|room| room.id == id));
     }
 
     fn compare(&self, op: Option<Op>) {

@@ -40,7 +40,7 @@ pub(crate) fn check_forged(numbers: &[u64]) {
                     continue;
                 };
                 let open = lobby.room(id);
-                assert!(open.map_or(true, |room| room.id == id));
+                assert!(open.is_none_or(|room| room.id == id));
                 assert_eq!(lobby.unlock(id), open.is_some(), "locks are for open rooms");
                 lobby.lock(locked);
                 match lobby.join_room(id) {
