@@ -152,7 +152,7 @@ impl<'a> Someone<'a> {
             6 | 7 => {
                 let Some(id) = self.recall() else { return };
                 let joined = lobby.join_room(id);
-                assert!(joined.as_ref().is_none_or(|seat| seat.room_id() == id), "another room");
+                assert!(joined.as_ref().map_or(true, |seat| seat.room_id() == id), "another room");
                 if let Some(next) = joined.as_ref().err().and_then(|refused| refused.try_next()) {
                     self.remember(next);
                 }

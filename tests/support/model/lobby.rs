@@ -249,7 +249,7 @@ impl<'a> Pair<'a> {
             Op::Follow => {
                 let filling = self.filling();
                 let joined = lobby.join();
-                assert!(joined.as_ref().is_none_or(|seat| seat.room_id() == filling));
+                assert!(joined.as_ref().map_or(true, |seat| seat.room_id() == filling));
                 self.joined(joined);
             }
             Op::JoinRoom(name) => {
