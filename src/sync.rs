@@ -131,7 +131,7 @@ mod waiting {
         thread::{current, park, park_timeout, Thread},
     };
 
-    /// Loom has no clock: whoever waits with a timeout just looks again until its time is up.
+    /// Loom has no clock: a caller that waits with a timeout looks again until its time is up.
     #[cfg(headcount_loom)]
     pub(crate) fn park_timeout(_: core::time::Duration) {
         loom::thread::yield_now();

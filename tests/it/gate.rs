@@ -57,7 +57,7 @@ fn setting_a_capacity_above_the_highest_panics_and_changes_nothing() {
 }
 
 #[test]
-fn nobody_gets_in_beyond_the_capacity() {
+fn no_caller_gets_in_beyond_the_capacity() {
     let gate = Gate::new(3);
     let permits: Vec<_> = (0..5).filter_map(|_| gate.try_acquire().ok()).collect();
     assert_eq!(permits.len(), 3);
@@ -179,7 +179,7 @@ fn a_block_that_panics_gives_its_place_back() {
 }
 
 #[test]
-fn lowering_below_the_holders_throws_nobody_out() {
+fn lowering_below_the_holders_throws_none_of_them_out() {
     let gate = Gate::new(5);
     let mut permits: Vec<_> = (0..5).map(|_| gate.try_acquire().unwrap()).collect();
     gate.set_capacity(2);

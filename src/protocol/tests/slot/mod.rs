@@ -103,7 +103,7 @@ fn a_quorum_that_is_looked_up_first_is_rejected() {
 }
 
 #[test]
-fn raise_and_lower_where_nobody_is() {
+fn raise_and_lower_while_empty() {
     const UP: Role = Role::Admin(&[Call::SetCapacity(3)]);
     const DOWN: Role = Role::Admin(&[Call::SetCapacity(2)]);
     holds(1, &[Role::Entrant, Role::Entrant, Role::Entrant, UP], ANY);
@@ -159,7 +159,7 @@ fn a_compare_exchange_loop_is_not_wait_free() {
     assert_eq!(looping.unwrap_err().fault, Fault::TooManySteps);
 }
 
-/// *cheap no*: whoever looks at a slot that lets nobody in is done, and has written nothing.
+/// *cheap no*: a call that looks at a slot that admits no caller is done, and has written nothing.
 #[test]
 fn cheap_no() {
     let full = Slot::new(2, 2).read().0;

@@ -1,5 +1,5 @@
 //! What single steps make of single words, down to the bits that no order of steps shows: surplus
-//! that stays and a WAITING flag that nobody needs cost time only. Where one can wait, that flag falls
+//! that stays and a WAITING flag that is not needed cost time only. With the feature `wait`, that flag falls
 //! under the lock of the line, and settling is not compiled.
 
 use std::sync::atomic::AtomicU32;
@@ -9,7 +9,7 @@ use crate::protocol::step::Step;
 
 const FULL: SlotWord = SlotWord(crate::protocol::slot::CEILING);
 
-/// Who added to a word that lets nobody in takes exactly that back.
+/// A caller that added to a word that admits no caller takes exactly that back.
 #[test]
 fn a_refused_addition_leaves_nothing() {
     let full = [0, CLOSED, WAITING, CLOSED | WAITING]
@@ -32,7 +32,8 @@ fn a_refused_addition_leaves_nothing() {
     }
 }
 
-/// Who backs out looks at what the word has become: only an open slot that owes nothing admits.
+/// A caller that backs out looks at what the word has become: only an open slot without a deficit
+/// admits it.
 #[test]
 fn backing_out_admits_where_it_can() {
     let seen = SlotWord(CLOSED | FULL.0);
@@ -54,9 +55,10 @@ fn backing_out_admits_where_it_can() {
     }
 }
 
-/// More inside than places without WAITING: the excess is nobody's, and goes with whoever leaves.
+/// More inside than places without WAITING: the excess is surplus, and goes
+/// with the next holder that leaves.
 #[test]
-fn surplus_is_paid_and_never_owed() {
+fn surplus_is_paid_and_never_a_deficit() {
     let of_two = |excess: u32| Slot::new(2, 2 + excess);
     let empty = of_two(0).read().0 - 2;
     for excess in 0..3 {
@@ -76,9 +78,9 @@ fn surplus_is_paid_and_never_owed() {
     }
 }
 
-/// A WAITING flag that is about to be cleared keeps nobody out.
+/// A WAITING flag that is about to be cleared keeps no caller out.
 #[test]
-fn a_flag_without_a_debt_admits() {
+fn a_flag_without_a_deficit_admits() {
     let word = AtomicU32::new(WAITING | (FULL.0 - 1));
     assert_eq!(Enter::Look.step(&word), Step::Next(Enter::Add));
     assert_eq!(Enter::Add.step(&word), Step::Done(Ok(WAITING | FULL.0)));
@@ -102,7 +104,7 @@ fn reading(slot: &Slot) -> (bool, u32, u32, u32) {
 
 #[cfg(not(feature = "wait"))]
 #[test]
-fn the_flag_goes_with_the_last_debt() {
+fn the_flag_goes_with_the_last_of_the_deficit() {
     let slot = Slot::new(3, 3);
     slot.withdraw(2);
     assert_eq!(reading(&slot), (true, 2, 0, 3));

@@ -6,7 +6,7 @@
 //! effect one after the other. An answer that none of them explains is a violation. All operations
 //! on the words are sequentially consistent, so these orders are all there are.
 //!
-//! Twins of the real machine, each with one thought left out, must be caught.
+//! RejectedProtocols of the real machine, each with one thought left out, must be caught.
 
 #[allow(dead_code)]
 mod monitor;
@@ -19,7 +19,7 @@ use crate::protocol::step::Step;
 use crate::protocol::stripe::{AcquireStriped, AskFull, CountFree, ReleaseStriped, StripeWord};
 use crate::sync::AtomicU64;
 use monitor::{Answer, Monitor, Question};
-use rejected::Twin;
+use rejected::Rejected;
 
 const STRIPES: usize = 2;
 
@@ -28,7 +28,7 @@ const STRIPES: usize = 2;
 enum Call {
     AcquireStriped(AcquireStriped),
     ReleaseStriped(usize),
-    Twin(Twin),
+    Rejected(Rejected),
     AskFull(AskFull),
     CountFree(CountFree),
 }
@@ -38,7 +38,7 @@ impl Call {
         match self {
             Call::AcquireStriped(call) => call.at(),
             Call::ReleaseStriped(home) => *home,
-            Call::Twin(call) => call.at(),
+            Call::Rejected(call) => call.at(),
             Call::AskFull(call) => call.at(),
             Call::CountFree(call) => call.at(),
         }
@@ -64,7 +64,7 @@ impl Call {
             Call::ReleaseStriped(home) => {
                 map(ReleaseStriped.step(word), |_| Call::ReleaseStriped(home), |_| Answer::Given)
             }
-            Call::Twin(call) => call.step(word, capacity),
+            Call::Rejected(call) => call.step(word, capacity),
             Call::AskFull(call) => map(call.step(word), Call::AskFull, |full| {
                 if full {
                     Answer::Full
@@ -251,12 +251,12 @@ impl Search {
 
 fn question(call: &Call) -> Question {
     match call {
-        Call::AcquireStriped(_) | Call::Twin(Twin::AcquireStriped { .. }) => {
+        Call::AcquireStriped(_) | Call::Rejected(Rejected::AcquireStriped { .. }) => {
             Question::AcquireStriped
         }
         Call::ReleaseStriped(_) => Question::ReleaseStriped,
         Call::AskFull(_) => Question::AskFull,
-        Call::CountFree(_) | Call::Twin(Twin::Count { .. }) => Question::Count,
+        Call::CountFree(_) | Call::Rejected(Rejected::Count { .. }) => Question::Count,
     }
 }
 
@@ -278,9 +278,9 @@ fn holds(plan: Plan) {
     assert!(states > 1000, "a search of {states} states proves nothing");
 }
 
-/// The twin is caught, and the real machine passes the same search.
+/// The rejected protocol is caught, and the real machine passes the same search.
 fn caught(plan: Plan) {
-    let violation = Search::run(plan).expect_err("the twin was not caught");
+    let violation = Search::run(plan).expect_err("the rejected protocol was not caught");
     assert!(violation.starts_with("exact"), "{violation}");
     holds(Plan { claims: real, readings: no_readings, ..plan });
 }
@@ -306,30 +306,30 @@ fn exact_readings() {
     }
 }
 
-// With one place, whoever finds all stripes empty is right: the place was held whenever it moved. The
-// twins need two.
+// With one place, a caller that finds all stripes empty is right: the place was held whenever it moved. The
+// rejected protocols need two.
 
 #[test]
-fn caught_no_second_look() {
-    let claims = |home, _| Call::Twin(Twin::claim(home, 1));
+fn rejected_no_second_look() {
+    let claims = |home, _| Call::Rejected(Rejected::claim(home, 1));
     caught(Plan { calls: &[1, 2], capacity: 2, claims, readings: no_readings });
 }
 
 #[test]
-fn caught_second_look_that_ignores_releases() {
-    let claims = |home, _| Call::Twin(Twin::claim(home, 2));
+fn rejected_second_look_that_ignores_releases() {
+    let claims = |home, _| Call::Rejected(Rejected::claim(home, 2));
     caught(Plan { calls: &[1, 6], capacity: 2, claims, readings: no_readings });
 }
 
 #[test]
-fn caught_batch_on_its_way() {
-    let claims = |home, _| Call::Twin(Twin::batch(home));
+fn rejected_batch_on_its_way() {
+    let claims = |home, _| Call::Rejected(Rejected::batch(home));
     caught(Plan { calls: &[1, 2], capacity: 2, claims, readings: no_readings });
 }
 
 #[test]
-fn caught_reading_in_one_pass() {
-    let readings = |home| vec![Call::Twin(Twin::count(home))];
+fn rejected_reading_in_one_pass() {
+    let readings = |home| vec![Call::Rejected(Rejected::count(home))];
     caught(Plan { calls: &[1, 3], capacity: 2, claims: real, readings });
 }
 

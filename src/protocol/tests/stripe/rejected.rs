@@ -7,7 +7,7 @@ use crate::protocol::stripe::{ReleaseStriped, StripeWord};
 use crate::sync::{AtomicU64, Ordering};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Twin {
+pub(crate) enum Rejected {
     /// Refuses after `rounds` rounds in which all stripes were empty, whatever was given back.
     AcquireStriped {
         rounds: usize,
@@ -22,24 +22,31 @@ pub(crate) enum Twin {
     Count { home: usize, seen: usize, free: u64 },
 }
 
-impl Twin {
-    pub(crate) fn claim(home: usize, rounds: usize) -> Twin {
-        Twin::AcquireStriped { rounds, batch: false, home, seen: 0, swap: None, fetched: false }
+impl Rejected {
+    pub(crate) fn claim(home: usize, rounds: usize) -> Rejected {
+        Rejected::AcquireStriped { rounds, batch: false, home, seen: 0, swap: None, fetched: false }
     }
 
     /// Refuses rightly, but for what is on its way.
-    pub(crate) fn batch(home: usize) -> Twin {
-        Twin::AcquireStriped { rounds: 2, batch: true, home, seen: 0, swap: None, fetched: false }
+    pub(crate) fn batch(home: usize) -> Rejected {
+        Rejected::AcquireStriped {
+            rounds: 2,
+            batch: true,
+            home,
+            seen: 0,
+            swap: None,
+            fetched: false,
+        }
     }
 
-    pub(crate) fn count(home: usize) -> Twin {
-        Twin::Count { home, seen: 0, free: 0 }
+    pub(crate) fn count(home: usize) -> Rejected {
+        Rejected::Count { home, seen: 0, free: 0 }
     }
 
     pub(crate) fn at(&self) -> usize {
         match *self {
-            Twin::AcquireStriped { home, fetched: true, .. } => home,
-            Twin::AcquireStriped { home, seen, .. } | Twin::Count { home, seen, .. } => {
+            Rejected::AcquireStriped { home, fetched: true, .. } => home,
+            Rejected::AcquireStriped { home, seen, .. } | Rejected::Count { home, seen, .. } => {
                 (home + seen) % STRIPES
             }
         }
@@ -47,25 +54,29 @@ impl Twin {
 
     pub(crate) fn step(self, word: &AtomicU64, capacity: u64) -> Step<Call, Answer> {
         match self {
-            Twin::Count { home, seen, free } => {
+            Rejected::Count { home, seen, free } => {
                 let free = free + StripeWord(word.load(Ordering::SeqCst)).free();
                 if seen + 1 < STRIPES {
-                    return Step::Next(Call::Twin(Twin::Count { home, seen: seen + 1, free }));
+                    return Step::Next(Call::Rejected(Rejected::Count {
+                        home,
+                        seen: seen + 1,
+                        free,
+                    }));
                 }
                 let held = capacity.saturating_sub(free) as u8;
                 Step::Done(Answer::Held(held))
             }
-            Twin::AcquireStriped { fetched: true, .. } => {
+            Rejected::AcquireStriped { fetched: true, .. } => {
                 let Step::Done(_) = ReleaseStriped.step(word) else {
-                    unreachable!("no twin leaves deficit")
+                    unreachable!("no rejected protocol leaves deficit")
                 };
                 Step::Done(Answer::Claimed)
             }
-            Twin::AcquireStriped { rounds, batch, home, seen, swap: Some(from), .. } => {
+            Rejected::AcquireStriped { rounds, batch, home, seen, swap: Some(from), .. } => {
                 let n = if batch && from.free() > 1 { 2 } else { 1 };
                 match word.compare_exchange(from.0, from.0 - n, Ordering::SeqCst, Ordering::SeqCst)
                 {
-                    Ok(_) if n == 2 => Step::Next(Call::Twin(Twin::AcquireStriped {
+                    Ok(_) if n == 2 => Step::Next(Call::Rejected(Rejected::AcquireStriped {
                         rounds,
                         batch,
                         home,
@@ -77,17 +88,19 @@ impl Twin {
                     Err(now) => self.consider(StripeWord(now)),
                 }
             }
-            Twin::AcquireStriped { .. } => self.consider(StripeWord(word.load(Ordering::SeqCst))),
+            Rejected::AcquireStriped { .. } => {
+                self.consider(StripeWord(word.load(Ordering::SeqCst)))
+            }
         }
     }
 
     fn consider(self, word: StripeWord) -> Step<Call, Answer> {
-        let Twin::AcquireStriped { rounds, batch, home, seen, fetched, .. } = self else {
+        let Rejected::AcquireStriped { rounds, batch, home, seen, fetched, .. } = self else {
             unreachable!()
         };
         if word.free() > 0 {
             let swap = Some(word);
-            return Step::Next(Call::Twin(Twin::AcquireStriped {
+            return Step::Next(Call::Rejected(Rejected::AcquireStriped {
                 rounds,
                 batch,
                 home,
@@ -100,7 +113,7 @@ impl Twin {
         if seen == rounds * STRIPES {
             return Step::Done(Answer::Refused);
         }
-        Step::Next(Call::Twin(Twin::AcquireStriped {
+        Step::Next(Call::Rejected(Rejected::AcquireStriped {
             rounds,
             batch,
             home,
