@@ -23,8 +23,15 @@ use crate::sync::{const_fn, AtomicU64, Ordering};
 #[cfg(feature = "wait")]
 pub use wait::{Reserve, ReserveOwned};
 
-/// One change of `enrolled`, counted in its upper half.
-const CHANGE: u64 = 1 << 32;
+/// Returns one change of `enrolled`, as it is counted in its upper half.
+#[inline(always)]
+fn change() -> u64 {
+    if mutant!("course-uncounted-change") {
+        0
+    } else {
+        1 << 32
+    }
+}
 
 /// Places that are reserved first and confirmed once all else has succeeded.
 ///
@@ -245,8 +252,7 @@ impl Course {
         // the earlier writes of the caller that confirmed. Relaxed on failure: nothing follows.
         let success = ordering!("course-withdraw", Acquire => Relaxed);
         let fewer = self.enrolled.fetch_update(success, Ordering::Relaxed, |enrolled| {
-            let change = if mutant!("course-uncounted-change") { 0 } else { CHANGE };
-            (enrolled as u32 > 0).then(|| enrolled.wrapping_add(change) - 1)
+            (enrolled as u32 > 0).then(|| enrolled.wrapping_add(change()) - 1)
         });
         fewer.map_err(|_| WithdrawError)?;
         self.gate.give_back(1);
@@ -361,7 +367,9 @@ impl<C: Deref<Target = Course>> ReservationInner<C> {
         self.cancels = false;
         // Release, pairs with the Acquire of `counts`: a reader that sees this student enrolled sees
         // the place taken; and with that of `withdraw`.
-        self.course.enrolled.fetch_add(CHANGE + 1, ordering!("course-confirm", Release => Relaxed));
+        self.course
+            .enrolled
+            .fetch_add(change() + 1, ordering!("course-confirm", Release => Relaxed));
     }
 }
 
