@@ -2,20 +2,22 @@
 //!
 //! `cargo bench --features keyed --bench keyed`
 //!
-//! Criterion times each contender by itself. Then the rivals are paired with the gates by key, round
-//! by round, and a table of the ratios ends the run; see `common` for how they come about. With a
-//! filter that fits nothing, as in `-- table`, there is the table only.
+//! Criterion times each contender by itself. Then the rivals are paired with the gates by key,
+//! round by round, and a table of the ratios ends the run; `common` says how they are made. With a
+//! filter that matches nothing, as in `-- table`, only the table is made.
 //!
-//! Each key has room for all, so nobody is refused. Keys are drawn beforehand, at random, for each
-//! thread its own.
+//! Each key has places for all, so no caller is refused. Keys are drawn at random beforehand, for
+//! each thread its own. Caches are hot: a gate by key uses the same cells however many keys are
+//! drawn.
 //!
-//! The rivals, written as people write them with dashmap and tokio:
-//! - `dashmap removing`: does what this crate does. The semaphore is made in the map if it is not
-//!   there, a permit is taken under the shard's lock, so that nobody removes it meanwhile; the
-//!   release gives it back, and removes the semaphore if it is whole again, under the shard's lock.
-//! - `dashmap removing, arc`: the same with `Arc<Semaphore>` and owned permits, which can be
-//!   held and dropped as a guard like ours can.
-//! - `dashmap growing`: never removes: grows with every key that was ever seen.
+//! The rivals, as programs write them with dashmap and tokio:
+//! - `dashmap removing`: does what this crate does. An acquire inserts the semaphore if it is
+//!   missing, and takes a permit under the shard's lock, so that it is not removed meanwhile. A
+//!   release gives the permit back and, under the shard's lock, removes the semaphore if all
+//!   permits are back.
+//! - `dashmap removing, arc`: the same with `Arc<Semaphore>` and owned permits, which can be held
+//!   and dropped as the guards of this crate can.
+//! - `dashmap growing`: never removes, so it grows with every key that was ever seen.
 
 mod common;
 
@@ -137,7 +139,7 @@ impl Keyed for Growing {
     }
 }
 
-/// Keys in the order in which a thread uses them.
+/// The keys of a thread, in the order of use.
 struct Draw {
     keys: Vec<u64>,
     next: AtomicUsize,
@@ -155,7 +157,7 @@ impl Draw {
         Draw { keys: drawn.collect(), next: AtomicUsize::new(0) }
     }
 
-    /// Only one thread has this draw.
+    /// Returns the next key. Only one thread uses this draw.
     fn next(&self) -> u64 {
         let next = self.next.load(Ordering::Relaxed);
         self.next.store(next + 1, Ordering::Relaxed);
@@ -163,7 +165,7 @@ impl Draw {
     }
 }
 
-/// A limit by key under keys that come and go.
+/// A limit by key whose keys come and go.
 struct Spread<L> {
     limit: L,
     draws: Vec<CachePadded<Draw>>,
@@ -173,14 +175,14 @@ impl<L: Keyed> Spread<L> {
     fn new(keys: u64) -> Arc<Self> {
         let draws = (0..THREADS).map(|thread| CachePadded::new(Draw::of(keys, thread))).collect();
         let spread = Spread { limit: L::new(), draws };
-        // All that grows has grown, and is in the cache if it fits there.
+        // Afterwards all that grows has grown, and is in the cache if it fits.
         for key in 0..keys {
             spread.limit.visit(key);
         }
         Arc::new(spread)
     }
 
-    /// The same among so many others that somebody is in all the time.
+    /// The same beside `others` keys that are held all the time.
     fn beside(keys: u64, others: u64) -> Arc<Self> {
         let spread = Self::new(keys);
         for other in 0..others {
@@ -199,7 +201,7 @@ impl<L: Keyed> Contender for Spread<L> {
     }
 }
 
-/// One key that somebody is in all the time, so that it neither comes nor goes.
+/// One key that is held all the time, so that it neither comes nor goes.
 struct Busy(Arc<KeyedGate<u64>>);
 
 impl Contender for Busy {
@@ -223,7 +225,7 @@ impl Contender for Held {
     }
 }
 
-/// What every scenario needs.
+/// Shared by all scenarios.
 struct Bench {
     criterion: Criterion,
     crew: Crew,
@@ -260,7 +262,7 @@ impl Bench {
     }
 }
 
-/// A contender with what is asked of the ratio to it.
+/// A peer, with the target of the ratio to it.
 struct Beside<C>(Arc<C>, Target);
 
 trait Peer {
@@ -296,7 +298,7 @@ fn main() {
         assert!(ours.limit.is_empty());
     }
 
-    // Where most keys live apart: what this is bad at.
+    // Most keys live in the overflow map: the weak spot.
     bench.play(
         "1000 keys beside 10000",
         &Spread::<KeyedGate<u64>>::beside(1_000, 10_000),

@@ -1,23 +1,32 @@
-//! The lobby beside what one would write instead: `cargo bench --bench lobby`, and `-- WORD` for those
-//! scenarios alone that have the word in their names.
+//! The lobby beside what a program would use instead: `cargo bench --bench lobby`. `-- WORD` runs
+//! only the scenarios that have the word in their names.
 //!
-//! People sit in rooms of seven; all rooms are full but one, that has four. An operation is one leave
-//! and one join:
-//! - *leave and join*: a random member leaves, and somebody joins wherever it is best.
-//! - *by id*: a random member leaves, and comes back to the same room.
-//! - *in waves*: sixteen leave, then sixteen join.
-//! - *refused*: someone asks for a full room, by its id, and is told another.
+//! Rooms have seven seats. All rooms are full but one, which has four members. One operation is one
+//! leave and one join:
+//! - *leave and join*: a random member leaves, and a caller joins the best room.
+//! - *by id*: a random member leaves and comes back to the same room.
+//! - *in waves*: sixteen members leave, then sixteen join.
+//! - *refused*: a caller asks for a full room by its id, and is told another.
 //!
 //! The peers:
-//! - `Mutex` of `BTreeSet`, and the same behind `parking_lot`: the set has the rooms with a free seat, by
-//!   their members, and a `Vec` has the members of each. They hand out what a library would, a guard
-//!   that gives its seat back when it is dropped; this is the fair comparison.
-//! - the same, *bare*: the caller gets the number of a room, and must not forget to leave.
-//! - `DashMap` of counters, with guards: who joins looks at every room for the best.
-//! - `fetch_sub + fetch_add` on one counter for each room: no limit and no choice. How it slows down
-//!   from 10 rooms to a million is what the caches cost.
-//! - a gate that is full, for refusals, one for each room; and the same with one cache miss, since a
-//!   refusal by a room has to say where else there is a seat.
+//! - `Mutex` of `BTreeSet`, and the same behind `parking_lot`: the set has the rooms with a free
+//!   seat, ordered by their members; a `Vec` has the member count of each room. A join returns a
+//!   guard that gives its seat back when it is dropped, as in a library: this is the fair
+//!   comparison.
+//! - the same, *bare*: a join returns the number of a room, and the caller must not forget to
+//!   leave.
+//! - `DashMap` of counters, with guards: a join looks at every room for the best one.
+//! - `fetch_sub + fetch_add` on one counter for each room: no limit and no choice. How it slows
+//!   down from 10 rooms to a million is what the caches cost.
+//! - a full gate for each room, for refusals; and the same with one cache miss, since a refusal by
+//!   a room has to name another room with a free seat.
+//!
+//! # Hot or cold
+//!
+//! Bursts of the lobby and of the peer alternate, and each draws its rooms at random. Up to 4,096
+//! rooms a burst of 10,000 operations meets most rooms more than once, so that they are hot. Of
+//! 262,144 rooms and more it meets hardly any room twice, and the peer's burst came in between:
+//! they are cold.
 
 mod common;
 #[path = "lobby/rooms.rs"]
@@ -53,9 +62,9 @@ impl Dice {
     }
 }
 
-/// What one thread has.
+/// The seats of one thread.
 struct Members<L: Rooms> {
-    /// One seat of every room, unless its holder is outside; the others are kept for good.
+    /// One seat of every room, `None` while its member is outside. All other seats are never left.
     seats: Vec<Option<L::Seat>>,
     dice: Dice,
 }
@@ -68,17 +77,17 @@ impl<L: Rooms> Members<L> {
     }
 }
 
-/// Who uses which rooms.
+/// The rooms, and the threads that use them.
 #[derive(Clone, Copy)]
 struct Setting {
     rooms: usize,
     threads: usize,
     shards: u32,
-    /// Whether there is a room with a free seat, besides those that somebody has just left.
+    /// Whether one more room has free seats, besides those that a member has just left.
     half: bool,
 }
 
-/// How a thread passes its time.
+/// What a thread repeats.
 #[derive(Clone, Copy)]
 enum Act {
     LeaveAndJoin,
@@ -97,7 +106,7 @@ impl Act {
         }
     }
 
-    /// Of one thread in one burst: about half a millisecond.
+    /// Operations of one thread in one burst: about half a millisecond.
     fn operations(self) -> u64 {
         match self {
             Act::Refused => 50_000,
@@ -105,7 +114,7 @@ impl Act {
         }
     }
 
-    /// The loop that is timed. Each act has its own, with nothing called through a pointer.
+    /// The timed loop. Each act has a loop of its own, so that no call goes through a pointer.
     #[inline(never)]
     fn repeat<L: Rooms>(self, lobby: &'static L, members: &mut Members<L>, operations: usize) {
         match self {
@@ -124,7 +133,7 @@ impl Act {
                     let Some(seat) = place.take() else { continue };
                     let id = L::id(&seat);
                     lobby.leave(seat);
-                    // On several threads somebody else may have taken that seat.
+                    // With several threads, another thread may have taken that seat.
                     *place = Some(lobby.join_room(id).unwrap_or_else(|| lobby.join()));
                 }
             }
@@ -138,7 +147,7 @@ impl Act {
                         }
                     }
                     for member in outside {
-                        // Whoever was drawn twice is back already.
+                        // A member that was drawn twice is back already.
                         members.seats[member].get_or_insert_with(|| lobby.join());
                     }
                 }
@@ -153,21 +162,21 @@ impl Act {
     }
 }
 
-/// A lobby and those who use it.
+/// A lobby and the members of each thread.
 struct Crowd<L: Rooms> {
     lobby: &'static L,
     threads: Vec<CachePadded<Mutex<Members<L>>>>,
 }
 
 impl<L: Rooms> Crowd<L> {
-    /// The rooms are filled by the threads that will use them, one thread after the other.
+    /// Each thread fills the rooms that it will use, one thread after the other.
     fn new(crew: &Crew, Setting { rooms, threads, shards, half }: Setting) -> Arc<Crowd<L>> {
         let members = |thread| {
             let dice = Dice(0x9e37_79b9_7f4a_7c15 * (thread as u64 + 1));
             CachePadded::new(Mutex::new(Members { seats: Vec::with_capacity(rooms), dice }))
         };
         let crowd = Arc::new(Crowd {
-            // Seats borrow it. It stays for the rest of the run.
+            // Leaked, since seats borrow it: it stays for the rest of the run.
             lobby: Box::leak(Box::new(L::new(rooms + threads, shards))),
             threads: (0..threads).map(members).collect(),
         });
@@ -184,7 +193,7 @@ impl<L: Rooms> Crowd<L> {
                 if half {
                     (0..4).for_each(|_| keep(filled.lobby.join()));
                 }
-                // Nobody measures the first who ever leaves a room.
+                // Each room is left and joined once here: its first leave is not to be timed.
                 for place in seats.iter_mut() {
                     let Some(seat) = place.take() else { continue };
                     let id = L::id(&seat);
@@ -210,14 +219,14 @@ impl<L: Rooms> Crowd<L> {
     }
 }
 
-/// What is run, and what came out.
+/// The threads, the filter, and the results so far.
 struct Bench {
     crew: Crew,
     words: Vec<String>,
     table: Table,
 }
 
-/// One scenario: so many rooms for so many threads, and the lobby in them.
+/// One scenario: a number of rooms and of threads, and the lobby under them.
 struct Scenario<'a> {
     bench: &'a mut Bench,
     name: String,
@@ -295,7 +304,7 @@ fn main() {
                 .beside::<Locked<ParkingLot>>(most)
                 .beside::<Bare<StdMutex>>(Target::None)
                 .beside::<Bare<ParkingLot>>(Target::None);
-            // Beyond that a look at every room takes all day.
+            // With more rooms, a look at every room takes too long.
             if rooms <= 64 {
                 scenario.beside::<Counters>(Target::None);
             }
@@ -330,7 +339,7 @@ fn main() {
                     .beside::<Locked<ParkingLot>>(Target::AtMost(0.4));
             }
         }
-        // With a free seat in the first shard, the second thread would begin there.
+        // Without a half-full room: the second thread would join it in the first thread's shard.
         let apart = Setting { shards: THREADS as u32, half: false, ..together };
         if let Some(scenario) = bench.scenario(Act::LeaveAndJoin, apart) {
             scenario

@@ -1,7 +1,8 @@
 //! The gate beside its peers: `cargo bench --bench peers`.
 //!
-//! Criterion times each contender by itself. Then each peer is paired with the gate, round by round,
-//! and a table of the ratios ends the run; see `common` for how they come about.
+//! Criterion times each contender by itself. Then each peer is paired with the gate, round by
+//! round, and a table of the ratios ends the run; `common` says how they are made. Caches are hot:
+//! a burst repeats one operation on one object.
 
 mod common;
 
@@ -17,14 +18,14 @@ use common::crew::Crew;
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
 
-/// Places where there is to be room to spare.
+/// Places of a limit that is never full.
 const ROOMY: u32 = 100;
 const THREADS: usize = 2;
 
-/// One scenario on so many threads: the gate, and the peers with what is asked of the ratio.
+/// One scenario on a number of threads: the gate, and its peers with the target of each ratio.
 struct Scenario<'a> {
     name: String,
-    /// Of one thread in one burst: about a quarter of a millisecond.
+    /// Operations of one thread in one burst: about a quarter of a millisecond.
     operations: u64,
     gate: Side<'a>,
     peers: Vec<(Side<'a>, Target)>,

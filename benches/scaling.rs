@@ -1,14 +1,14 @@
 //! Throughput against threads: taking a place and giving it back, over and over, on 1 to N threads.
 //!
-//! Beside the crate's two gates stand tokio's semaphore and two bounds made of bare atomics: *raw* is one
-//! word that all threads add to and subtract from, *ideal* a word for each thread. Neither limits
-//! anything.
+//! Beside the crate's two gates stand tokio's semaphore and two bounds made of bare atomics: *raw*
+//! is one word that all threads add to and subtract from, *ideal* a word for each thread. Neither
+//! limits anything.
 //!
-//! Threads start from a barrier after a warm-up; their start is not timed. One sample is one short window,
-//! from the first thread's start to the last one's end, and all contenders take turns within a round,
-//! so that whatever else the machine does hits them alike. Printed and drawn are medians over the
-//! rounds, and quotients of medians. On a machine that does other work at the same time most windows
-//! show that work; there, short windows and `--quantile 0.95` come nearer to the truth.
+//! Threads start from a barrier after a warm-up; their start is not timed. One sample is one short
+//! window, from the first thread's start to the last one's end. All contenders take turns within a
+//! round, so that other work of the machine disturbs them alike. Caches are hot. Printed and drawn
+//! are medians over the rounds, and quotients of medians. On a machine that other work shares, most
+//! windows show that work; there, short windows and `--quantile 0.95` come nearer to the truth.
 //!
 //! Runs without cargo too: copy the binary to a machine with more cores, and start it with
 //! `--threads 1,2,4,8,16 --svg scaling.svg --machine "what it is"`.
@@ -55,10 +55,10 @@ struct Options {
     test: bool,
 }
 
-/// Places enough for everybody.
+/// More places than threads.
 const PLACES: u32 = 1000;
 
-/// Acts between two looks at the clock, and how many times that to warm up.
+/// Acts between two looks at the stop flag, and how many such batches warm up.
 const BATCH: u64 = 256;
 const WARM_UP: u64 = 8;
 
@@ -68,7 +68,7 @@ struct Window {
     stop: AtomicBool,
 }
 
-/// What one thread did in a window.
+/// What one thread measured in a window.
 struct Turn {
     started: Instant,
     ended: Instant,
@@ -76,8 +76,9 @@ struct Turn {
 }
 
 impl Window {
-    /// Repeats `act` from the start to the stop. There is one call of it, so that it is inlined: the
-    /// stores of a call between two locked operations would be measured with it.
+    /// Repeats `act` from the start to the stop. `act` is called at one site, so that it is
+    /// inlined: otherwise the stores of a call, between two locked operations, would be measured
+    /// too.
     #[inline(always)]
     fn repeat(&self, mut act: impl FnMut()) -> Turn {
         let mut started = None;
@@ -102,7 +103,7 @@ impl Window {
     }
 }
 
-/// What one thread does: its index, its window.
+/// The work of one thread, given its index and its window.
 type Run = Box<dyn Fn(usize, &Window) -> Turn + Sync>;
 
 struct Contender {
@@ -143,7 +144,7 @@ impl Contender {
     }
 }
 
-/// Those who take and give back, the two bounds first.
+/// The contenders that take a place and give it back, the two bounds first.
 fn takers(most: usize) -> Vec<Contender> {
     let own: Vec<_> = (0..most).map(|_| CachePadded::new(AtomicU64::new(0))).collect();
     let raw = CachePadded::new(AtomicU32::new(0));
@@ -176,7 +177,7 @@ fn takers(most: usize) -> Vec<Contender> {
     ]
 }
 
-/// Those who are refused by a full gate.
+/// The contenders that are refused by a full gate.
 fn refused(stripes: usize) -> Vec<Contender> {
     let striped = StripedGate::with_stripes(0, stripes);
     let gate = CachePadded::new(Gate::new(0));

@@ -12,10 +12,10 @@ fn main() {
 
     let refused = jams.join_room(named).unwrap_err();
     println!("the client is told: {refused}");
-    assert!(refused.reason.is_full());
+    assert!(refused.is_full());
 
     // The client goes there. If that jam were full by now, it would get a seat in another.
-    let next = refused.try_next.expect("the lobby has no limit");
+    let next = refused.try_next().expect("the lobby has no limit");
     let seat = jams.join_room_or_any(next).expect("the lobby has no limit");
     println!("it sits in {}, on seat {}", seat.room_id(), seat.number());
     assert_eq!((seat.room_id(), seat.number()), (next, 0));

@@ -1,16 +1,17 @@
-//! Where a token comes from, so that debug builds see one that goes to a place that did not give it.
+//! The address of the object that handed out a token. Debug builds check it when the token returns.
 //!
 //! # Invariant
 //!
-//! In other builds there is nothing: a token then costs what it costs without its origin.
+//! In release builds the type is empty, so a token costs the same with it as without it.
 
-/// The address of what gave a token.
+/// The address of the object that handed out a token.
 pub(crate) struct Origin {
     #[cfg(debug_assertions)]
     giver: usize,
 }
 
 impl Origin {
+    /// Returns the origin of a token that `giver` hands out.
     #[inline(always)]
     pub(crate) fn of<T>(_giver: &T) -> Origin {
         Origin {
@@ -19,7 +20,7 @@ impl Origin {
         }
     }
 
-    /// Panics, in debug builds, unless the token came from there.
+    /// Panics in debug builds unless `giver` handed out the token.
     #[inline(always)]
     pub(crate) fn check<T>(&self, _giver: &T) {
         #[cfg(debug_assertions)]

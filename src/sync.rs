@@ -185,5 +185,5 @@ pub(crate) use std::sync::Mutex;
 pub(crate) use waiting::*;
 
 /// True in the models, which make do with one of whatever there are many of.
-#[cfg(feature = "keyed")]
+#[cfg(all(feature = "keyed", target_has_atomic = "64"))]
 pub(crate) const IN_MODEL: bool = cfg!(headcount_loom);

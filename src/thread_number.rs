@@ -1,8 +1,8 @@
-//! Numbers threads, so that they can be dealt out to shards and stripes.
+//! Numbers threads, so that they can be distributed over shards and stripes.
 //!
 //! # Invariant
 //!
-//! A thread keeps its number, and no two have the same.
+//! A thread keeps its number, and no two threads have the same, until the counter wraps.
 
 use core::cell::Cell;
 
@@ -12,7 +12,7 @@ per_thread! {
     static NUMBER: Cell<usize> = Cell::new(0);
 }
 
-/// The calling thread's number, counted from 0 in the order of first calls.
+/// Returns the calling thread's number. Numbers count from 0 in the order of first calls.
 #[inline]
 pub(crate) fn current() -> usize {
     match NUMBER.with(Cell::get) {

@@ -1,7 +1,7 @@
-//! What is compared: the gate, its peers, and the ideal.
+//! The contenders: the gate, its peers, and the ideal.
 //!
-//! Each does the same thing in the same shape, and lives in an allocation of its own that shares no
-//! cache line with another.
+//! Each does the same in the same shape, in an allocation of its own that shares no cache line with
+//! another. A burst repeats the operation on one object, so caches are hot.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,16 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crossbeam_utils::CachePadded;
 use headcount::Gate;
 
-/// Something whose operation is timed.
+/// A type whose operation is timed.
 pub(crate) trait Contender: Send + Sync + 'static {
-    /// As it stands in the table.
+    /// The name in the table.
     const NAME: &'static str;
 
-    /// One operation. It is given the number of its thread, from 0.
+    /// Does one operation. `thread` is the number of the calling thread, from 0.
     fn once(&self, thread: usize);
 }
 
-/// One counter per thread: what could be had if nothing were shared.
+/// One counter per thread: the cost if threads share nothing.
 #[derive(Default)]
 pub(crate) struct Ideal([CachePadded<AtomicU32>; 16]);
 
@@ -34,14 +34,14 @@ impl Contender for Ideal {
     }
 }
 
-/// Something with places that can be asked for, and given back.
+/// A limit whose places can be taken and given back.
 pub(crate) trait Limit: Send + Sync + 'static {
     const NAME: &'static str;
 
-    /// With so many places, all free.
+    /// Creates a limit of `places` places, all free.
     fn new(places: u32) -> Self;
 
-    /// Takes a place and gives it back, if there is one. True if there was.
+    /// Takes a place and gives it back. Returns whether one was free.
     fn visit(&self) -> bool;
 }
 
@@ -63,7 +63,7 @@ impl<L: Limit> Contender for Pair<L> {
     }
 }
 
-/// A limit where the caller looks at the answer: for refusals, and for the crowd at the limit.
+/// A limit whose answer the caller uses: for refusals, and for threads that compete for a place.
 pub(crate) struct Answer<L>(CachePadded<L>);
 
 impl<L: Limit> Answer<L> {
@@ -123,7 +123,7 @@ impl Limit for async_lock::Semaphore {
     }
 }
 
-/// `fetch_add` and `fetch_sub`, no limit at all: the least that a shared count can cost.
+/// `fetch_add` and `fetch_sub` without a limit: the least that a shared count can cost.
 pub(crate) struct Raw(AtomicU32);
 
 impl Limit for Raw {
@@ -235,7 +235,7 @@ fn lock_std(mutex: &Mutex<u32>) -> MutexGuard<'_, u32> {
     mutex.lock().expect("nobody panics here")
 }
 
-/// Something with places that can be held on to without a borrow.
+/// A limit whose places can be held without a borrow.
 pub(crate) trait OwnedLimit: Send + Sync + Sized + 'static {
     const NAME: &'static str;
 
@@ -263,8 +263,8 @@ impl<L: OwnedLimit> Contender for Owned<L> {
     }
 }
 
-/// An `Arc` whose counts open a cache line, so that it is not left to the allocator which contender
-/// has its count on the line of its references.
+/// An `Arc` whose counts start a cache line: otherwise the allocator would decide which contender
+/// shares a line with its reference counts.
 fn arc_at_line_start<T>(make: impl Fn() -> T) -> Arc<T> {
     const LINE: usize = 64;
     const COUNTS: usize = 2 * size_of::<usize>();

@@ -1,4 +1,4 @@
-//! The crew: threads that are there before anything is timed, and start from a barrier.
+//! The crew: threads that are started before anything is timed, and begin at a barrier.
 
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::contenders::Contender;
 
-/// What a thread does in one burst; it is told which thread it is.
+/// The work of one burst; its argument is the number of the thread.
 type Work = Arc<dyn Fn(usize) + Send + Sync>;
 
 struct Order {
@@ -22,13 +22,13 @@ struct Worker {
     spans: Receiver<(Instant, Instant)>,
 }
 
-/// A few threads that wait for work.
+/// Threads that wait for work.
 pub(crate) struct Crew {
     workers: Vec<Worker>,
 }
 
 impl Crew {
-    /// A crew of `size` threads, started here. They end with the crew.
+    /// Starts a crew of `size` threads, which end when it is dropped.
     pub(crate) fn new(size: usize) -> Crew {
         let worker = |number| {
             let (orders, inbox) = channel::<Order>();
@@ -46,7 +46,7 @@ impl Crew {
         Crew { workers: (0..size).map(worker).collect() }
     }
 
-    /// Does `work` on that many threads at once; yields the time from the first start to the last
+    /// Runs `work` on `threads` threads at once. Returns the time from the first start to the last
     /// end.
     pub(crate) fn work(&self, threads: usize, work: Work) -> Duration {
         let barrier = Arc::new(Barrier { missing: AtomicUsize::new(threads) });
@@ -62,7 +62,7 @@ impl Crew {
         last - first
     }
 
-    /// Has each of that many threads do `operations` operations.
+    /// Has each of `threads` threads do `operations` operations. Returns the time.
     pub(crate) fn burst<C: Contender>(
         &self,
         contender: &Arc<C>,
@@ -74,7 +74,7 @@ impl Crew {
     }
 }
 
-/// The loop that is timed: the same for every contender, with nothing called through a pointer.
+/// The timed loop: the same for every contender; no call goes through a pointer.
 #[inline(never)]
 fn repeat<C: Contender>(contender: &C, thread: usize, operations: u64) {
     for _ in 0..operations {
@@ -82,7 +82,7 @@ fn repeat<C: Contender>(contender: &C, thread: usize, operations: u64) {
     }
 }
 
-/// Lets everybody go when the last has come. Spins, so that all are awake when it opens.
+/// Releases all threads when the last one arrives. Threads spin, so that all are awake then.
 struct Barrier {
     missing: AtomicUsize,
 }
@@ -93,7 +93,7 @@ impl Barrier {
         let mut turns = 0u32;
         while self.missing.load(Ordering::Acquire) > 0 {
             turns += 1;
-            // Whoever is missing may need this core to come.
+            // A thread that has not arrived may need this core.
             if turns % 4096 == 0 {
                 thread::yield_now();
             } else {

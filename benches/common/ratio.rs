@@ -6,16 +6,16 @@ use std::time::Duration;
 use super::contenders::{Contender, Ideal};
 use super::crew::Crew;
 
-/// How much slower the ideal may be on several threads than on one before a round is left out.
+/// A round is left out if the ideal was slower than this on several threads, relative to one.
 const DISTURBED: f64 = 1.15;
 
-/// Operations of one thread on the ideal: about as long as a disturbance needs to show.
+/// Operations of one thread on the ideal: long enough for a disturbance to show.
 const IDEAL_OPERATIONS: u64 = 5_000;
 
-/// How many rounds are left out for each that is wanted before the rest is given up.
+/// Rounds that may be left out for each wanted round, before the comparison is given up.
 const PATIENCE: usize = 20;
 
-/// Three numbers that say how a sample lies.
+/// The quartiles of a sample.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quartiles {
     pub(crate) lower: f64,
@@ -24,7 +24,7 @@ pub(crate) struct Quartiles {
 }
 
 impl Quartiles {
-    /// None of an empty sample.
+    /// Returns the quartiles; `None` for an empty sample.
     pub(crate) fn of(mut sample: Vec<f64>) -> Option<Quartiles> {
         sample.sort_by(f64::total_cmp);
         let last = sample.len().checked_sub(1)?;
@@ -40,7 +40,7 @@ impl Quartiles {
 /// See [`Side::burst`].
 type Burst<'a> = Box<dyn Fn(&Crew, u64) -> Duration + 'a>;
 
-/// A contender on so many threads, its type forgotten outside the loop that is timed.
+/// A contender on a number of threads. Its type is erased outside the timed loop.
 pub(crate) struct Side<'a> {
     name: String,
     threads: usize,
@@ -53,7 +53,7 @@ impl<'a> Side<'a> {
         Side { name: C::NAME.to_owned(), threads, burst: Box::new(burst) }
     }
 
-    /// A burst that is more than one operation after the other on a contender.
+    /// Creates a side from a burst of its own, for more than one operation repeated.
     pub(crate) fn of(
         name: &str,
         threads: usize,
@@ -62,7 +62,7 @@ impl<'a> Side<'a> {
         Side { name: name.to_owned(), threads, burst: Box::new(burst) }
     }
 
-    /// The same under another name.
+    /// Renames the side.
     pub(crate) fn called(self, name: &str) -> Side<'a> {
         Side { name: name.to_owned(), ..self }
     }
@@ -75,18 +75,18 @@ impl<'a> Side<'a> {
         self.threads
     }
 
-    /// Has each thread do so many operations, and yields the time.
+    /// Has each thread do `operations` operations; returns the time.
     pub(crate) fn burst(&self, crew: &Crew, operations: u64) -> Duration {
         (self.burst)(crew, operations)
     }
 
-    /// Nanoseconds for each operation of one thread.
+    /// Returns nanoseconds for each operation of one thread.
     fn nanos(&self, crew: &Crew, operations: u64) -> f64 {
         self.burst(crew, operations).as_nanos() as f64 / operations as f64
     }
 }
 
-/// How much is measured.
+/// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
     /// Rounds that count.
@@ -95,7 +95,7 @@ pub(crate) struct Effort {
     pub(crate) operations: u64,
 }
 
-/// What came out of comparing two sides.
+/// The result of comparing two sides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Comparison {
     /// Median and quartiles of the rounds' ratios: left over right. None if no round counted.
@@ -111,8 +111,9 @@ pub(crate) struct Comparison {
 
 /// Runs two sides in turn, round by round.
 ///
-/// Each round times both, and swaps who goes first. Where more than one thread runs, a round also
-/// times the ideal before and after, and is left out if either was slowed down.
+/// Each round times both sides, and the order alternates, so each burst starts with the caches as
+/// the other side left them. With more than one thread, a round also times the ideal before and
+/// after, and is left out if the ideal was slowed down.
 pub(crate) fn compare(crew: &Crew, left: &Side, right: &Side, effort: Effort) -> Comparison {
     let Effort { rounds, operations } = effort;
     let threads = left.threads.max(right.threads);

@@ -4,14 +4,14 @@ use std::fmt;
 
 use super::ratio::Comparison;
 
-/// What a ratio has to be.
+/// What is demanded of a ratio.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    /// Reported, nothing promised.
+    /// Nothing: the ratio is only reported.
     None,
-    /// At most so much.
+    /// At most this.
     AtMost(f64),
-    /// Less than so much.
+    /// Less than this.
     Below(f64),
 }
 
@@ -45,9 +45,9 @@ struct Row {
 /// Rows of comparisons, printed as Markdown.
 pub(crate) struct Table {
     title: &'static str,
-    /// How to get it again.
+    /// The command that prints the table.
     command: &'static str,
-    /// What stands on the left of every ratio.
+    /// The left side of every ratio.
     subject: &'static str,
     rows: Vec<Row>,
 }
@@ -114,7 +114,7 @@ fn figure(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:.2}"))
 }
 
-/// The processor, as far as the system tells.
+/// Returns the processor's name, if the system tells it.
 fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name"));

@@ -1,7 +1,7 @@
-//! What is compared: the lobby, and what one would write instead.
+//! The contenders: the lobby, and what a program would use instead.
 //!
-//! All of them seat a caller in the most populated room that has a free seat, open a room if there is
-//! none, and close a room that the last has left. Only the lobby numbers the seats.
+//! Each of them seats a caller in the fullest room that has a free seat, opens a room if there is
+//! none, and closes a room that its last member has left. Only the lobby numbers the seats.
 
 use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;
@@ -14,19 +14,19 @@ use headcount::{Gate, Lobby, Permit, RoomId, Seat};
 /// Seats of every room: the jam of at most seven.
 pub(crate) const SEATS: u32 = 7;
 
-/// Rooms that people come to and leave.
+/// Rooms that callers join and leave.
 pub(crate) trait Rooms: Send + Sync + Sized + 'static {
-    /// As it stands in the table.
+    /// The name in the table.
     const NAME: &'static str;
 
     /// What a member holds.
     type Seat: Send + 'static;
     type Id: Copy;
 
-    /// For about so many rooms, in so many shards where there are any.
+    /// For about `rooms` rooms; `shards` is for contenders that have shards.
     fn new(rooms: usize, shards: u32) -> Self;
     fn join(&'static self) -> Self::Seat;
-    /// None if that room is full, or not there.
+    /// `None` if that room is full or does not exist.
     fn join_room(&'static self, id: Self::Id) -> Option<Self::Seat>;
     fn id(seat: &Self::Seat) -> Self::Id;
     fn leave(&'static self, seat: Self::Seat);
@@ -62,7 +62,7 @@ impl Rooms for Lobby {
     }
 }
 
-/// The best-fit rule in plain words, to be put behind a lock.
+/// The best-fit rule, written plainly, to be put behind a lock.
 #[derive(Default)]
 pub(crate) struct Jams {
     members: Vec<u32>,
@@ -120,12 +120,12 @@ impl Jams {
     }
 }
 
-/// Someone who can be told that a member has left.
+/// A contender that a guard can tell that its member leaves.
 pub(crate) trait Left {
     fn left(&self, room: u32);
 }
 
-/// What a library would hand out in place of a number: it gives the seat back when it is dropped.
+/// A guard, as a library would return it: it gives the seat back when it is dropped.
 pub(crate) struct Guard<L: Left + 'static> {
     lobby: &'static L,
     room: u32,
@@ -141,7 +141,7 @@ impl<L: Left> Drop for Guard<L> {
 /// Jams behind a lock, with guards.
 pub(crate) struct Locked<M>(M);
 
-/// Jams behind a lock, where the caller keeps the room's number and must not forget to leave.
+/// Jams behind a lock. The caller gets the room's number and must not forget to leave.
 pub(crate) struct Bare<M>(M);
 
 macro_rules! locked {
@@ -230,7 +230,7 @@ fn lock_std(mutex: &Mutex<Jams>) -> std::sync::MutexGuard<'_, Jams> {
     mutex.lock().expect("nobody panics here")
 }
 
-/// A concurrent map of counters: joining by id is quick, and best fit is a look at every room.
+/// A concurrent map of counters: a join by id is quick, best fit looks at every room.
 pub(crate) struct Counters(DashMap<u32, u32>);
 
 impl Left for Counters {
@@ -289,7 +289,7 @@ impl Rooms for Counters {
     }
 }
 
-/// A counter for every room and nothing else: what it costs to reach a room.
+/// Only a counter for every room: what it costs to reach a room.
 pub(crate) struct Unlimited {
     members: Vec<AtomicU32>,
     joined: AtomicUsize,
@@ -305,7 +305,7 @@ impl Rooms for Unlimited {
         Unlimited { members, joined: AtomicUsize::new(0) }
     }
 
-    /// Fills one room after the other: only to begin with.
+    /// Fills one room after the other; used only to set up.
     fn join(&'static self) -> u32 {
         let room = self.joined.fetch_add(1, Ordering::Relaxed) / SEATS as usize;
         self.members[room].fetch_add(1, Ordering::Acquire);
@@ -329,7 +329,7 @@ impl Rooms for Unlimited {
     }
 }
 
-/// A gate for every room, to be refused by.
+/// A full gate for every room, for refusals.
 pub(crate) struct Gates {
     rooms: Vec<Gate>,
     joined: AtomicUsize,
@@ -366,10 +366,11 @@ impl Rooms for Gates {
     }
 }
 
-/// The same, and one cache miss that waits for the one before it.
+/// The same, with one cache miss that depends on the one before it.
 pub(crate) struct GatesAndMiss {
     gates: Gates,
-    /// Each names another, in one circle through memory that is larger than most caches.
+    /// Each element is the index of the next, in one cycle through more memory than most caches
+    /// have.
     lines: Vec<[u32; 16]>,
     at: AtomicU32,
 }
@@ -383,7 +384,7 @@ impl Rooms for GatesAndMiss {
         const LINES: usize = 1 << 20;
         let mut lines: Vec<_> = (0..LINES as u32).map(|line| [line; 16]).collect();
         let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        // Sattolo's shuffle: one circle through all.
+        // Sattolo's shuffle: one cycle through all elements.
         for line in (1..LINES).rev() {
             random ^= random << 13;
             random ^= random >> 7;
@@ -414,7 +415,7 @@ impl Rooms for GatesAndMiss {
     }
 }
 
-/// Keeps a seat for good, without a word to its room.
+/// Keeps a seat for good: its room is never told.
 pub(crate) fn keep<S>(seat: S) {
     let _ = ManuallyDrop::new(seat);
 }

@@ -1,5 +1,5 @@
-//! Room ids: what is read prints as it was, and a forged one admits to no room but its own. Shared
-//! with `tests/lobby_properties.rs`.
+//! Room ids: a text that parses prints as it was, and a forged id admits to no room but its own.
+//! Shared with `tests/it/lobby_properties.rs`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A striped gate against the plain number that it shares with `tests/striped_properties.rs`.
+//! A striped gate beside a plain number, as in `tests/it/striped_properties.rs`.
 
 #![no_main]
 

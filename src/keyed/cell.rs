@@ -1,15 +1,17 @@
-//! A cell: the place of one entry, that is, of one key and its gate.
+//! Cells: each has the memory for one entry, that is, one key and its gate.
 //!
 //! # Invariant
 //!
-//! The entry is there exactly while the cell is open, and whoever has a ref holds a [`CellRef`]. While
-//! the cell is busy, the entry's place belongs to the holder of its [`ExclusiveCell`]. All else follows from
-//! the table in `word.rs`.
+//! The entry is there exactly while the cell is open, and each ref that the cell's word counts is
+//! one [`CellRef`]. While the cell is busy, the entry's memory belongs to the [`ExclusiveCell`].
+//! The table in `protocol/cell.rs` has the states.
 //!
-//! This is the only file of gates by key with `unsafe`. What its claims rest on is private to it: the
-//! word, the entry's place, and how pins and claims come about and go. What it asks of others is
-//! that a pin goes back to the cell that gave it; whoever keeps a pin keeps the number of its cell
-//! beside it, and debug builds check it.
+//! # Safety
+//!
+//! What the unsafe code rests on is private to this file: the word, the entry's memory, and the
+//! making and unmaking of the tokens. [`ExclusiveCell`] and [`OverflowInsert`] borrow their cell,
+//! so they cannot go to another one. A [`CellRef`] does not, because a permit keeps it beside the
+//! `Arc` that keeps the cell; the functions that it goes back to are `unsafe`.
 #![allow(unsafe_code)]
 
 use core::mem::{forget, needs_drop, MaybeUninit};
@@ -17,12 +19,12 @@ use core::mem::{forget, needs_drop, MaybeUninit};
 use crate::gate::Gate;
 use crate::origin::Origin;
 use crate::protocol::cell::{CellState, CellWord, Tag};
-use crate::protocol::slot::Slot;
+use crate::protocol::mutants::mutant;
 use crate::sync::UnsafeCell;
 
-/// What lives: a key, and its gate.
+/// A living key, and its gate.
 ///
-/// On a cache line of its own, so that who comes and goes and who is inside disturb each other less.
+/// It starts on a cache line of its own, so that the cell's word and the gate's do not share one.
 #[repr(align(64))]
 pub(super) struct Entry<K> {
     pub(super) key: K,
@@ -30,181 +32,211 @@ pub(super) struct Entry<K> {
 }
 
 impl<K> Entry<K> {
-    /// With so many places, of which `heads` are held.
-    pub(super) fn new(key: K, capacity: u32, heads: u32) -> Self {
-        let mut gate = Gate::new(capacity);
-        gate.slot = Slot::new(capacity, heads);
-        Entry { key, gate }
+    /// Creates an entry whose gate has `capacity` places, of which `occupied` are held.
+    pub(super) fn new(key: K, capacity: u32, occupied: u32) -> Self {
+        Entry { key, gate: Gate::with_occupied(capacity, occupied) }
     }
 }
 
-/// Proof of one ref of a cell. It neither copies nor clones.
+/// Proof of one ref of a cell. It is neither `Copy` nor `Clone`.
+///
+/// It does not know its cell. The caller keeps the cell's index beside it; debug builds check it.
 pub(super) struct CellRef {
-    /// What the cell was when the ref was taken: a guess at what it is.
-    was: CellWord,
+    /// The word when the ref was taken: a guess at what it is.
+    seen: CellWord,
     origin: Origin,
 }
 
-/// Proof that a cell is busy, and the holder's. Dropping it makes the cell vacant.
+/// Proof that the cell is busy and that the caller owns the entry's memory. Dropping it makes the
+/// cell vacant.
 pub(super) struct ExclusiveCell<'a, K> {
     cell: &'a Cell<K>,
-    was: CellWord,
+    seen: CellWord,
 }
 
-/// Proof of one arrival at a cell. Dropping it turns back.
+/// Proof of one overflow insert in progress. Dropping it abandons the insert.
 pub(super) struct OverflowInsert<'a, K>(&'a Cell<K>);
 
-/// Shares no cache line with its neighbours, who are strangers.
+/// The state of a cell and the memory of its entry. Cells share no cache line.
 pub(super) struct Cell<K> {
-    home: CellState,
+    state: CellState,
     entry: UnsafeCell<MaybeUninit<Entry<K>>>,
 }
 
-// SAFETY: those who have a ref read one entry on several threads, so `K: Sync`; the thread that
-// moves a key in need not be the one that drops it, so `K: Send`. `Gate` is both.
+// SAFETY: callers with a ref read one entry from several threads, so `K: Sync`; the thread that
+// writes a key need not be the thread that drops it, so `K: Send`. `Gate` is both.
 unsafe impl<K: Send + Sync> Sync for Cell<K> {}
 
 impl<K> Cell<K> {
     pub(super) fn vacant() -> Self {
-        Cell { home: CellState::new(), entry: UnsafeCell::new(MaybeUninit::uninit()) }
+        Cell { state: CellState::new(), entry: UnsafeCell::new(MaybeUninit::uninit()) }
     }
 
     #[inline]
     pub(super) fn read(&self) -> CellWord {
-        self.home.read()
+        self.state.read()
     }
 
-    /// As [`read`](Self::read), for who goes on to something that checks what was read.
+    /// As [`read`](Self::read), for a caller that goes on to a step that checks what was read.
     #[inline]
     pub(super) fn peek(&self) -> CellWord {
-        self.home.peek()
+        self.state.peek()
     }
 
-    /// Takes a ref of an open cell, if it is still as it was seen, or else yields what it is now.
+    /// Takes a ref of an open cell if the word is still as it was seen, or else returns the word.
     #[inline]
-    pub(super) fn pin(&self, seen: CellWord) -> Result<CellRef, CellWord> {
-        Ok(CellRef { was: self.home.pin(seen)?, origin: Origin::of(self) })
+    pub(super) fn take_ref(&self, seen: CellWord) -> Result<CellRef, CellWord> {
+        Ok(CellRef { seen: self.state.take_ref(seen)?, origin: Origin::of(self) })
     }
 
-    /// The entry.
+    /// Returns the entry.
+    ///
+    /// # Safety
+    ///
+    /// `cell_ref` must come from this cell.
     #[inline]
-    pub(super) fn get<'a>(&'a self, pin: &'a CellRef) -> &'a Entry<K> {
-        pin.origin.check(self);
-        // SAFETY: there is a ref, so the entry was written before it was taken (`open` → `pin`), and
-        // goes after it is given up (`leave` → the last `leave`, or `claim`). It is given up by value,
-        // so not while this borrow lives. Nobody writes in between.
+    pub(super) unsafe fn entry<'a>(&'a self, cell_ref: &'a CellRef) -> &'a Entry<K> {
+        cell_ref.origin.check(self);
+        // SAFETY: the ref is of this cell, as the caller promises. The entry was written before the
+        // ref was taken (`open` → `take_ref`), and is cleared after the ref is given up (`release`
+        // → the last `release`, or `claim`). A ref is given up by value, so not during this borrow.
+        // No thread writes the entry in between.
         self.entry.with(|entry| unsafe { (*entry).assume_init_ref() })
     }
 
-    /// Gives up a ref. `part` is done before, unless nobody else would see it: with the last ref, the
-    /// entry goes.
+    /// Gives up a ref. Calls `part` with the gate before, unless this is the only ref: no other
+    /// caller could see the effect then, because the entry goes with the last ref.
+    ///
+    /// # Safety
+    ///
+    /// `cell_ref` must come from this cell.
     #[inline]
-    pub(super) fn leave(&self, pin: CellRef, part: impl FnOnce(&Gate)) {
-        struct Leaves<'a, K>(&'a Cell<K>, CellWord);
+    pub(super) unsafe fn release(&self, cell_ref: CellRef, part: impl FnOnce(&Gate)) {
+        struct Release<'a, K>(&'a Cell<K>, CellWord);
 
-        impl<K> Drop for Leaves<'_, K> {
+        impl<K> Drop for Release<'_, K> {
             #[inline]
             fn drop(&mut self) {
-                if self.0.home.leave() {
-                    self.0.end(self.1);
+                if self.0.state.release() && !mutant!("keyed-last-release-unseen") {
+                    // SAFETY: that was the last ref of the cell, and it is busy.
+                    unsafe { self.0.clear(self.1) };
                 }
             }
         }
 
-        pin.origin.check(self);
+        cell_ref.origin.check(self);
         let clears = needs_drop::<Entry<K>>();
-        if pin.was.is_sole() && self.home.leave_last(pin.was, clears) {
+        let unchecked = mutant!("keyed-last-release-unchecked");
+        let seen = if unchecked { self.peek() } else { cell_ref.seen };
+        if cell_ref.seen.has_one_ref() && (self.state.release_last(seen, clears) || unchecked) {
             if clears {
-                self.end(pin.was);
+                // SAFETY: that was the last ref of the cell, and it is busy, because `clears`.
+                unsafe { self.clear(cell_ref.seen) };
             }
             return;
         }
-        // Gives the ref up also if a waker panics that the parting has woken.
-        let _leaves = Leaves(self, pin.was);
-        part(&self.get(&pin).gate);
+        // Gives up the ref also if `part` wakes a waiter and its waker panics.
+        let _release = Release(self, cell_ref.seen);
+        // SAFETY: the ref is of this cell, as the caller promises.
+        part(&unsafe { self.entry(&cell_ref) }.gate);
     }
 
-    /// Clears the place of a entry whose last ref this caller has just given up, and vacates.
-    fn end(&self, was: CellWord) {
-        // Vacates also if the destructor panics.
-        let _claim = ExclusiveCell { cell: self, was };
+    /// Drops the entry and makes the cell vacant.
+    ///
+    /// # Safety
+    ///
+    /// The cell must be busy because the caller has just given up its last ref.
+    unsafe fn clear(&self, seen: CellWord) {
+        // Makes the cell vacant also if the key's destructor panics.
+        let _exclusive = ExclusiveCell { cell: self, seen };
         if needs_drop::<Entry<K>>() {
-            // SAFETY: that was the last ref, so the entry is there, and it is this caller's alone,
-            // after everything that was done under other refs (`leave` → the last `leave`).
+            // SAFETY: the caller gave up the last ref. So the entry is there, it is the caller's
+            // alone, and all that was done under other refs came before (`release` → the last
+            // `release`).
             self.entry.with_mut(|entry| unsafe { (*entry).assume_init_drop() });
         }
     }
 
-    /// Takes the place of the entry of a cell that is to let, if it is still as it was seen, or else
-    /// yields what it is now.
+    /// Makes a claimable cell busy if the word is still as it was seen, or else returns the word.
     #[inline]
     pub(super) fn claim(&self, seen: CellWord, tag: Tag) -> Result<ExclusiveCell<'_, K>, CellWord> {
-        Ok(ExclusiveCell { cell: self, was: self.home.claim(seen, tag)? })
+        Ok(ExclusiveCell { cell: self, seen: self.state.claim(seen, tag)? })
     }
 
-    /// Becomes an arrival, if the cell is still as it was seen, or else yields what it is now.
-    pub(super) fn arrive(&self, seen: CellWord) -> Result<OverflowInsert<'_, K>, CellWord> {
-        self.home.arrive(seen)?;
+    /// Begins an overflow insert if the word is still as it was seen, or else returns the word.
+    pub(super) fn begin_insert(&self, seen: CellWord) -> Result<OverflowInsert<'_, K>, CellWord> {
+        self.state.begin_insert(seen)?;
         Ok(OverflowInsert(self))
     }
 
-    /// Becomes an arrival, for who has a ref of a entry of another key.
-    pub(super) fn arrive_beside(&self, stranger: &CellRef) -> OverflowInsert<'_, K> {
-        stranger.origin.check(self);
-        self.home.arrive_beside();
-        OverflowInsert(self)
+    /// Begins an overflow insert for a caller that has a ref of this cell whose entry is another
+    /// key: whatever the word is, the caller's key is not the entry while that ref lives.
+    pub(super) fn begin_insert_under(&self, other: &CellRef) -> OverflowInsert<'_, K> {
+        other.origin.check(self);
+        loop {
+            if let Ok(insert) = self.begin_insert(self.peek()) {
+                return insert;
+            }
+        }
     }
 
-    /// A node of a key at home here has been removed from the map.
-    pub(super) fn remove_node(&self) {
-        self.home.remove_node();
+    /// Uncounts a node of this cell that was removed from the map.
+    ///
+    /// # Safety
+    ///
+    /// [`OverflowInsert::finish`] must have counted a node at this cell, and each counted node is
+    /// uncounted once: one too many would borrow from the other fields of the word.
+    pub(super) unsafe fn remove_node(&self) {
+        self.state.remove_node();
     }
 }
 
 impl<K> ExclusiveCell<'_, K> {
-    /// Moves a entry in, with one ref. Yields the entry if somebody has gone apart meanwhile.
+    /// Writes the entry and opens the cell, with one ref. Returns the entry, and makes the cell
+    /// vacant, if an overflow insert has begun since the claim.
     #[inline]
     pub(super) fn open(self, entry: Entry<K>) -> Result<CellRef, Entry<K>> {
-        // SAFETY: the cell is busy and the place this caller's alone, after all that was done with the
-        // last entry (`leave` or `vacate` → `claim`), which was dropped or need not be.
-        self.cell.entry.with_mut(|place| unsafe {
-            (*place).write(entry);
+        // SAFETY: the cell is busy and its memory this caller's alone, after all that was done with
+        // the last entry (`release` or `vacate` → `claim`), which was dropped or need not be.
+        self.cell.entry.with_mut(|memory| unsafe {
+            (*memory).write(entry);
         });
-        if let Some(was) = self.cell.home.open(self.was) {
+        if let Some(seen) = self.cell.state.open(self.seen) {
             let origin = Origin::of(self.cell);
             forget(self);
-            return Ok(CellRef { was, origin });
+            return Ok(CellRef { seen, origin });
         }
-        // SAFETY: it was written above, and the cell is still busy; nobody reads it again here.
-        Err(self.cell.entry.with_mut(|place| unsafe { (*place).assume_init_read() }))
+        // SAFETY: the entry was written above and the cell is still busy. No thread reads it after
+        // this, and it is moved out once.
+        Err(self.cell.entry.with_mut(|memory| unsafe { (*memory).assume_init_read() }))
     }
 }
 
 impl<K> Drop for ExclusiveCell<'_, K> {
     fn drop(&mut self) {
-        self.cell.home.vacate();
+        self.cell.state.vacate();
     }
 }
 
 impl<K> OverflowInsert<'_, K> {
-    /// The node has been inserted into the map.
-    pub(super) fn settle(self) {
-        self.0.home.settle();
+    /// Counts the node, after the caller has inserted it into the map.
+    pub(super) fn finish(self) {
+        self.0.state.finish_insert();
         forget(self);
     }
 }
 
 impl<K> Drop for OverflowInsert<'_, K> {
     fn drop(&mut self) {
-        self.0.home.turn_back();
+        self.0.state.abandon_insert();
     }
 }
 
 impl<K> Drop for Cell<K> {
     fn drop(&mut self) {
-        if self.home.read().is_open() {
-            // SAFETY: the cell is open, so the entry is there; those who had refs were forgotten, for
-            // nobody else has the cell any more.
+        if self.state.read().is_open() {
+            // SAFETY: the cell is open, so the entry is there. Its refs were forgotten, because no
+            // other caller has access to the cell during its drop.
             self.entry.with_mut(|entry| unsafe { (*entry).assume_init_drop() });
         }
     }

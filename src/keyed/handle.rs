@@ -1,8 +1,8 @@
-//! Handles: a key's gate in the hand.
+//! Handles: access to the gate of one key.
 //!
 //! # Invariant
 //!
-//! A handle has a stay in its key's life, and so the gate is there for as long as the handle is, and
+//! A handle has a ref of its key's entry. So the gate is there for as long as the handle is, and
 //! for all that is borrowed from it.
 
 use alloc::sync::Arc;
@@ -12,11 +12,13 @@ use core::ops::Deref;
 use super::table::{EntryRef, Table};
 use crate::gate::Gate;
 
-/// What both handles do. `$gate` and `$hold` tell the examples how to hold.
+/// The methods of both handles. `$gate` and `$hold` are lines of their examples.
 macro_rules! key_handle {
     ($handle:ty, $name:literal, $gate:literal, $hold:literal) => {
         impl<K> $handle {
-            /// The key.
+            /// Returns the key.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::KeyedGate;
@@ -52,20 +54,22 @@ macro_rules! key_handle {
 
 /// The gate of one key of a [`KeyedGate`](super::KeyedGate), kept alive.
 ///
-/// Returned by [`KeyedGate::hold`](super::KeyedGate::hold). It holds no place; it derefs to the
-/// key's [`Gate`], so all that a gate does can be done with it, at the price of a gate: take places,
-/// several at once too, change the capacity, close and reopen, and, with the feature `wait`, wait
-/// for a place. A caller by key is refused as [`Closed`](crate::TryAcquireError::Closed) while the
-/// gate is closed.
+/// Returned by [`KeyedGate::hold`](super::KeyedGate::hold). It holds no place. It derefs to the
+/// key's [`Gate`]: all that a gate does can be done with it, at the cost of a gate, such as
+/// acquiring several places, changing the capacity, closing and reopening and, with the feature
+/// `wait`, waiting for a place. While the gate is closed, callers by key are refused as
+/// [`Closed`](crate::TryAcquireError::Closed).
 ///
 /// The key lives at least as long as the handle; a handle that is leaked with
-/// [`core::mem::forget`] keeps its key alive. A place that was forgotten is held until the key's
-/// life ends.
+/// [`core::mem::forget`] keeps its key alive. A place whose permit was forgotten stays held until
+/// the key is removed.
+///
+/// # Examples
 ///
 /// ```
 /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
 /// let room = rooms.hold(7);
-/// assert_eq!(rooms.snapshot(), [(7, 0, 50)]);
+/// assert_eq!((rooms.len(), rooms.occupied(&7)), (1, 0));
 /// let party = room.try_acquire_many(3)?;
 /// assert_eq!((room.occupied(), rooms.occupied(&7)), (3, 3));
 /// drop(party);
@@ -73,7 +77,7 @@ macro_rules! key_handle {
 /// assert!(rooms.is_empty());
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
-#[must_use = "the key is let go as soon as the handle is dropped"]
+#[must_use = "the handle keeps its key alive only until it is dropped"]
 pub struct KeyHandle<'a, K>(pub(super) EntryRef<&'a Table<K>, K>);
 
 key_handle!(
@@ -88,13 +92,15 @@ key_handle!(
 /// Returned by [`KeyedGate::hold_owned`](super::KeyedGate::hold_owned); otherwise the same as
 /// [`KeyHandle`].
 ///
+/// # Examples
+///
 /// ```
 /// let rooms = std::sync::Arc::new(headcount::KeyedGate::new(|_room: &u64| 50));
 /// let room = rooms.clone().hold_owned(7);
 /// drop(room);
 /// assert!(rooms.is_empty());
 /// ```
-#[must_use = "the key is let go as soon as the handle is dropped"]
+#[must_use = "the handle keeps its key alive only until it is dropped"]
 pub struct OwnedKeyHandle<K>(pub(super) EntryRef<Arc<Table<K>>, K>);
 
 key_handle!(

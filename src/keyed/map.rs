@@ -1,31 +1,31 @@
-//! The map: keys that live apart, by their hash.
+//! The overflow map: keys whose cell is in use, by their hash.
 //!
 //! # Invariant
 //!
-//! A key has at most one node here, and a removal names its node: nobody can remove another that has
-//! taken the key since. What happens before a removal happens before whatever finds the key missing
-//! afterwards.
+//! A key has at most one node here. A removal names its node, so it cannot remove another node that
+//! was inserted for the same key since. What happens before a removal happens before a later look
+//! that finds the key missing.
 //!
-//! The map is one from hashes to chains, and a chain is replaced as a whole. The map underneath
-//! grows until the keys of one hash are few, so keys that share all their bits would make it grow
-//! for ever, and keys that share the lower bits would make it grow in vain: those are chained, and
-//! these are mixed.
+//! The map goes from hashes to chains of nodes, and a chain is replaced as a whole. The map
+//! underneath grows until few keys share a hash in it. Keys with the same hash would make it grow
+//! without end, so they are chained. Keys with the same lower bits would make it grow in vain, so
+//! hashes are mixed.
 //!
 //! # Why this map
 //!
-//! Nanoseconds on one thread, 1000 keys: two looks with an addition each, and an insertion with a
-//! removal. The last of them locks its readers, and is here to show what the others cost.
+//! Nanoseconds on one thread with 1,000 keys, for two lookups with an addition each, and for an
+//! insertion with a removal. The last map locks its readers; it is here for comparison.
 //!
-//! | map                  | looks | insertion, removal | besides                              |
-//! |----------------------|-------|--------------------|--------------------------------------|
-//! | papaya 0.2           | 78    | 450                | needs a hash and equality only       |
-//! | `scc::HashIndex` 3.8 | 90    | 871                | needs a newer compiler than we do    |
-//! | flurry 0.5           | 141   | 389                | needs an order of the keys as well   |
-//! | dashmap 6            | 95    | 110                | locks                                |
+//! | map                  | lookups | insertion, removal | besides                            |
+//! |----------------------|---------|--------------------|------------------------------------|
+//! | papaya 0.2           | 78      | 450                | needs a hash and equality only     |
+//! | `scc::HashIndex` 3.8 | 90      | 871                | needs a newer compiler than this   |
+//! | flurry 0.5           | 141     | 389                | needs an order of the keys as well |
+//! | dashmap 6            | 95      | 110                | locks                              |
 //!
-//! What papaya is slow at, the cells make rare.
+//! The cells make insertions and removals rare.
 //!
-//! `map_model.rs` is the same over loom's lock, for the models.
+//! `map_model.rs` has the same interface over loom's lock, for the models.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -35,7 +35,7 @@ use papaya::Operation;
 
 use super::overflow::OverflowEntry;
 
-/// Passes a hash through that was computed before.
+/// Returns the hash that it is given, which was computed before.
 #[derive(Default)]
 pub(crate) struct Given(u64);
 
@@ -89,7 +89,7 @@ impl<K> Chain<K> {
         Chain { first: self.first.clone(), rest }
     }
 
-    /// What is left without that node, if anything.
+    /// Returns the chain without that node, or `None` if it would be empty.
     fn without(&self, node: &Arc<OverflowEntry<K>>) -> Option<Self> {
         let mut links = self.links().filter(|link| !Arc::ptr_eq(link, node)).cloned();
         let first = links.next()?;
@@ -104,7 +104,7 @@ impl<K> OverflowMap<K> {
         OverflowMap(papaya::HashMap::default())
     }
 
-    /// Removes that very node, if it is still there.
+    /// Removes that node, if it is still there.
     pub(crate) fn remove(&self, node: &Arc<OverflowEntry<K>>) {
         let guard = self.0.guard();
         let only =
@@ -127,7 +127,8 @@ impl<K> OverflowMap<K> {
         );
     }
 
-    /// Shows `f` all nodes that are there throughout, and perhaps others, until it says no more.
+    /// Calls `f` with all nodes that are there throughout, and perhaps others, until it returns
+    /// false. Nothing that is removed meanwhile can be freed before `f` returns.
     pub(crate) fn visit(&self, mut f: impl FnMut(&Arc<OverflowEntry<K>>) -> bool) {
         for (_, chain) in self.0.iter(&self.0.guard()) {
             if !chain.links().all(&mut f) {
@@ -138,7 +139,7 @@ impl<K> OverflowMap<K> {
 }
 
 impl<K: Eq> OverflowMap<K> {
-    /// Shows `f` the node of a key, if there is one. It may have been removed meanwhile.
+    /// Calls `f` with the node of a key, if there is one. It may be removed at the same time.
     #[inline]
     pub(crate) fn with<R>(
         &self,
@@ -155,7 +156,7 @@ impl<K: Eq> OverflowMap<K> {
         }
     }
 
-    /// Adds a node, unless its key has one.
+    /// Inserts a node, unless its key has one. Returns whether it was inserted.
     pub(crate) fn insert(&self, node: Arc<OverflowEntry<K>>) -> bool {
         let guard = self.0.guard();
         let hash = node.hash;

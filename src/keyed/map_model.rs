@@ -1,8 +1,8 @@
-//! The map of `map.rs` for the models: a list under loom's lock, which loom sees into.
+//! The overflow map of `map.rs` for the models: a list under loom's lock, which loom can see into.
 //!
 //! # Invariant
 //!
-//! As in `map.rs`. The lock is not held while a node is shown, as nothing is held in the real one.
+//! As in `map.rs`. The lock is not held while `f` runs with a node, as the real map holds none.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

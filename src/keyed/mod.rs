@@ -1,9 +1,10 @@
-//! Gates by key: one gate per course, entry, address or chat room, made when it is needed.
+//! Keyed gates: one gate per course, customer, address or chat room, made when it is needed.
 //!
 //! # Invariant
 //!
-//! A key lives while somebody holds a place or a handle of it, or is about to, and is gone when the
-//! last one has left. `table.rs` has who comes and goes, `word.rs` why no key lives twice.
+//! A key lives while it has a ref: a permit, a handle, or a call that looks at it. Its entry goes
+//! with the last ref. `table.rs` finds and makes entries; `protocol/cell.rs` says why no key lives
+//! twice.
 
 mod cell;
 mod handle;
@@ -33,14 +34,86 @@ use table::{EntryRef, Table};
 pub use handle::{KeyHandle, OwnedKeyHandle};
 pub use permit::{KeyedPermit, OwnedKeyedPermit};
 
-/// One limit per key, for as many keys as there are people who ask.
+/// One limit for each key, such as a user, an address or a chat room, made on demand.
 ///
-/// Each key has a gate of its own, with a capacity that a closure says. A key lives while somebody
-/// holds a [place](KeyedPermit) or a [handle](KeyHandle) of it, or is in the middle of a call that
-/// has found it alive; with the last one it is gone: there is no timer and no sweep, and nothing to
-/// grow under a flood of distinct keys.
+/// Each key has a gate of its own, whose capacity a closure returns. A key *lives* while a
+/// [permit](KeyedPermit) or a [handle](KeyHandle) of it is held, or a call looks at it. It is
+/// removed with the last of them: there is no timer and no sweep, and a flood of distinct keys
+/// leaves nothing behind.
 ///
-/// # Location most two downloads per address, ten for those who pay
+/// # Guarantees
+///
+/// For each key as for a [`Gate`]:
+///
+/// - *never-over*: the places held never exceed the capacity.
+/// - *exact*: a call is refused as full only if, at an instant within the call, all places of the
+///   key were held. A call that meets the removal of a key is served, never refused for it.
+/// - *no-leak*: each permit and handle gives back what it holds exactly once.
+/// - *happens-before*: what a holder wrote before it gave its place back is visible to each later
+///   holder of a place of that key, also if the key was removed in between.
+///
+/// # The capacity
+///
+/// The closure is called when a key comes to life, and perhaps more than once by calls that bring
+/// the same key to life at the same time. It may return another capacity for the key's next life.
+/// A capacity of 0 refuses every caller and leaves nothing behind. If the closure panics, so does
+/// the call, and nothing has changed. The closure may use this very `KeyedGate`, except for the key
+/// that it is called with. [`set_capacity`](Self::set_capacity) changes the capacity of a living
+/// key.
+///
+/// # What is not promised
+///
+/// - Anything about keys whose `Hash` or `Eq` contradict themselves or change while the key lives:
+///   its places may be lost.
+/// - That the destructor of a thread-local may drop a permit of a key in the overflow map: if the
+///   map's own thread-local is gone by then, the program aborts.
+///
+/// # What it is slow at
+///
+/// More than about 1,000 keys that live at the same time. A key's hash chooses one of 1,024 cells.
+/// A key whose cell is in use by another key goes to an overflow map instead, where bringing a key
+/// to life and removing it costs about ten times as much as in a cell, and several times as much as
+/// in a map under a lock. Beside 100 living keys that happens to about every tenth new key, beside
+/// 1,000 to most, beside 10,000 to nearly all. The number of keys over time does not matter.
+///
+/// # Cost
+///
+/// In a cell, acquiring and giving back the only place held of a key take three read-modify-writes,
+/// or four if the key or its gate has something to drop, and no allocation. For a key that lives
+/// already they take four; a refusal takes two. For a path that cannot afford that,
+/// [`hold`](Self::hold) the key: a handle costs what a [`Gate`] costs.
+///
+/// In the overflow map each call also looks into a concurrent map, whose readers take no lock.
+///
+/// Calls are lock-free, not wait-free: steps are repeated while other calls change the same cell. A
+/// caller that finds a cell being filled or cleared looks a few more times and then uses the
+/// overflow map. A caller that loses a race for a key backs off for about a microsecond, which
+/// makes two threads at one key nearly twice as fast. Callers wait only if the overflow map grows
+/// meanwhile.
+///
+/// # Memory
+///
+/// 128 KiB for the cells, also while no key lives: 128 bytes a cell if a key and its gate fit into
+/// 64 bytes, and 64 more for each 64 bytes more. Each key in the overflow map is an allocation.
+///
+/// A key in a cell is dropped with its last permit or handle. A key in the overflow map may be
+/// dropped later, in a call for another key, once no reader of the map can look at it and some
+/// dozens of keys can be dropped at once; a panic of its destructor is swallowed then.
+///
+/// # Panics
+///
+/// A call with a key panics, and changes nothing, if 2^28 - 1 permits and handles are held of that
+/// key, or of another key with the same cell and tag, or if 4,095 callers at once are inserting
+/// keys of the same cell into the overflow map.
+///
+/// # Memory ordering
+///
+/// Acquiring a place is an acquire operation and giving it back is a release operation, for all
+/// lives of a key.
+///
+/// # Examples
+///
+/// At most two downloads at a time for each user, and ten for those that pay:
 ///
 /// ```
 /// use headcount::KeyedGate;
@@ -49,7 +122,7 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// let first = downloads.try_acquire("ann")?;
 /// let second = downloads.try_acquire("ann")?;
 /// assert!(downloads.try_acquire("ann").unwrap_err().is_full());
-/// assert!(downloads.try_acquire("bob").is_ok()); // each key for itself
+/// assert!(downloads.try_acquire("bob").is_ok()); // each key has its own limit
 ///
 /// drop(first);
 /// assert!(downloads.try_acquire("ann").is_ok());
@@ -57,74 +130,40 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// assert_eq!(downloads.len(), 0);
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
-///
-/// # What is promised
-///
-/// For each key as for a [`Gate`]:
-///
-/// - *never-over*: the places held never exceed the capacity.
-/// - *exact*: a refusal means that all places of the key were held at an instant within the call. A
-///   caller who meets the removal of a key is served, never refused for it.
-/// - *no-leak*: each permit and handle gives back what it holds exactly once.
-/// - *happens-before*: what a holder wrote before it left is visible to whoever next takes a place
-///   of that key, also where the key was gone in between.
-///
-/// # The capacity
-///
-/// The closure is asked whenever a key comes to life, perhaps more than once by callers who do so
-/// at the same time. It may answer differently in the next life. A capacity of 0 refuses everybody,
-/// and leaves nothing behind. If the closure panics, so does the call, and nothing has changed. The
-/// closure may use this very `KeyedGate`, if it does not ask for the key that it is asked about.
-///
-/// [`set_capacity`](Self::set_capacity) changes it for the life that goes on.
-///
-/// # Cost
-///
-/// A key's hash names its home, one of 1024 cells. A key that finds its home vacant moves in, and
-/// moves out when the last one leaves: three read-modify-writes from coming to leaving, four if key or
-/// gate have something to drop, and no allocation. Who comes while the key lives there has a place for four. A refusal is two. For a
-/// path that cannot afford as much, [`hold`](Self::hold) the key: a handle is as good as a [`Gate`].
-///
-/// A key whose home is another's at that moment lives apart, in a concurrent map whose readers take
-/// no lock. To come by it there is a look into the map besides, and to bring it to life and to its
-/// end costs about ten times what it costs at home: several times what a map under locks costs. So
-/// this type is at its best while far fewer than 1024 keys live at the same time, and at its worst
-/// where many more do and others come to life beside them; how many there are in all does not matter.
-///
-/// All of it may be repeated for as long as others come and go (lock-free, not wait-free). Nobody
-/// waits for anybody: who meets another that is moving in or out looks a few times more, and then
-/// lives apart; who loses a race for a key stands aside for a microsecond or so, which makes two
-/// threads at one key nearly twice as fast. Only while the map grows may those who come to it have to
-/// wait for its growth.
-///
-/// # Memory
-///
-/// 128 KiB for the cells if keys are small (128 bytes a cell if a key and its gate fit into 64, and
-/// 64 more for each 64 that they need), whether or not anybody is there, and an allocation for each
-/// key that lives apart. Location home a key is dropped with its last permit or handle; apart it may be
-/// dropped later, when no reader of the map can be looking at it and there are some dozens to be dropped
-/// at once; a panic of its destructor goes no further then.
-///
-/// # Panics
-///
-/// Every call that comes by a key panics, and nothing has changed, where 2^28 - 1 permits and handles
-/// are held of that key, or of another whose home and tag are the same, or where 4095 callers at once are about to live apart from the same home.
-///
-/// # What is not promised
-///
-/// Anything about keys whose `Hash` or `Eq` contradict themselves or change while a key lives: its
-/// places may then never come back. That the destructor of a thread-local may drop the permit of a key
-/// that lives apart: the map may have left that thread already, and the program aborts.
 pub struct KeyedGate<K, S = RandomState> {
     hasher: S,
     capacity_of: Box<dyn Fn(&K) -> u32 + Send + Sync>,
     table: Arc<Table<K>>,
 }
 
+/// One living key, as [`KeyedGate::keys`] found it.
+///
+/// # Examples
+///
+/// ```
+/// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
+/// let _permit = rooms.try_acquire(7)?;
+/// let info = rooms.keys().next().expect("one key lives");
+/// assert_eq!((info.key, info.occupied, info.capacity), (7, 1, 50));
+/// # Ok::<(), headcount::TryAcquireError>(())
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyInfo<K> {
+    /// The key.
+    pub key: K,
+    /// The number of places held.
+    pub occupied: u32,
+    /// The number of places, held or free.
+    pub capacity: u32,
+}
+
 impl<K: Hash + Eq> KeyedGate<K> {
-    /// A gate for each key, with the capacity that `capacity_of` says.
+    /// Creates a keyed gate without a living key. `capacity_of` returns the capacity of a key.
     ///
-    /// A capacity above [`Gate::MAX_CAPACITY`] panics where the key would come to life.
+    /// A capacity above [`Gate::MAX_CAPACITY`] panics in the call that would bring the key to life.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
@@ -136,10 +175,12 @@ impl<K: Hash + Eq> KeyedGate<K> {
 }
 
 impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
-    /// As [`new`](KeyedGate::new), with a hasher of your own.
+    /// As [`new`](KeyedGate::new), with a hasher of the caller's choice.
     ///
-    /// Each call hashes its key once. A hasher that attackers can predict lets them choose keys that
-    /// collide, which makes each look as slow as there are such keys.
+    /// Each call hashes its key once. If attackers can predict the hasher, they can choose keys
+    /// that collide; a call then compares its key with all living keys of the same hash.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::hash::{BuildHasherDefault, DefaultHasher};
@@ -156,18 +197,21 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         KeyedGate { hasher, capacity_of: Box::new(capacity_of), table: Arc::new(Table::new()) }
     }
 
-    /// Takes a place of this key, or says why not. Never waits.
+    /// Acquires one place of a key, without waiting.
     ///
     /// # Errors
     ///
-    /// [`Full`](TryAcquireError::Full) if all places of the key were held, and
-    /// [`Closed`](TryAcquireError::Closed) if the key's gate was closed by way of a
-    /// [handle](KeyHandle).
+    /// - [`Full`](TryAcquireError::Full) if all places of the key were held or, with the feature
+    ///   `wait`, a caller waited for one through a [handle](KeyHandle).
+    /// - [`Closed`](TryAcquireError::Closed) if the key's gate was closed through a
+    ///   [handle](KeyHandle).
     ///
     /// # Panics
     ///
-    /// If the capacity closure does, or says more than [`Gate::MAX_CAPACITY`]; see also
-    /// [above](Self#panics).
+    /// If the capacity closure panics or returns more than [`Gate::MAX_CAPACITY`], and if there are
+    /// too many permits and handles, see [above](Self#panics).
+    ///
+    /// # Examples
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 1);
@@ -182,7 +226,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         Ok(KeyedPermit(self.join(key, 1)?))
     }
 
-    /// As [`try_acquire`](Self::try_acquire), for a permit that is not tied to a borrow.
+    /// Acquires one place, as [`try_acquire`](Self::try_acquire), for a permit that is not tied to
+    /// a borrow.
     ///
     /// # Errors
     ///
@@ -191,6 +236,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// # Panics
     ///
     /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::sync::Arc;
@@ -208,14 +255,16 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         Ok(OwnedKeyedPermit(self.join(key, 1)?.by(self.table.clone())))
     }
 
-    /// Holds a key, so that its places can be had at the price of a gate.
+    /// Returns a handle, with which the places of a key cost what those of a [`Gate`] cost.
     ///
-    /// The handle keeps the key alive without holding a place, and with it the capacity that it
-    /// has now, or that [`set_capacity`](Self::set_capacity) gives it.
+    /// The handle keeps the key alive without holding a place, and with the key its capacity, also
+    /// one that [`set_capacity`](Self::set_capacity) has changed.
     ///
     /// # Panics
     ///
     /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 1);
@@ -225,14 +274,16 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn hold(&self, key: K) -> KeyHandle<'_, K> {
-        KeyHandle(self.stay(key))
+        KeyHandle(self.join_without_place(key))
     }
 
-    /// As [`hold`](Self::hold), for a handle that is not tied to a borrow.
+    /// Returns a handle, as [`hold`](Self::hold), that is not tied to a borrow.
     ///
     /// # Panics
     ///
     /// As [`hold`](Self::hold).
+    ///
+    /// # Examples
     ///
     /// ```
     /// let rooms = std::sync::Arc::new(headcount::KeyedGate::new(|_room: &u64| 1));
@@ -241,39 +292,50 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// assert!(rooms.is_empty());
     /// ```
     pub fn hold_owned(self: Arc<Self>, key: K) -> OwnedKeyHandle<K> {
-        OwnedKeyHandle(self.stay(key).by(self.table.clone()))
+        OwnedKeyHandle(self.join_without_place(key).by(self.table.clone()))
     }
 
-    /// Changes the number of places of a key that lives, for as long as it lives.
+    /// Changes the capacity of a living key, for as long as it lives. Returns whether the key
+    /// lived.
     ///
-    /// Otherwise as [`Gate::set_capacity`]: nobody is thrown out, and once a lowering has returned,
-    /// nobody is admitted beyond the new capacity. False, and nothing has changed, if the key does
-    /// not live. [Hold](Self::hold) the key if the capacity shall outlast the holders of its places.
+    /// Otherwise as [`Gate::set_capacity`]: no holder loses its place, and once a lowering has
+    /// returned, no caller is admitted above the new capacity. If the key does not live, nothing
+    /// changes. [Hold](Self::hold) the key if the capacity has to outlast the holders of its
+    /// places.
     ///
     /// # Panics
     ///
     /// If `capacity` is above [`Gate::MAX_CAPACITY`]. Nothing has changed then.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 1);
     /// let _ann = rooms.try_acquire(7)?;
     /// assert!(rooms.set_capacity(&7, 2));
     /// assert!(rooms.try_acquire(7).is_ok());
-    /// assert!(!rooms.set_capacity(&8, 2)); // nobody is there
+    /// assert!(!rooms.set_capacity(&8, 2)); // no such key lives
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     #[track_caller]
     pub fn set_capacity(&self, key: &K, capacity: u32) -> bool {
         assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
-        self.find(key).is_some_and(|stay| {
-            stay.entry().gate.set_capacity(capacity);
+        self.find(key).is_some_and(|found| {
+            found.entry().gate.set_capacity(capacity);
             true
         })
     }
 
-    /// The number of places of this key that are held; 0 if it does not live.
+    /// Returns the number of places of a key that are held; 0 if the key does not live.
     ///
     /// As exact as [`Gate::occupied`].
+    ///
+    /// # Memory ordering
+    ///
+    /// This is an acquire operation: if it observes that a holder has given its place back, the
+    /// holder's earlier writes are visible.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
@@ -282,12 +344,23 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn occupied(&self, key: &K) -> u32 {
-        self.find(key).map_or(0, |stay| stay.entry().gate.occupied())
+        self.find(key).map_or(0, |found| found.entry().gate.occupied())
     }
 
-    /// The number of keys that live.
+    /// Returns the number of living keys.
     ///
-    /// CourseCounts them one by one: keys that come or go meanwhile may be counted or not.
+    /// Keys that come to life or are removed during the call may be counted or not.
+    ///
+    /// # Cost
+    ///
+    /// One load for each of the 1,024 cells, and one for each key in the overflow map.
+    ///
+    /// # Memory ordering
+    ///
+    /// This is an acquire operation: if it observes that a key was removed, the earlier writes of
+    /// its holders are visible.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
@@ -301,7 +374,10 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         self.table.count(usize::MAX)
     }
 
-    /// True if no key lives. Ends at the first that does; otherwise as [`len`](Self::len).
+    /// Returns whether no key lives. Stops at the first living key; otherwise as
+    /// [`len`](Self::len).
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert!(headcount::KeyedGate::new(|_room: &u64| 50).is_empty());
@@ -310,27 +386,47 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         self.table.count(1) == 0
     }
 
-    /// Each key that lives, with its places held and its capacity, in no order.
+    /// Returns all living keys with their counts, in no particular order.
     ///
-    /// Each key's counts are a reading of their own: the whole is not of one instant. Keys that come
-    /// or go meanwhile may be there or not, and one that does both may be there twice.
+    /// The keys are found and cloned within the call, so the iterator borrows nothing. A key that
+    /// lives throughout the call is returned once. A key that comes to life or is removed during
+    /// the call may be missing, and may be returned twice if it does both. `occupied` and
+    /// `capacity` are each read at an instant of their own: the keys are not a picture of one
+    /// instant.
+    ///
+    /// Each key found stays alive until it was cloned. No part of the map is locked or kept from
+    /// being freed while `K::clone` runs.
+    ///
+    /// # Cost
+    ///
+    /// One load for each of the 1,024 cells, and two read-modify-writes and a clone for each living
+    /// key.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
-    /// let _permit = rooms.try_acquire(7)?;
-    /// assert_eq!(rooms.snapshot(), [(7, 1, 50)]);
+    /// let _permits = [rooms.try_acquire(7)?, rooms.try_acquire(7)?, rooms.try_acquire(9)?];
+    /// let mut held: Vec<_> = rooms.keys().map(|info| (info.key, info.occupied)).collect();
+    /// held.sort();
+    /// assert_eq!(held, [(7, 2), (9, 1)]);
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
-    pub fn snapshot(&self) -> Vec<(K, u32, u32)>
+    pub fn keys(&self) -> impl Iterator<Item = KeyInfo<K>>
     where
         K: Clone,
     {
-        let mut shown = Vec::new();
-        self.table.visit(|entry| {
-            let gate = &entry.gate;
-            shown.push((entry.key.clone(), gate.occupied(), gate.capacity()));
-        });
-        shown
+        let mut found = Vec::new();
+        self.table.visit(|entry_ref| found.push(entry_ref));
+        let info = |entry_ref: EntryRef<&Table<K>, K>| {
+            let entry = entry_ref.entry();
+            KeyInfo {
+                key: entry.key.clone(),
+                occupied: entry.gate.occupied(),
+                capacity: entry.gate.capacity(),
+            }
+        };
+        found.into_iter().map(info).collect::<Vec<_>>().into_iter()
     }
 
     #[inline]
@@ -339,12 +435,13 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     }
 
     #[inline]
-    fn join(&self, key: K, heads: u32) -> Result<EntryRef<&Table<K>, K>, TryAcquireError> {
+    fn join(&self, key: K, count: u32) -> Result<EntryRef<&Table<K>, K>, TryAcquireError> {
         let hash = self.hash(&key);
-        self.table.join(key, hash, heads, |key| self.capacity_of(key))
+        self.table.join(key, hash, count, |key| self.capacity_of(key))
     }
 
-    fn stay(&self, key: K) -> EntryRef<&Table<K>, K> {
+    /// Returns a ref of a key, without a place.
+    fn join_without_place(&self, key: K) -> EntryRef<&Table<K>, K> {
         self.join(key, 0).expect("only a place can be refused")
     }
 

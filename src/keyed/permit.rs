@@ -1,19 +1,21 @@
-//! Permits: a place of one key.
+//! Permits: each holds one place of one key.
 //!
 //! # Invariant
 //!
-//! A permit holds one head of its key's gate, and the stay that keeps the key alive.
+//! A permit holds one place of its key's gate, and the ref that keeps the key alive.
 
 use alloc::sync::Arc;
 use core::fmt;
 
 use super::table::{EntryRef, Table};
 
-/// The methods of both permits. `$gate` and `$acquire` tell the examples how to acquire.
+/// The methods of both permits. `$gate` and `$acquire` are lines of their examples.
 macro_rules! keyed_permit {
     ($permit:ty, $name:literal, $gate:literal, $acquire:literal) => {
         impl<K> $permit {
-            /// The key of which this holds a place.
+            /// Returns the key of which this permit holds a place.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::KeyedGate;
@@ -34,12 +36,14 @@ macro_rules! keyed_permit {
     };
 }
 
-/// A place of one key in a [`KeyedGate`](super::KeyedGate), given back when this is dropped.
+/// One place of one key in a [`KeyedGate`](super::KeyedGate), given back when this is dropped.
 ///
-/// Returned by [`KeyedGate::try_acquire`](super::KeyedGate::try_acquire). It can be dropped on
-/// whatever thread and also while panicking. The last one to be dropped takes the key along, unless
-/// somebody has a [handle](super::KeyHandle). A permit that is leaked with [`core::mem::forget`]
-/// keeps its place, and its key alive.
+/// Returned by [`KeyedGate::try_acquire`](super::KeyedGate::try_acquire). It can be dropped on any
+/// thread, and while panicking. The drop of a key's last permit removes the key, unless there is a
+/// [handle](super::KeyHandle) of it. A permit that is leaked with [`core::mem::forget`] keeps its
+/// place held and its key alive.
+///
+/// # Examples
 ///
 /// ```
 /// let rooms = headcount::KeyedGate::new(|_room: &u64| 50);
@@ -58,11 +62,13 @@ keyed_permit!(
     "rooms.try_acquire(7)"
 );
 
-/// A place of one key in a [`KeyedGate`](super::KeyedGate) behind an `Arc`, given back when this is
-/// dropped.
+/// One place of one key in a [`KeyedGate`](super::KeyedGate) behind an `Arc`, given back when this
+/// is dropped.
 ///
 /// Returned by [`KeyedGate::try_acquire_owned`](super::KeyedGate::try_acquire_owned); otherwise the
 /// same as [`KeyedPermit`].
+///
+/// # Examples
 ///
 /// ```
 /// let rooms = std::sync::Arc::new(headcount::KeyedGate::new(|_room: &u64| 50));

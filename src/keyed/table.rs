@@ -1,9 +1,10 @@
-//! The table: where each key is at home, and who comes and goes.
+//! The table: 1024 cells, and the overflow map for keys whose cell is in use.
 //!
 //! # Invariant
 //!
-//! A key lives in its home cell or in the map, and while somebody has a [`EntryRef`] there. How the two
-//! are kept apart stands in `word.rs`.
+//! A key lives in its cell or in the overflow map, and for as long as it has an [`EntryRef`].
+//! `protocol/cell.rs` says how it never lives in both.
+#![allow(unsafe_code)] // A `CellRef` goes back to its cell: see `EntryRef`.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -19,17 +20,18 @@ use super::map_model::OverflowMap;
 use super::overflow::OverflowEntry;
 use crate::error::TryAcquireError;
 use crate::protocol::cell::{CellWord, Tag};
+use crate::protocol::mutants::mutant;
 use crate::sync::IN_MODEL;
 
-/// Bits of the hash that choose the home. In the models all keys have the same.
-const HOME_BITS: u32 = if IN_MODEL { 0 } else { 10 };
+/// The number of bits of the hash that choose the cell. In the models all keys have the same cell.
+const CELL_BITS: u32 = if IN_MODEL { 0 } else { 10 };
 
-/// How often a caller looks again at a cell that somebody is moving in or out of, before it goes
-/// apart. Each time takes twice as long as the last; a move takes as long as the first few.
-const PATIENCE: u32 = if IN_MODEL { 0 } else { 6 };
+/// How often a caller looks again at a busy cell before it inserts into the overflow map. Each wait
+/// is twice as long as the one before; a cell is busy for about as long as the first few.
+const BUSY_LOOKS: u32 = if IN_MODEL { 0 } else { 6 };
 
-/// How long a caller who has lost a race for a key stands aside, in pauses of the processor: as long
-/// as others come and go a few times, who are quicker for it while they have the cache lines.
+/// How long a caller that has lost a race for a key backs off, in spin-loop hints: long enough for
+/// other callers to come and go a few times, which are faster while they have the cache lines.
 const BACKOFF_SPINS: u32 = if IN_MODEL { 0 } else { 100 };
 
 #[cold]
@@ -44,57 +46,68 @@ pub(super) struct Table<K> {
 
 /// Where a key lives.
 enum Location<K> {
-    /// In the cell of that number.
-    CellState(u32, CellRef),
-    /// In the map.
+    /// In the cell of that index, which gave the ref.
+    Cell(u32, CellRef),
+    /// In the overflow map.
     Overflow(Arc<OverflowEntry<K>>),
 }
 
-/// A ref of a key that lives, and the heads that are given back with it.
+/// A ref of a living key, and the places that are given back with it.
+///
+/// A `Location::Cell` is made together with its `EntryRef`, by [`Table::take_ref`] and
+/// [`Table::join`], from a cell of that table and the cell's own index; [`by`](Self::by) moves it
+/// to another pointer to the same table. So the cell of that index in `table` is always the one
+/// that gave the ref. `T` is `&Table` or `Arc<Table>`, which deref to one table for good.
 pub(super) struct EntryRef<T: Deref<Target = Table<K>>, K> {
     table: T,
-    /// `None` if it has been handed on.
+    /// `None` once it has moved to another `EntryRef`.
     at: Option<Location<K>>,
-    heads: u32,
+    /// Places held, 0 or 1.
+    count: u32,
 }
 
 impl<T: Deref<Target = Table<K>>, K> EntryRef<T, K> {
     #[inline]
     pub(super) fn entry(&self) -> &Entry<K> {
-        match self.at.as_ref().expect("nobody asks after it is handed on") {
-            Location::CellState(home, pin) => self.table.cells[*home as usize].get(pin),
+        match self.at.as_ref().expect("it has not moved") {
+            Location::Cell(index, cell_ref) => {
+                // SAFETY: that cell gave the ref, as for every `EntryRef`.
+                unsafe { self.table.cells[*index as usize].entry(cell_ref) }
+            }
             Location::Overflow(node) => node.entry(),
         }
     }
 
-    /// Claims that many heads, 0 or 1.
+    /// Acquires `count` places, 0 or 1, of the key's gate.
     #[inline]
-    fn enter(mut self, heads: u32) -> Result<Self, TryAcquireError> {
-        if heads > 0 {
+    fn enter(mut self, count: u32) -> Result<Self, TryAcquireError> {
+        if count > 0 {
             self.entry().gate.enter()?;
         }
-        self.heads = heads;
+        self.count = count;
         Ok(self)
     }
 }
 
 impl<K> EntryRef<&Table<K>, K> {
-    /// The same, with another way to the same table.
+    /// Returns the same ref with an `Arc` of the same table.
     pub(super) fn by(mut self, table: Arc<Table<K>>) -> EntryRef<Arc<Table<K>>, K> {
-        debug_assert!(core::ptr::eq(self.table, &*table));
-        EntryRef { table, at: self.at.take(), heads: self.heads }
+        assert!(core::ptr::eq(self.table, &*table), "a ref of another table");
+        EntryRef { table, at: self.at.take(), count: self.count }
     }
 }
 
 impl<T: Deref<Target = Table<K>>, K> Drop for EntryRef<T, K> {
     #[inline]
     fn drop(&mut self) {
-        let heads = self.heads;
+        let count = self.count;
         match self.at.take() {
-            Some(Location::CellState(home, pin)) => {
-                self.table.cells[home as usize].leave(pin, |gate| gate.give_back(heads));
+            Some(Location::Cell(index, cell_ref)) => {
+                let cell = &self.table.cells[index as usize];
+                // SAFETY: that cell gave the ref, as for every `EntryRef`.
+                unsafe { cell.release(cell_ref, |gate| gate.give_back(count)) };
             }
-            Some(Location::Overflow(node)) => self.table.leave_node(&node, heads),
+            Some(Location::Overflow(node)) => self.table.release_node(&node, count),
             None => {}
         }
     }
@@ -102,56 +115,60 @@ impl<T: Deref<Target = Table<K>>, K> Drop for EntryRef<T, K> {
 
 impl<K> Table<K> {
     pub(super) fn new() -> Self {
-        let cells = (0..1 << HOME_BITS).map(|_| Cell::vacant()).collect();
+        let cells = (0..1 << CELL_BITS).map(|_| Cell::vacant()).collect();
         Table { cells, map: OverflowMap::new() }
     }
 
+    /// Returns the cell of a hash, and its index.
     #[inline]
-    fn home(&self, hash: u64) -> (u32, &Cell<K>) {
-        let home = (hash >> 1 >> (63 - HOME_BITS)) as u32;
-        (home, &self.cells[home as usize])
+    fn cell_of(&self, hash: u64) -> (u32, &Cell<K>) {
+        let index = (hash >> 1 >> (63 - CELL_BITS)) as u32;
+        (index, &self.cells[index as usize])
     }
 
     #[inline]
-    fn stay(&self, at: Location<K>, heads: u32) -> EntryRef<&Self, K> {
-        EntryRef { table: self, at: Some(at), heads }
+    fn entry_ref(&self, at: Location<K>, count: u32) -> EntryRef<&Self, K> {
+        EntryRef { table: self, at: Some(at), count }
     }
 
+    /// Takes a ref of an open cell if the word is still as it was seen, or else returns the word.
     #[inline]
-    fn pin(&self, home: u32, seen: CellWord) -> Result<EntryRef<&Self, K>, CellWord> {
-        let pin = self.cells[home as usize].pin(seen)?;
-        Ok(self.stay(Location::CellState(home, pin), 0))
+    fn take_ref(&self, index: u32, seen: CellWord) -> Result<EntryRef<&Self, K>, CellWord> {
+        let cell_ref = self.cells[index as usize].take_ref(seen)?;
+        Ok(self.entry_ref(Location::Cell(index, cell_ref), 0))
     }
 
-    /// A ref of a node, if it lives; or else it is out of the way.
-    fn pin_node(&self, node: &Arc<OverflowEntry<K>>) -> Option<EntryRef<&Self, K>> {
-        if node.pin() {
-            return Some(self.stay(Location::Overflow(node.clone()), 0));
+    /// Takes a ref of an overflow entry, or removes the entry from the map if it is dead.
+    fn take_node_ref(&self, node: &Arc<OverflowEntry<K>>) -> Option<EntryRef<&Self, K>> {
+        if node.take_ref() {
+            return Some(self.entry_ref(Location::Overflow(node.clone()), 0));
         }
         self.map.remove(node);
         None
     }
 
     #[cold]
-    fn leave_node(&self, node: &Arc<OverflowEntry<K>>, heads: u32) {
-        struct Leaves<'a, K>(&'a Table<K>, &'a Arc<OverflowEntry<K>>);
+    fn release_node(&self, node: &Arc<OverflowEntry<K>>, count: u32) {
+        struct Release<'a, K>(&'a Table<K>, &'a Arc<OverflowEntry<K>>);
 
-        impl<K> Drop for Leaves<'_, K> {
+        impl<K> Drop for Release<'_, K> {
             fn drop(&mut self) {
-                let Leaves(table, node) = *self;
-                if node.leave() {
+                let Release(table, node) = *self;
+                if node.release() {
                     table.map.remove(node);
-                    table.home(node.hash).1.remove_node();
+                    // SAFETY: `insert_overflow` counted the node at the cell of its hash while it
+                    // had a ref itself, and only one call gives up the last ref.
+                    unsafe { table.cell_of(node.hash).1.remove_node() };
                 }
             }
         }
 
-        // Gives the ref up also if a waker panics that the giving back has woken.
-        let _leaves = Leaves(self, node);
-        node.entry().gate.give_back(heads);
+        // Gives up the ref also if a place that is given back wakes a waiter and its waker panics.
+        let _release = Release(self, node);
+        node.entry().gate.give_back(count);
     }
 
-    /// The number of keys that live; perhaps no more than `enough` of them.
+    /// Returns the number of living keys, counted no further than `enough`.
     pub(super) fn count(&self, enough: usize) -> usize {
         let mut living =
             self.cells.iter().filter(|cell| cell.read().is_open()).take(enough).count();
@@ -162,14 +179,15 @@ impl<K> Table<K> {
         living
     }
 
-    /// Shows `f` every key that lives.
-    pub(super) fn visit(&self, mut f: impl FnMut(&Entry<K>)) {
-        for (home, cell) in self.cells.iter().enumerate() {
+    /// Calls `f` with a ref of every living key. `f` runs while the map is read: it must not call
+    /// the user's code.
+    pub(super) fn visit<'a>(&'a self, mut f: impl FnMut(EntryRef<&'a Self, K>)) {
+        for (index, cell) in self.cells.iter().enumerate() {
             let mut seen = cell.read();
             while seen.is_open() {
-                match self.pin(home as u32, seen) {
-                    Ok(stay) => {
-                        f(stay.entry());
+                match self.take_ref(index as u32, seen) {
+                    Ok(found) => {
+                        f(found);
                         break;
                     }
                     Err(_) => seen = cell.read(),
@@ -177,24 +195,25 @@ impl<K> Table<K> {
             }
         }
         self.map.visit(|node| {
-            if let Some(stay) = self.pin_node(node) {
-                f(stay.entry());
-            }
+            self.take_node_ref(node).into_iter().for_each(&mut f);
             true
         });
     }
 }
 
 impl<K: Eq> Table<K> {
-    /// A ref of a key, if it lives.
+    /// Returns a ref of a key, if it lives.
     pub(super) fn find(&self, key: &K, hash: u64) -> Option<EntryRef<&Self, K>> {
-        let (home, cell) = self.home(hash);
+        let (index, cell) = self.cell_of(hash);
         let mut seen = cell.read();
         while seen.is_open_under(Tag::of(hash)) {
-            match self.pin(home, seen) {
-                Ok(stay) if stay.entry().key == *key => return Some(stay),
+            match self.take_ref(index, seen) {
+                Ok(found) if found.entry().key == *key => return Some(found),
                 Ok(_) => break,
-                Err(_) => seen = cell.read(),
+                // Read again: a failed compare-exchange does not acquire.
+                Err(now) => {
+                    seen = if mutant!("keyed-find-without-rereading") { now } else { cell.read() };
+                }
             }
         }
         self.find_overflow(key, hash, seen)
@@ -209,67 +228,73 @@ impl<K: Eq> Table<K> {
         }
     }
 
-    /// A ref of a key that lives in the map.
+    /// Returns a ref of a key that lives in the overflow map.
     fn find_node(&self, key: &K, hash: u64) -> Option<EntryRef<&Self, K>> {
-        self.map.with(key, hash, |node| self.pin_node(node)).flatten()
+        self.map.with(key, hash, |node| self.take_node_ref(node)).flatten()
     }
 
-    /// Comes by a key with so many heads, 0 or 1; brings the key to life if need be.
+    /// Returns a ref of a key with `count` places, 0 or 1. Makes an entry if the key does not live.
     #[inline]
     pub(super) fn join(
         &self,
         mut key: K,
         hash: u64,
-        heads: u32,
+        count: u32,
         capacity_of: impl Fn(&K) -> u32,
     ) -> Result<EntryRef<&Self, K>, TryAcquireError> {
-        let ((home, cell), tag) = (self.home(hash), Tag::of(hash));
+        let ((index, cell), tag) = (self.cell_of(hash), Tag::of(hash));
         let backoff = Backoff::new();
-        let mut patience = PATIENCE;
+        let mut looks = BUSY_LOOKS;
         let capacity = |key: &K| match capacity_of(key) {
-            capacity if capacity < heads => Err(TryAcquireError::Full),
+            capacity if capacity < count => Err(TryAcquireError::Full),
             capacity => Ok(capacity),
         };
         let mut seen = cell.peek();
         loop {
-            let mut stranger = None;
+            // A ref of the cell's entry, if that is another key.
+            let mut other = None;
             if seen.is_open_under(tag) {
-                match self.pin(home, seen) {
-                    Ok(stay) if stay.entry().key == key => {
-                        // Here, where a panic takes the stay back: see below.
+                match self.take_ref(index, seen) {
+                    Ok(found) if mutant!("keyed-join-by-tag") || found.entry().key == key => {
+                        // Here, where a panic of its destructor gives up the ref: see below.
                         drop(key);
-                        return stay.enter(heads);
+                        return found.enter(count);
                     }
-                    Ok(stay) => stranger = Some(stay),
+                    Ok(found) => other = Some(found),
                     Err(_) => {
                         back_off();
                         seen = cell.peek();
                         continue;
                     }
                 }
-            } else if seen.is_busy() && patience > 0 {
-                patience -= 1;
+            } else if seen.is_busy() && looks > 0 {
+                looks -= 1;
                 backoff.spin();
                 seen = cell.peek();
                 continue;
             }
-            if let Some(stay) = self.find_overflow(&key, hash, seen) {
-                // Before there is a result: what unwinds from a destructor after that would leak it.
-                drop((stranger, key));
-                return stay.enter(heads);
+            if let Some(found) = self.find_overflow(&key, hash, seen) {
+                // Before there is a result, which a panic of the key's destructor would leak.
+                drop((other, key));
+                return found.enter(count);
             }
-            // Asked before anything changes: it may panic, take its time, or ask for other keys.
+            // Called before anything changes: it may panic, take its time, or use this table.
             let capacity = capacity(&key)?;
             if seen.is_claimable() {
                 match cell.claim(seen, tag) {
-                    Ok(claim) => {
-                        // Again: a node may have come between the look and the claim.
-                        if let Some(stay) = self.find_overflow(&key, hash, seen) {
-                            drop((claim, key));
-                            return stay.enter(heads);
+                    Ok(exclusive) => {
+                        // Second look: a node may have been inserted between the first look and the
+                        // claim, and the word be what it was.
+                        let looked = mutant!("keyed-claim-without-second-look");
+                        let node = if looked { None } else { self.find_overflow(&key, hash, seen) };
+                        if let Some(found) = node {
+                            drop((exclusive, key));
+                            return found.enter(count);
                         }
-                        match claim.open(Entry::new(key, capacity, heads)) {
-                            Ok(pin) => return Ok(self.stay(Location::CellState(home, pin), heads)),
+                        match exclusive.open(Entry::new(key, capacity, count)) {
+                            Ok(cell_ref) => {
+                                return Ok(self.entry_ref(Location::Cell(index, cell_ref), count));
+                            }
                             Err(entry) => key = entry.key,
                         }
                         seen = cell.peek();
@@ -278,39 +303,45 @@ impl<K: Eq> Table<K> {
                 }
                 continue;
             }
-            let arrival = match &stranger {
-                Some(EntryRef { at: Some(Location::CellState(_, pin)), .. }) => {
-                    cell.arrive_beside(pin)
+            let insert = match &other {
+                Some(EntryRef { at: Some(Location::Cell(_, cell_ref)), .. }) => {
+                    cell.begin_insert_under(cell_ref)
                 }
-                _ => match cell.arrive(seen) {
-                    Ok(arrival) => arrival,
+                _ => match cell.begin_insert(seen) {
+                    Ok(insert) => insert,
                     Err(now) => {
                         seen = now;
                         continue;
                     }
                 },
             };
-            drop(stranger);
-            let node = Arc::new(OverflowEntry::new(Entry::new(key, capacity, heads), hash));
-            return self.insert_overflow(arrival, node, heads);
+            drop(other);
+            let node = Arc::new(OverflowEntry::new(Entry::new(key, capacity, count), hash));
+            return self.insert_overflow(insert, node, count);
         }
     }
 
-    /// Brings a node to life, unless its key lives already.
+    /// Inserts a node into the overflow map, unless its key lives there.
     #[cold]
     fn insert_overflow(
         &self,
-        arrival: OverflowInsert<'_, K>,
+        insert: OverflowInsert<'_, K>,
         node: Arc<OverflowEntry<K>>,
-        heads: u32,
+        count: u32,
     ) -> Result<EntryRef<&Self, K>, TryAcquireError> {
+        let insert = if mutant!("keyed-count-before-insert") {
+            insert.finish();
+            None
+        } else {
+            Some(insert)
+        };
         loop {
             if self.map.insert(node.clone()) {
-                arrival.settle();
-                return Ok(self.stay(Location::Overflow(node), heads));
+                insert.into_iter().for_each(OverflowInsert::finish);
+                return Ok(self.entry_ref(Location::Overflow(node), count));
             }
-            if let Some(stay) = self.find_node(&node.entry().key, node.hash) {
-                return stay.enter(heads);
+            if let Some(found) = self.find_node(&node.entry().key, node.hash) {
+                return found.enter(count);
             }
         }
     }

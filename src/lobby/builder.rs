@@ -1,4 +1,4 @@
-//! How a lobby is made.
+//! The settings of a lobby, and its construction.
 
 use core::fmt;
 
@@ -11,13 +11,15 @@ use super::{Lobby, RoomId};
 use crate::protocol::room::RoomSize;
 use crate::protocol::slot::{Slot, CEILING};
 
-/// The most shards that a lobby can have.
+/// The largest number of shards of a lobby.
 const MAX_SHARDS: u32 = 256;
 
 /// Settings of a new [`Lobby`].
 ///
-/// Made by [`Lobby::builder`]. Unless told otherwise, a lobby has one shard, a quorum of one, and as
-/// many rooms as it needs.
+/// Created by [`Lobby::builder`]. By default a lobby has one shard, a quorum of one, and no limit
+/// on its rooms.
+///
+/// # Examples
 ///
 /// ```
 /// use headcount::Lobby;
@@ -42,11 +44,13 @@ impl LobbyBuilder {
         LobbyBuilder { seats, quorum: 1, shards: 1, max_rooms: None }
     }
 
-    /// How many are needed for a room to [start](crate::Seat::start). Default: 1.
+    /// Sets the number of members that a room needs to [start](crate::Seat::start). Default: 1.
     ///
     /// # Panics
     ///
-    /// If `members` is 0 or more than the room has seats.
+    /// If `members` is 0 or above the number of seats of a room.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let game = headcount::Lobby::builder(5).quorum(2).build();
@@ -62,16 +66,20 @@ impl LobbyBuilder {
         self
     }
 
-    /// How many parts the rooms are kept in, so that threads do not meet. Default: 1.
+    /// Sets the number of parts that the rooms are divided into, to reduce contention between
+    /// threads. Default: 1.
     ///
-    /// Each thread prefers the rooms of one shard, then those of the others, and opens a new room in
-    /// its own. Threads are dealt out to the shards in the order in which they first join. With one
-    /// shard, *best-fit* holds over all rooms; with more, a room of one's own shard goes before a
-    /// more populated one elsewhere. About as many shards as there are threads that join is right.
+    /// Each thread prefers the rooms of one shard, then those of the others, and opens new rooms in
+    /// its own shard. Threads are assigned to shards in turn, in the order of their first calls.
+    /// With one shard, *best-fit* holds over all rooms. With more, a thread chooses a room of its
+    /// own shard before a more populated one of another shard. About one shard for each thread that
+    /// joins is right.
     ///
     /// # Panics
     ///
     /// If `shards` is 0 or above 256.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::builder(7).shards(8).build();
@@ -84,8 +92,10 @@ impl LobbyBuilder {
         self
     }
 
-    /// How many rooms may be open at once. Default: no limit but that of the ids, about 2^26, shared
-    /// out evenly among the shards.
+    /// Sets the number of rooms that may be open at once. By default only the ids limit it: about
+    /// 2^26 rooms, divided evenly among the shards.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::builder(1).max_rooms(1).build();
@@ -100,7 +110,9 @@ impl LobbyBuilder {
         self
     }
 
-    /// A lobby whose rooms have no state.
+    /// Creates a lobby whose rooms have no state.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::builder(7).build();
@@ -110,32 +122,49 @@ impl LobbyBuilder {
         self.build_with(|_| ())
     }
 
-    /// A lobby that gives each room a state when it opens, and drops it when its last seat goes.
+    /// Creates a lobby whose rooms have a state: `open` makes it when a room opens, and it is
+    /// dropped after the room's last seat.
     ///
-    /// `open` runs in the call that opens the room, with no lock held. If it panics, that call does,
-    /// and the room is not opened. It may join the same lobby; it would then be seated in another
-    /// room.
+    /// `open` runs in the call that opens the room, without a lock. It may join the same lobby, and
+    /// is seated in another room then.
+    ///
+    /// While `open` runs, the room is not open yet, but has its place in `max_rooms`. Other callers
+    /// do not wait for it: a caller of [`join`](Lobby::join) overlooks the room and opens another
+    /// one, or is refused with [`JoinError::Full`](crate::JoinError::Full) if `max_rooms` is
+    /// reached. A caller of [`join_room`](Lobby::join_room) with the room's id is refused with
+    /// [`JoinRoomErrorKind::Gone`](crate::JoinRoomErrorKind::Gone). The same holds while the
+    /// destructor of a state runs, after the last seat was dropped. So a slow constructor or
+    /// destructor costs other callers additional rooms or refusals; keep both short.
+    ///
+    /// # Panics
+    ///
+    /// This call does not panic. If `open` panics, the call that opens the room panics, and the
+    /// room is not opened. If the destructor of a state panics, dropping the seat panics, and the
+    /// room is closed.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use headcount::Lobby;
     /// use std::sync::Mutex;
     ///
-    /// let chats = Lobby::builder(50).build_with(|id| Mutex::new(vec![format!("welcome to {id}")]));
+    /// let chats = Lobby::builder(50)
+    ///     .build_with(|id| Mutex::new(vec![format!("welcome to {id}")]));
     /// let seat = chats.join()?;
     /// seat.state().lock().unwrap().push("hello".into());
     /// assert_eq!(chats.join()?.state().lock().unwrap().len(), 2);
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn build_with<T>(self, open: impl Fn(RoomId) -> T + Send + Sync + 'static) -> Lobby<T> {
-        // A lobby of few rooms has a small first page. One more than may be open: there is a vacant
-        // room to tell late clients about.
+        // A lobby of few rooms has a small first page. It has one room more than may be open, so
+        // that `filling` can name a vacant room at the limit.
         let rooms = self.max_rooms.unwrap_or(u32::MAX).min(CEILING - 1) + 1;
         let size = RoomSize::new(self.seats);
         Lobby {
             size,
             quorum: self.quorum,
             mark: next_mark(),
-            // Beyond that many rooms there are no ids.
+            // A larger limit cannot be reached: there are fewer ids.
             limit: self
                 .max_rooms
                 .filter(|&rooms| rooms <= CEILING)

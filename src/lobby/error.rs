@@ -5,29 +5,57 @@ use core::fmt;
 
 use super::id::RoomId;
 
-/// All rooms are full, and as many are open as may be, or as there can be ids.
+/// Why [`Lobby::join`](crate::Lobby::join) gave the caller no seat.
 ///
-/// Trying again can succeed once someone has left.
+/// # Examples
 ///
 /// ```
-/// let lobby = headcount::Lobby::builder(1).max_rooms(1).build();
+/// use headcount::{JoinError, Lobby};
+///
+/// let lobby = Lobby::builder(1).max_rooms(1).build();
 /// let _seat = lobby.join()?;
 /// let refused = lobby.join().unwrap_err();
-/// assert_eq!(refused.to_string(), "all rooms are full: try again when someone has left");
-/// # Ok::<(), headcount::JoinError>(())
+/// assert_eq!(refused, JoinError::Full);
+/// assert_eq!(refused.to_string(), "no free seat was found, and no more rooms may be opened");
+/// # Ok::<(), JoinError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct JoinError;
+#[non_exhaustive]
+pub enum JoinError {
+    /// No unlocked room was found to have a free seat, and as many rooms are open as `max_rooms`
+    /// allows, or as there are ids for. Trying again can succeed once a member has left or a room
+    /// was unlocked.
+    Full,
+}
+
+impl JoinError {
+    /// Returns true if this is [`Full`](Self::Full).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::builder(1).max_rooms(0).build();
+    /// assert!(lobby.join().unwrap_err().is_full());
+    /// ```
+    pub fn is_full(&self) -> bool {
+        matches!(self, JoinError::Full)
+    }
+}
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("all rooms are full: try again when someone has left")
+        f.write_str(match self {
+            JoinError::Full => "no free seat was found, and no more rooms may be opened",
+        })
     }
 }
 
 impl Error for JoinError {}
 
-/// Why [`Lobby::join_room`](crate::Lobby::join_room) seated nobody, and where to go instead.
+/// Why [`Lobby::join_room`](crate::Lobby::join_room) gave the caller no seat, and which room to try
+/// instead.
+///
+/// # Examples
 ///
 /// ```
 /// use headcount::{JoinRoomErrorKind, Lobby};
@@ -35,56 +63,146 @@ impl Error for JoinError {}
 /// let lobby = Lobby::new(1);
 /// let seat = lobby.join()?;
 /// let refused = lobby.join_room(seat.room_id()).unwrap_err();
-/// assert_eq!(refused.reason, JoinRoomErrorKind::Full);
+/// assert_eq!(refused.kind(), JoinRoomErrorKind::Full);
 ///
-/// let next = refused.try_next.expect("this lobby may open any number of rooms");
-/// assert_eq!(refused.to_string(), format!("the room is full: try {next}"));
+/// let next = refused.try_next().expect("this lobby may open any number of rooms");
+/// assert_eq!(refused.to_string(), format!("the room has no free seat: try {next}"));
 /// assert!(lobby.join_room(next).is_ok());
 /// # Ok::<(), headcount::JoinError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
 pub struct JoinRoomError {
-    /// Why not this room.
-    pub reason: JoinRoomErrorKind,
-    /// The filling room, or `None` if all rooms were full and no more may be opened.
-    pub try_next: Option<RoomId>,
+    kind: JoinRoomErrorKind,
+    try_next: Option<RoomId>,
+}
+
+impl JoinRoomError {
+    #[inline]
+    pub(super) fn new(kind: JoinRoomErrorKind, try_next: Option<RoomId>) -> JoinRoomError {
+        JoinRoomError { kind, try_next }
+    }
+
+    /// Returns why the room refused the caller.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headcount::{JoinRoomErrorKind, Lobby};
+    ///
+    /// let lobby = Lobby::new(7);
+    /// let seat = lobby.join()?;
+    /// let id = seat.room_id();
+    /// drop(seat);
+    /// assert_eq!(lobby.join_room(id).unwrap_err().kind(), JoinRoomErrorKind::Gone);
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn kind(&self) -> JoinRoomErrorKind {
+        self.kind
+    }
+
+    /// Returns the room where [`join`](crate::Lobby::join) would have gone at the time of the
+    /// refusal, or `None` if `join` would have been refused too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::builder(1).max_rooms(2).build();
+    /// let first = lobby.join()?;
+    /// let refused = lobby.join_room(first.room_id()).unwrap_err();
+    /// assert_eq!(refused.try_next(), Some(lobby.filling()));
+    ///
+    /// let second = lobby.join()?;
+    /// let refused = lobby.join_room(second.room_id()).unwrap_err();
+    /// assert_eq!(refused.try_next(), None);
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn try_next(&self) -> Option<RoomId> {
+        self.try_next
+    }
+
+    /// Returns true if the kind is [`Full`](JoinRoomErrorKind::Full).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(1);
+    /// let seat = lobby.join()?;
+    /// assert!(lobby.join_room(seat.room_id()).unwrap_err().is_full());
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn is_full(&self) -> bool {
+        self.kind.is_full()
+    }
+
+    /// Returns true if the kind is [`Locked`](JoinRoomErrorKind::Locked).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(7);
+    /// let seat = lobby.join()?;
+    /// lobby.lock(seat.room_id());
+    /// assert!(lobby.join_room(seat.room_id()).unwrap_err().is_locked());
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn is_locked(&self) -> bool {
+        self.kind.is_locked()
+    }
+
+    /// Returns true if the kind is [`Gone`](JoinRoomErrorKind::Gone).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(7);
+    /// let seat = lobby.join()?;
+    /// let id = seat.room_id();
+    /// drop(seat);
+    /// assert!(lobby.join_room(id).unwrap_err().is_gone());
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn is_gone(&self) -> bool {
+        self.kind.is_gone()
+    }
 }
 
 impl fmt::Display for JoinRoomError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.try_next {
-            Some(id) => write!(f, "{}: try {id}", self.reason),
-            None => {
-                write!(f, "{}, and so are all others: try again when someone has left", self.reason)
-            }
+            Some(id) => write!(f, "{}: try {id}", self.kind),
+            None => write!(f, "{}, and no other room was found to have a free seat", self.kind),
         }
     }
 }
 
 impl Error for JoinRoomError {}
 
-/// Why a room let somebody not in.
+/// The reason of a [`JoinRoomError`].
+///
+/// # Examples
 ///
 /// ```
 /// use headcount::JoinRoomErrorKind;
+///
 /// assert_eq!(JoinRoomErrorKind::Locked.to_string(), "the room is locked");
-/// assert!(JoinRoomErrorKind::Locked.is_locked() && !JoinRoomErrorKind::Locked.is_full());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum JoinRoomErrorKind {
-    /// All its seats are taken. Trying again can succeed once someone has left.
+    /// All seats of the room are taken; or the room is the next to be opened, and `max_rooms` are
+    /// open. Trying again can succeed once a member has left.
     Full,
-    /// It is locked. Trying again can succeed once it is unlocked.
+    /// The room is locked. Trying again can succeed once it is unlocked.
     Locked,
-    /// It has closed, or there never was one of that name; or somebody else is opening it at this
-    /// instant. Trying again succeeds in the last case only.
+    /// No room is open under that id: the room has closed, or the lobby never opened it, or another
+    /// caller is opening it at this instant. Trying again can succeed in the last case only.
     Gone,
 }
 
 impl JoinRoomErrorKind {
-    /// True if this is [`Full`](Self::Full).
+    /// Returns true if this is [`Full`](Self::Full).
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert!(headcount::JoinRoomErrorKind::Full.is_full());
@@ -93,7 +211,9 @@ impl JoinRoomErrorKind {
         matches!(self, JoinRoomErrorKind::Full)
     }
 
-    /// True if this is [`Locked`](Self::Locked).
+    /// Returns true if this is [`Locked`](Self::Locked).
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert!(headcount::JoinRoomErrorKind::Locked.is_locked());
@@ -102,7 +222,9 @@ impl JoinRoomErrorKind {
         matches!(self, JoinRoomErrorKind::Locked)
     }
 
-    /// True if this is [`Gone`](Self::Gone).
+    /// Returns true if this is [`Gone`](Self::Gone).
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert!(headcount::JoinRoomErrorKind::Gone.is_gone());
@@ -115,27 +237,9 @@ impl JoinRoomErrorKind {
 impl fmt::Display for JoinRoomErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            JoinRoomErrorKind::Full => "the room is full",
+            JoinRoomErrorKind::Full => "the room has no free seat",
             JoinRoomErrorKind::Locked => "the room is locked",
-            JoinRoomErrorKind::Gone => "there is no such room any more",
+            JoinRoomErrorKind::Gone => "no room is open under that id",
         })
     }
 }
-
-/// That is not the id of a room.
-///
-/// ```
-/// use headcount::RoomId;
-/// let no_id = "the jam session".parse::<RoomId>().unwrap_err();
-/// assert_eq!(no_id.to_string(), "not a room id: 16 hexadecimal digits that a lobby has printed");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct ParseRoomIdError;
-
-impl fmt::Display for ParseRoomIdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a room id: 16 hexadecimal digits that a lobby has printed")
-    }
-}
-
-impl Error for ParseRoomIdError {}

@@ -1,51 +1,75 @@
-//! Hints: which rooms of a page are worth a look, by how populated they are.
+//! Hints: which rooms of a page are worth a look, by the number of their members.
 //!
 //! # Invariant
 //!
-//! For every *level* (the number of heads in a room that has a free seat, or 0 for a vacant room) a
-//! page has one bit for every room. Above the bits stand layers of summaries, each with one bit for
-//! every word of the layer below. Once calls are quiet, a word that is not zero has its bit set in
-//! the layer above. A summary bit over a word that is zero stays until a search comes upon it.
+//! For every *level* (the number of members of a room that has a free seat, or 0 for a vacant room)
+//! a page has one bit for every room. Above these bits stand layers of summaries, each with one bit
+//! for every word of the layer below. Once calls are quiet, a word that is not zero has its bit set
+//! in the layer above. A summary bit over a word that is zero stays until a search comes upon it.
 //!
-//! Whoever clears a summary bit looks at the word below again afterwards, and whoever makes that
-//! word other than zero looks at the summary bit afterwards. All four are SeqCst, so one of the two
-//! sees what the other did.
+//! Store buffering (Dekker): A sets a bit in a word, then reads the summary bit above it; B clears
+//! the summary bit, then reads the word. All four are SeqCst:
+//! - if A's bit comes first, B reads it and sets the summary bit again;
+//! - if B's clearing comes first, A reads the summary bit as clear and sets it.
+//!
+//! The same holds between a room's word and the hint to it: see `Lobby::offer`.
 
+use crate::protocol::mutants::mutant;
 use crate::sync::{load_seq_cst, AtomicU64, Ordering};
 
-/// Sets a bit; true if it was set already, and nothing was written.
+/// Reads a word after a SeqCst change by the same thread. `weakened` is a mutant.
+#[inline(always)]
+pub(super) fn look(word: &AtomicU64, weakened: bool) -> u64 {
+    if weakened {
+        return word.load(Ordering::Acquire);
+    }
+    // SeqCst: the pair is named at each call.
+    load_seq_cst(word)
+}
+
+/// Sets a bit. Returns true if it was set already, so that nothing was written.
 #[inline]
 pub(super) fn raise(word: &AtomicU64, bit: u32) -> bool {
-    // SeqCst: comes after the caller's change to what the bit stands for; pairs with `lower`.
-    if load_seq_cst(word) & 1 << bit != 0 {
+    // SeqCst, comes after the caller's change to what the bit stands for. Pairs with `lower`:
+    // - if this load comes first and finds the bit, the thread that clears the bit reads the change
+    //   afterwards and sets the bit again;
+    // - if the clearing comes first, this load finds the bit clear, and it is set below.
+    if look(word, mutant!("lobby-raise-look-not-seq-cst")) & 1 << bit != 0 {
         return true;
     }
-    // SeqCst: comes before the caller's look at the next layer; pairs with `lower`.
+    // SeqCst, comes before the caller's look at the next layer. Pairs with `lower` there:
+    // - if this write comes first, the thread that clears the summary reads this bit afterwards and
+    //   sets the summary again;
+    // - if the clearing comes first, the caller finds the summary clear and sets it.
+    // No model can kill its weakening: loom's `load_seq_cst` has a fence, which comes after it.
     word.fetch_or(1 << bit, Ordering::SeqCst);
     false
 }
 
-/// Clears some bits. The caller looks again, afterwards, at what they stand for.
+/// Clears some bits. The caller reads again, afterwards, what they stand for.
 #[inline]
 pub(super) fn lower(word: &AtomicU64, bits: u64) {
-    // SeqCst: comes before the caller's second look; pairs with `raise`.
+    // SeqCst, comes before the caller's second look. Pairs with the first load in `raise`:
+    // - if this write comes first, that load finds the bit clear, and its thread sets it;
+    // - if that load comes first, the caller's second look sees the change that preceded it.
+    // No model can kill its weakening: as in `raise`.
     word.fetch_and(!bits, Ordering::SeqCst);
 }
 
-/// The most layers that a page can have: 64^5 rooms are more than any page has.
+/// The largest number of layers of a page: 64^5 rooms are more than any page has.
 const LAYERS: usize = 5;
 
 /// The hints of one page.
 pub(super) struct Hints {
-    /// Layer by layer, and in each of them level by level.
+    /// The words, layer by layer, and level by level in each layer.
     words: Box<[AtomicU64]>,
-    /// Where each layer begins, and how many words each level has in it.
+    /// The index of the first word of each layer, and the number of words of each level in it.
     layers: [(u32, u32); LAYERS],
-    /// The number of the topmost layer, which has one word for each level.
+    /// The topmost layer, which has one word for each level.
     top: u8,
 }
 
-/// A word in the midst of a page's hints.
+/// The position of one word of hints.
 #[derive(Clone, Copy)]
 pub(super) struct Spot {
     level: u32,
@@ -53,20 +77,20 @@ pub(super) struct Spot {
     word: usize,
 }
 
-/// Where a search ended.
+/// The outcome of a search.
 pub(super) enum Found {
-    /// RoomRef hints: those to the 64 rooms from this one on.
+    /// The hints to the 64 rooms that begin with this one.
     Rooms(usize, u64),
     /// The page has no hint at that level.
     Nothing,
-    /// RoomRef a summary that was out of date: to be tried again.
+    /// A summary was out of date and was cleared: the search has to be repeated.
     Again,
-    /// As `Again`; and the summary of the page as a whole is to be set.
+    /// As `Again`; and the caller has to set the summary of the page as a whole.
     Surfaced,
 }
 
 impl Hints {
-    /// For `rooms` rooms, all of them at level 0 of `levels`.
+    /// Creates the hints of `rooms` rooms, all of them at level 0 of `levels`.
     pub(super) fn new(rooms: usize, levels: u32) -> Hints {
         let mut layers = [(0, 0); LAYERS];
         let mut words = Vec::new();
@@ -91,21 +115,23 @@ impl Hints {
         &self.words[start as usize + spot.level as usize * width as usize + spot.word]
     }
 
-    /// Whether a room's hint stands, for one who has changed that room.
+    /// Returns whether a room's hint is set, for a caller that has just changed that room.
     #[inline]
     pub(super) fn stands(&self, level: u32, room: usize) -> bool {
-        // SeqCst: comes after the change; pairs with `lower`.
-        let bits = load_seq_cst(self.word(Spot { level, layer: 0, word: room / 64 }));
+        // SeqCst, comes after the change. Pairs with `lower`: as the first load in `raise`.
+        let word = self.word(Spot { level, layer: 0, word: room / 64 });
+        let bits = look(word, mutant!("lobby-stands-not-seq-cst"));
         bits & 1 << (room % 64) != 0
     }
 
-    /// Sets a room's hint and the summaries above it; true if nothing more is to be done above.
+    /// Sets a room's hint and the summaries above it. Returns false if the caller has to set the
+    /// summary of the page as a whole.
     #[inline]
     pub(super) fn set(&self, level: u32, room: usize) -> bool {
         self.raise_from(Spot { level, layer: 0, word: room / 64 }, room % 64)
     }
 
-    /// Sets a bit and the summaries above it, up to the first that stands already.
+    /// Sets a bit and the summaries above it, up to the first that is set already.
     fn raise_from(&self, mut spot: Spot, mut bit: usize) -> bool {
         loop {
             if raise(self.word(spot), bit as u32) {
@@ -119,7 +145,7 @@ impl Hints {
         }
     }
 
-    /// Clears hints to the 64 rooms from that one on. The caller looks at these rooms again
+    /// Clears hints to the 64 rooms that begin with `first`. The caller reads these rooms again
     /// afterwards.
     pub(super) fn clear(&self, level: u32, first: usize, bits: u64) {
         lower(self.word(Spot { level, layer: 0, word: first / 64 }), bits);
@@ -131,7 +157,7 @@ impl Hints {
         let top = self.top as usize;
         let mut spot = Spot { level, layer: top, word: 0 };
         loop {
-            // Relaxed: a hint; what is found at its end is looked at again.
+            // Relaxed: only a hint; the caller reads the room's own word.
             let bits = self.word(spot).load(Ordering::Relaxed);
             if bits == 0 {
                 return if spot.layer == top { Found::Nothing } else { self.tidy(spot) };
@@ -150,18 +176,20 @@ impl Hints {
         let above = Spot { layer: spot.layer + 1, word: spot.word / 64, ..spot };
         let bit = spot.word % 64;
         lower(self.word(above), 1 << bit);
-        // SeqCst: pairs with `raise`, see the module.
+        // SeqCst, the second look after `lower`. Pairs with `raise`: see the module. No model can
+        // kill its weakening: their pages have one layer only.
         if load_seq_cst(self.word(spot)) != 0 && !self.raise_from(above, bit) {
             return Found::Surfaced;
         }
         Found::Again
     }
 
-    /// Whether anything is to be found at that level, for one who has just cleared the summary of the
-    /// page as a whole.
+    /// Returns whether the page has any hint at that level, for a caller that has just cleared the
+    /// summary of the page as a whole.
     pub(super) fn any(&self, level: u32) -> bool {
         let top = self.top as usize;
-        // SeqCst: pairs with `raise`, see the module.
-        load_seq_cst(self.word(Spot { level, layer: top, word: 0 })) != 0
+        // SeqCst, the second look after `lower`. Pairs with `raise`: see the module.
+        let word = self.word(Spot { level, layer: top, word: 0 });
+        look(word, mutant!("lobby-any-not-seq-cst")) != 0
     }
 }

@@ -1,4 +1,4 @@
-//! Room ids: where a room is, and which of its lives is meant.
+//! Room ids: where a room is, and which generation of it is meant.
 //!
 //! # Invariant
 //!
@@ -8,8 +8,10 @@
 //! bits  0..24   the generation, never 0
 //! ```
 //!
-//! A lobby hands out each id once: a location is a room's for good, and a generation never returns.
+//! A lobby uses each id for one room only: a location belongs to one room cell for as long as the
+//! lobby exists, and a cell never returns to an earlier generation.
 
+use core::error::Error;
 use core::fmt;
 use core::num::NonZeroU64;
 use core::str::FromStr;
@@ -17,7 +19,6 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
-use super::error::ParseRoomIdError;
 use crate::protocol::room::GENERATION_BITS;
 
 /// The number of bits of a location.
@@ -25,16 +26,18 @@ pub(super) const LOCATION_BITS: u32 = 27;
 /// Where an id's mark begins.
 pub(super) const MARK_SHIFT: u32 = LOCATION_BITS + GENERATION_BITS;
 
-/// The name of one room from its opening to its close.
+/// The id of one room, from its opening to its close.
 ///
-/// Small, `Copy`, and safe to hand to a browser: it prints as 16 hexadecimal digits and parses back,
-/// or goes through a `u64`. A lobby uses each id once. An id whose room has closed, or that was made
-/// up, or comes from another lobby, is refused.
+/// It is small and `Copy`, prints as 16 hexadecimal digits and parses back, and converts to and
+/// from a `u64`. A lobby uses each id once. It refuses an id whose room has closed, that was made
+/// up, or that comes from another lobby.
 ///
-/// An id is a name, not a secret: whoever knows the id of an open room can ask to join it. Lobbies
-/// tell each other's ids apart by a mark of 13 bits. The first 8,192 lobbies of one process have
-/// different marks; beyond that, and across processes, another lobby's id passes for one's own in
-/// one of 8,192 cases, if the location and the generation fit as well.
+/// An id is a name, not a secret: a client that knows the id of an open room can ask to join it. A
+/// mark of 13 bits tells the ids of different lobbies apart. The first 8,192 lobbies of one process
+/// have different marks. Beyond that, and across processes, a lobby takes another lobby's id for
+/// its own in one of 8,192 cases, if the location and the generation fit as well.
+///
+/// # Examples
 ///
 /// ```
 /// use headcount::{Lobby, RoomId};
@@ -59,7 +62,7 @@ impl RoomId {
         RoomId(NonZeroU64::new(id).unwrap_or(NonZeroU64::MIN))
     }
 
-    /// The id with another mark.
+    /// Returns the id with another mark.
     #[inline]
     pub(super) fn with_mark(self, mark: u32) -> RoomId {
         RoomId::new(mark, self.location(), self.generation())
@@ -90,11 +93,11 @@ impl From<RoomId> for u64 {
 impl TryFrom<u64> for RoomId {
     type Error = ParseRoomIdError;
 
-    /// Fails for numbers that are no lobby's id. One that passes may still name no room.
+    /// Fails for a number that no lobby uses as an id. A number that passes may still name no room.
     fn try_from(number: u64) -> Result<RoomId, ParseRoomIdError> {
-        let id = RoomId(NonZeroU64::new(number).ok_or(ParseRoomIdError)?);
+        let id = RoomId(NonZeroU64::new(number).ok_or(ParseRoomIdError(()))?);
         if id.generation() == 0 {
-            return Err(ParseRoomIdError);
+            return Err(ParseRoomIdError(()));
         }
         Ok(id)
     }
@@ -115,22 +118,44 @@ impl fmt::Debug for RoomId {
 impl FromStr for RoomId {
     type Err = ParseRoomIdError;
 
-    /// Accepts what `Display` prints, and nothing else: 16 hexadecimal digits in lower case.
+    /// Accepts only what `Display` prints: 16 hexadecimal digits in lower case.
     fn from_str(printed: &str) -> Result<RoomId, ParseRoomIdError> {
         let digits = printed.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if printed.len() != 16 || !digits {
-            return Err(ParseRoomIdError);
+            return Err(ParseRoomIdError(()));
         }
-        RoomId::try_from(u64::from_str_radix(printed, 16).map_err(|_| ParseRoomIdError)?)
+        RoomId::try_from(u64::from_str_radix(printed, 16).map_err(|_| ParseRoomIdError(()))?)
     }
 }
 
-/// A mark for a new lobby: the next after those of this process, which begin anywhere.
+/// The text or number is not a [`RoomId`].
+///
+/// # Examples
+///
+/// ```
+/// use headcount::RoomId;
+///
+/// let refused = "the jam session".parse::<RoomId>().unwrap_err();
+/// assert_eq!(refused.to_string(), "not a room id, which is 16 lower-case hexadecimal digits");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ParseRoomIdError(());
+
+impl fmt::Display for ParseRoomIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a room id, which is 16 lower-case hexadecimal digits")
+    }
+}
+
+impl Error for ParseRoomIdError {}
+
+/// Returns the mark of a new lobby. Marks are consecutive within a process and begin at a random
+/// one.
 pub(super) fn next_mark() -> u32 {
     static FIRST: OnceLock<u32> = OnceLock::new();
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     let first = *FIRST.get_or_init(|| RandomState::new().hash_one(0) as u32);
-    // Relaxed: each value goes to one caller, and stands for itself.
+    // Relaxed: each caller gets a value of its own, which publishes nothing.
     let given = GIVEN.fetch_add(1, Ordering::Relaxed);
     first.wrapping_add(given) & ((1 << (64 - MARK_SHIFT)) - 1)
 }

@@ -1,31 +1,35 @@
-//! What a lobby says about its rooms.
+//! The facts that a lobby reports about its rooms.
 
 use super::id::RoomId;
 
-/// One open room, at an instant.
+/// The facts about one open room, at an instant.
+///
+/// # Examples
 ///
 /// ```
 /// let lobby = headcount::Lobby::new(7);
 /// let seat = lobby.join()?;
-/// let info = lobby.room(seat.room_id()).expect("it is open: somebody sits in it");
+/// let info = lobby.room(seat.room_id()).expect("it has a member, so it is open");
 /// assert_eq!((info.members, info.seats, info.locked), (1, 7, false));
 /// # Ok::<(), headcount::JoinError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct RoomInfo {
-    /// Its id.
+    /// The room's id.
     pub id: RoomId,
-    /// How many are in it: at least one.
+    /// The number of members, which is at least 1.
     pub members: u32,
-    /// How many seats it has.
+    /// The number of seats.
     pub seats: u32,
-    /// Whether it is locked.
+    /// Whether the room is locked.
     pub locked: bool,
 }
 
 impl RoomInfo {
-    /// True if no seat is free.
+    /// Returns true if no seat is free.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(1);
@@ -38,7 +42,9 @@ impl RoomInfo {
     }
 }
 
-/// The sums over all rooms of a lobby: see [`Lobby::stats`](crate::Lobby::stats).
+/// The sums over all rooms of a lobby, as [`Lobby::stats`](crate::Lobby::stats) returns them.
+///
+/// # Examples
 ///
 /// ```
 /// let lobby = headcount::Lobby::new(2);
@@ -50,12 +56,12 @@ impl RoomInfo {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct LobbyStats {
-    /// OpenRoom rooms.
+    /// The number of open rooms.
     pub rooms: usize,
-    /// Seats taken.
+    /// The number of members in all rooms.
     pub members: usize,
-    /// OpenRoom rooms without a free seat.
+    /// The number of open rooms without a free seat.
     pub full: usize,
-    /// Locked rooms.
+    /// The number of locked rooms.
     pub locked: usize,
 }

@@ -1,10 +1,10 @@
-//! What each thread remembers: the room that it left last.
+//! The last-left cache: each thread remembers the room that it left last.
 //!
-//! Whoever leaves makes room for the next who comes, and that is often a caller on the same thread.
+//! A member that leaves frees a seat for the next caller, which is often on the same thread.
 //!
 //! # Invariant
 //!
-//! A memory, never the truth: whatever stands here, the room's own word says whether it admits.
+//! Only a hint: the room's own word decides whether it admits.
 
 use core::cell::Cell;
 
@@ -19,13 +19,13 @@ fn address<T>(lobby: &Lobby<T>) -> usize {
     core::ptr::from_ref(lobby) as usize
 }
 
-/// Remembers a room of that lobby, by its location.
+/// Records the location of the room of that lobby that the calling thread has just left.
 #[inline]
-pub(super) fn note<T>(lobby: &Lobby<T>, location: u32) {
+pub(super) fn record<T>(lobby: &Lobby<T>, location: u32) {
     LEFT.with(|left| left.set((address(lobby), location)));
 }
 
-/// The location of the room of that lobby that this thread left last, if that was its last leaving.
+/// Returns the location of the room that the calling thread left last, if it was of that lobby.
 #[inline]
 pub(super) fn last<T>(lobby: &Lobby<T>) -> Option<u32> {
     let (of, location) = LEFT.with(Cell::get);
@@ -38,7 +38,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn it_is_of_one_lobby() {
+    fn the_cache_is_of_one_lobby() {
         let (one, other) = (Lobby::new(2), Lobby::new(2));
         let seats = [one.join().unwrap(), one.join().unwrap()];
         let location = seats[0].room_id().location();
@@ -48,10 +48,10 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_go_before_a_room_of_ones_own_shard() {
+    fn a_room_of_the_own_shard_goes_before_the_cached_one() {
         let lobby = Lobby::builder(2).shards(2).build();
         let own = lobby.join().unwrap();
-        // Threads are numbered over the whole process: some do not come to the other shard.
+        // Threads are numbered over the whole process, so some belong to the same shard.
         let elsewhere = || {
             let is_elsewhere = lobby.own() != lobby.pages.shard_of(own.room_id().location());
             is_elsewhere.then(|| [(); 3].map(|()| lobby.join().unwrap()))

@@ -1,10 +1,11 @@
-//! The lobby: rooms that are opened, filled and closed as people come and go.
+//! The lobby: rooms that are opened, filled and closed as members come and go.
 //!
 //! # Invariant
 //!
-//! An open room has a place in `limit`, if there is one, from before it opens until after it has
-//! closed. All else about a room stands in its own word (`word`); which room a newcomer is sent to is
-//! the business of the shards, and never decides who gets in.
+//! An open room has a place in `limit`, if the lobby has a limit, from before it opens until after
+//! it has closed. All other facts about a room are in its own word (`protocol/room.rs`). The
+//! shards' hints choose the room that a caller is sent to; they never decide whether it is
+//! admitted.
 
 mod builder;
 mod error;
@@ -16,7 +17,6 @@ mod join;
 mod last_left;
 mod pages;
 mod room;
-mod room_cell;
 mod seat;
 
 use alloc::sync::Arc;
@@ -24,8 +24,8 @@ use alloc::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 pub use builder::LobbyBuilder;
-pub use error::{JoinError, JoinRoomError, JoinRoomErrorKind, ParseRoomIdError};
-pub use id::RoomId;
+pub use error::{JoinError, JoinRoomError, JoinRoomErrorKind};
+pub use id::{ParseRoomIdError, RoomId};
 pub use info::{LobbyStats, RoomInfo};
 pub use seat::{OwnedSeat, Seat};
 
@@ -35,30 +35,32 @@ use index::RoomIndex;
 use pages::Pages;
 use seat::SeatInner;
 
-/// Any number of rooms with numbered seats, filled one after the other.
+/// A registry of rooms with numbered seats, which are filled one room after the other.
 ///
-/// [`join`](Lobby::join) seats the caller in the *filling* room, the most populated one that still
-/// has a free seat, or opens a new one. A room whose last seat goes is closed. Every room may have a
-/// state of type `T`.
+/// [`join`](Lobby::join) seats the caller in the *filling* room: the most populated room that has a
+/// free seat. If no room has one, it opens a new room. A room closes when its last seat is dropped.
+/// Every room may have a state of type `T`.
 ///
-/// # Users are balanced over jams of at most seven
+/// # Examples
+///
+/// Users are balanced over jams of at most seven:
 ///
 /// ```
 /// use headcount::Lobby;
 ///
 /// let jams = Lobby::new(7);
-/// let filling = jams.filling(); // the page is loaded, and the client is told where to go
+/// let filling = jams.filling(); // the page load tells the client where to go
 ///
 /// let seats: Vec<_> = (0..7).map(|_| jams.join()).collect::<Result<_, _>>()?;
-/// assert!(seats.iter().all(|seat| seat.room_id() == filling)); // others were faster
+/// assert!(seats.iter().all(|seat| seat.room_id() == filling)); // other clients were faster
 ///
 /// let seat = jams.join_room_or_any(filling)?; // its socket joins: that jam is full by now
 /// assert_ne!(seat.room_id(), filling);
-/// assert_eq!(seat.number(), 0); // the first in a new one, and thus its first loop
+/// assert_eq!(seat.number(), 0); // the first seat of a new jam, and thus its first loop
 /// # Ok::<(), headcount::JoinError>(())
 /// ```
 ///
-/// # More than 2 but fewer than 6 people in a game
+/// A game has more than 2 but fewer than 6 players:
 ///
 /// ```
 /// use headcount::Lobby;
@@ -69,43 +71,50 @@ use seat::SeatInner;
 ///
 /// players.push(games.join()?);
 /// assert!(players[2].completed_quorum());
-/// assert_eq!(players[2].start(), Ok(3)); // the room is locked: nobody joins a running game
+/// assert_eq!(players[2].start(), Ok(3)); // the room is locked while the game runs
 /// assert_ne!(games.join()?.room_id(), players[0].room_id());
 /// # Ok::<(), headcount::JoinError>(())
 /// ```
 ///
-/// # What is promised
+/// # Guarantees
 ///
-/// - *never-over*: no room has more members than seats, and no more than `max_rooms` are open.
-/// - *seat-distinct*: two live seats of one room never bear one number.
-/// - *no-ghost*: the id of a room that has closed admits nobody, ever.
+/// - *never-over*: no room has more members than seats, and at most `max_rooms` rooms are open.
+/// - *seat-distinct*: two live seats of one room never have the same number.
+/// - *no-ghost*: the id of a closed room never admits a caller.
 /// - *no-lost-room*: once calls are quiet, `join` finds every open, unlocked room with a free seat.
 /// - *best-fit*: with one shard and one caller at a time, `join` takes the most populated room that
-///   has a free seat, and opens a new one only if there is none. With more shards each prefers its
-///   own rooms, then those of others, and opens a new room only when it finds no free seat anywhere.
-/// - *no-leak*: each seat gives back what it holds exactly once; when all are gone, no room is open
-///   and every state has been dropped.
-///
-/// # Memory ordering
-///
-/// Leaving is a release operation, joining an acquire operation: what a member wrote before it left
-/// is visible to whoever joins that room later, and to the destructor of the room's state. What was
-/// done when the room was opened is visible to all its members. A refusal synchronises with nothing.
+///   has a free seat, and opens a new room only if no room has one. With more shards, each thread
+///   prefers the rooms of its own shard, then those of the others, and opens a new room only if it
+///   finds no free seat in any shard.
+/// - *no-leak*: each seat returns what it holds exactly once. When all seats have been dropped, no
+///   room is open and every state has been dropped.
 ///
 /// # What is not promised
 ///
-/// Fairness among callers who try at the same time; which of several equally populated rooms is
-/// chosen. Callers who find no free seat at the same time may each open a room. While somebody is
-/// in the middle of joining or leaving, others may overlook the room concerned: they go to
-/// another, or open one, or find a lobby at `max_rooms` full.
+/// - Fairness among callers that join at the same time.
+/// - Which of several equally populated rooms is chosen.
+/// - That callers that arrive at the same time share a room: callers that find no free seat at the
+///   same time may each open a room.
+/// - That a room in transition is found. While one call is in the middle of joining, leaving,
+///   opening or closing a room, other callers may overlook that room, however long the call is
+///   suspended: they go to another room or open one. At `max_rooms` such a caller is refused with
+///   [`JoinError::Full`], although a seat is free or about to be.
+///
+/// # Memory ordering
+///
+/// Dropping a seat is a release operation, joining an acquire operation: what a member wrote before
+/// it left is visible to members that join the room later, and to the destructor of the room's
+/// state. What the constructor of the state wrote is visible to all members. A refusal synchronises
+/// with nothing.
 ///
 /// # Memory
 ///
-/// 8 bytes a room and the size of its state, with 1 bit and a little more for each seat; rooms of more
-/// than 24 seats take another 8 bytes for each 64 seats. In each shard memory grows in pages, with the
-/// most rooms that were open there at once, up to twice their number, and is used again by its later
-/// rooms; it is returned when the lobby is dropped. A shard without rooms takes 4 KiB. After 2^24 - 1
-/// lives a room is retired and takes its memory with it, so that no id ever means two rooms.
+/// A room takes 8 bytes, the size of its state, and a little more than 1 bit for each seat; a room
+/// of more than 24 seats takes another 8 bytes for each 64 seats. Each shard allocates its rooms in
+/// pages that double in size, and reuses them: its memory is at most about twice that of the most
+/// rooms that it had open at once. The memory is returned when the lobby is dropped. A shard
+/// without rooms takes 4 KiB. A room's memory is retired after 2^24 - 1 uses, so that no id ever
+/// means two rooms.
 pub struct Lobby<T = ()> {
     size: RoomSize,
     quorum: u32,
@@ -117,12 +126,14 @@ pub struct Lobby<T = ()> {
 }
 
 impl Lobby {
-    /// A lobby with any number of rooms of `seats` seats, with one shard, a quorum of one, and no
-    /// state.
+    /// Creates a lobby with any number of rooms of `seats` seats. It has one shard, a quorum of
+    /// one, and rooms without a state.
     ///
     /// # Panics
     ///
     /// If `seats` is 0 or above [`MAX_SEATS`](Self::MAX_SEATS).
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert!(headcount::Lobby::new(7).join().is_ok());
@@ -132,15 +143,17 @@ impl Lobby {
         Lobby::builder(seats).build()
     }
 
-    /// Settings for a lobby with rooms of `seats` seats.
+    /// Returns the settings of a lobby with rooms of `seats` seats.
     ///
     /// # Panics
     ///
     /// If `seats` is 0 or above [`MAX_SEATS`](Self::MAX_SEATS).
     ///
+    /// # Examples
+    ///
     /// ```
     /// let games = headcount::Lobby::builder(5).quorum(3).build();
-    /// # drop(games);
+    /// assert_eq!(games.seats(), 5);
     /// ```
     #[track_caller]
     pub fn builder(seats: u32) -> LobbyBuilder {
@@ -149,37 +162,41 @@ impl Lobby {
 }
 
 impl<T> Lobby<T> {
-    /// The most seats that a room can have.
+    /// The largest number of seats that a room can have.
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert_eq!(headcount::Lobby::<()>::MAX_SEATS, 4096);
     /// ```
     pub const MAX_SEATS: u32 = 4096;
 
-    /// Takes a seat in the filling room, or opens a room. Never waits.
+    /// Takes a seat in the filling room, or opens a room. Never waits for a seat.
     ///
     /// # Errors
     ///
-    /// [`JoinError`] if no free seat was found and `max_rooms` are open.
+    /// [`JoinError::Full`] if the call found no free seat and no more rooms may be opened.
     ///
     /// # Panics
     ///
-    /// If making the new room's state does. Nothing is lost then.
+    /// If the constructor of the new room's state panics. The room is not opened then.
     ///
     /// # Cost
     ///
-    /// One compare-exchange where the best room is known: it is filling, or it has one seat left and
-    /// the calling thread has just left it. Else also a walk down a tree of hints, of a depth of at
-    /// most six whatever the number of rooms, and the clearing of hints that are out of date. All calls
-    /// together clear no more than they have set, up to 64 in one step; but one call may come upon many:
-    /// the first who finds all of a million rooms full, after each of them was left and filled again,
-    /// is busy for some milliseconds. Rooms of more than 24 seats take a second compare-exchange for
-    /// the seat. They are repeated for as long as others join or leave the same room in between.
-    /// Opening a room may allocate, and then those of the same shard who need one wait for it.
+    /// One compare-exchange where the best room is known: the filling room, or the room that the
+    /// calling thread left last, if one seat is free there. Otherwise the call also walks down a
+    /// tree of hints, of a depth of at most six for any number of rooms, and clears hints that are
+    /// out of date. All calls together clear no more hints than were set, up to 64 in one step, but
+    /// one call may clear many: the first call that finds a million rooms full, after a member left
+    /// each and another one filled it again, takes some milliseconds. Rooms of more than 24 seats
+    /// take a second compare-exchange for the seat. An exchange is repeated if other callers join
+    /// or leave the same room in between. Opening a room may allocate; other callers of the same
+    /// shard that need a new room wait for that allocation.
     ///
-    /// Dropping the seat takes one compare-exchange. Where the room comes to be as populated as it had
-    /// not been before, or not since a search came by, there is a hint to be written, and up to as
-    /// many summaries of hints as the tree is deep.
+    /// Dropping the seat takes one compare-exchange. If the room has no hint for its new number of
+    /// members, it also writes that hint, and up to one summary for each layer of the tree.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(2);
@@ -190,19 +207,19 @@ impl<T> Lobby<T> {
     /// ```
     #[inline]
     pub fn join(&self) -> Result<Seat<'_, T>, JoinError> {
-        Ok(Seat(SeatInner::new(self, self.seat_anywhere()?)))
+        SeatInner::join(self).map(Seat)
     }
 
-    /// Takes a seat in that room, if it admits. Never waits.
+    /// Takes a seat in that room. Never waits for a seat.
     ///
-    /// The room need not be open yet if it is what [`filling`](Self::filling) named: then this opens
-    /// it.
+    /// The room need not be open if [`filling`](Self::filling) or a refusal has named it and it is
+    /// still the next to be opened: then this call opens it.
     ///
     /// # Errors
     ///
-    /// [`JoinRoomError`], which says whether the room was full, locked or gone, and which room to try
-    /// instead. Room and refusal belong together; the other room may change before it is tried.
-    /// [`join_room_or_any`](Self::join_room_or_any) goes there itself.
+    /// [`JoinRoomError`], which says whether the room was full, locked or gone, and which room to
+    /// try instead. That room may change before the caller tries it;
+    /// [`join_room_or_any`](Self::join_room_or_any) makes the second attempt itself.
     ///
     /// # Panics
     ///
@@ -210,26 +227,25 @@ impl<T> Lobby<T> {
     ///
     /// # Cost
     ///
-    /// As [`join`](Self::join) into the filling room, with one or two more atomic operations where the
-    /// room is not filling and has a free seat left. A refusal only reads, unless its search for the
-    /// other room comes upon hints that are out of date.
+    /// That of [`join`](Self::join) into the filling room, with one or two more atomic operations
+    /// if the room is not the filling one and still has a free seat. A refusal only reads, unless
+    /// its search for another room comes upon hints that are out of date.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(2);
     /// let seat = lobby.join()?;
     /// let friend = lobby.join_room(seat.room_id()).expect("there are two seats");
-    /// assert!(lobby.join_room(seat.room_id()).unwrap_err().reason.is_full());
+    /// assert!(lobby.join_room(seat.room_id()).unwrap_err().is_full());
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     #[inline]
     pub fn join_room(&self, id: RoomId) -> Result<Seat<'_, T>, JoinRoomError> {
-        match self.seat_in(id) {
-            Ok(seated) => Ok(Seat(SeatInner::new(self, seated))),
-            Err(shut) => self.refuse(shut),
-        }
+        SeatInner::join_room(self, id).map(Seat)
     }
 
-    /// Takes a seat in that room, or else as [`join`](Self::join) does. Never waits.
+    /// Takes a seat in that room, or else where [`join`](Self::join) does. Never waits for a seat.
     ///
     /// # Errors
     ///
@@ -238,6 +254,8 @@ impl<T> Lobby<T> {
     /// # Panics
     ///
     /// As [`join`](Self::join).
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(1);
@@ -247,15 +265,21 @@ impl<T> Lobby<T> {
     /// ```
     #[inline]
     pub fn join_room_or_any(&self, id: RoomId) -> Result<Seat<'_, T>, JoinError> {
-        Ok(Seat(SeatInner::new(self, self.seat_in_or_anywhere(id)?)))
+        SeatInner::join_room_or_any(self, id).map(Seat)
     }
 
-    /// As [`join`](Self::join), for a seat that is not tied to a borrow: it can move to another
-    /// thread or task and keeps the lobby alive.
+    /// Takes a seat as [`join`](Self::join) does. The seat is not tied to a borrow: it can move to
+    /// another thread or task, and keeps the lobby alive.
     ///
     /// # Errors
     ///
     /// As [`join`](Self::join). The `Arc` is dropped then.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::sync::Arc;
@@ -267,54 +291,67 @@ impl<T> Lobby<T> {
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn join_owned(self: Arc<Self>) -> Result<OwnedSeat<T>, JoinError> {
-        let seated = self.seat_anywhere()?;
-        Ok(OwnedSeat(SeatInner::new(self, seated)))
+        SeatInner::join(self).map(OwnedSeat)
     }
 
-    /// As [`join_room`](Self::join_room), for an owned seat.
+    /// Takes an owned seat as [`join_room`](Self::join_room) does.
     ///
     /// # Errors
     ///
     /// As [`join_room`](Self::join_room). The `Arc` is dropped then.
     ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use std::sync::Arc;
     ///
     /// let lobby = Arc::new(headcount::Lobby::new(7));
-    /// let seat = lobby.clone().join_room_owned(lobby.filling()).expect("it is opened");
-    /// # drop(seat);
+    /// let filling = lobby.filling();
+    /// let seat = lobby.join_room_owned(filling)?;
+    /// assert_eq!(seat.room_id(), filling);
+    /// # Ok::<(), headcount::JoinRoomError>(())
     /// ```
     pub fn join_room_owned(self: Arc<Self>, id: RoomId) -> Result<OwnedSeat<T>, JoinRoomError> {
-        match self.seat_in(id) {
-            Ok(seated) => Ok(OwnedSeat(SeatInner::new(self, seated))),
-            Err(shut) => self.refuse(shut),
-        }
+        SeatInner::join_room(self, id).map(OwnedSeat)
     }
 
-    /// As [`join_room_or_any`](Self::join_room_or_any), for an owned seat.
+    /// Takes an owned seat as [`join_room_or_any`](Self::join_room_or_any) does.
     ///
     /// # Errors
     ///
-    /// As [`join_room_or_any`](Self::join_room_or_any). The `Arc` is dropped then.
+    /// As [`join`](Self::join). The `Arc` is dropped then.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::sync::Arc;
     ///
-    /// let lobby = Arc::new(headcount::Lobby::new(7));
-    /// let seat = lobby.clone().join_room_or_any_owned(lobby.filling())?;
-    /// # drop(seat);
+    /// let lobby = Arc::new(headcount::Lobby::new(1));
+    /// let full = lobby.clone().join_owned()?;
+    /// let seat = lobby.join_room_or_any_owned(full.room_id())?;
+    /// assert_ne!(seat.room_id(), full.room_id());
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn join_room_or_any_owned(self: Arc<Self>, id: RoomId) -> Result<OwnedSeat<T>, JoinError> {
-        let seated = self.seat_in_or_anywhere(id)?;
-        Ok(OwnedSeat(SeatInner::new(self, seated)))
+        SeatInner::join_room_or_any(self, id).map(OwnedSeat)
     }
 
-    /// The id of the room where [`join`](Self::join) would go now.
+    /// Returns the id of the room where [`join`](Self::join) would go now.
     ///
-    /// If no room has a free seat, it is the id of a room that is not open yet;
-    /// [`join_room`](Self::join_room) opens it, as long as it is the next to be opened. RoomRef
-    /// `max_rooms` that is refused as full. May allocate, as opening a room does.
+    /// If no room has a free seat, this is the id of a room that is not open yet.
+    /// [`join_room`](Self::join_room) opens that room as long as it is the next to be opened, and
+    /// refuses it as full while `max_rooms` rooms are open. The call may allocate, as opening a
+    /// room does.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(7);
@@ -324,13 +361,17 @@ impl<T> Lobby<T> {
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn filling(&self) -> RoomId {
-        // Without any, for there are no more ids: that of the first room, whatever became of it.
+        // If the lobby has used all its ids, the answer is the first room, whatever its state.
         self.next(|| true).unwrap_or_else(|| RoomId::new(self.mark, 0, 1))
     }
 
-    /// Lets nobody new into that room; who is in it may stay or leave. False if it is not open.
+    /// Locks that room: it admits no new member, and its members may stay or leave. Returns false
+    /// if the room is not open.
     ///
-    /// Locking a locked room is locking it once. A locked room closes as others do.
+    /// Locking a locked room changes nothing. A locked room closes when its last seat is dropped,
+    /// as others do.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(7);
@@ -343,9 +384,14 @@ impl<T> Lobby<T> {
         self.set_lock(id, true)
     }
 
-    /// Lets people into that room again. False if it is not open.
+    /// Unlocks that room: it admits new members again. Returns false if the room is not open.
     ///
-    /// A release operation, if the room was locked: who joins after it sees what was written before it.
+    /// # Memory ordering
+    ///
+    /// A release operation if the room was locked: what the caller wrote before is visible to
+    /// members that join the room later.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(7);
@@ -359,7 +405,15 @@ impl<T> Lobby<T> {
         self.set_lock(id, false)
     }
 
-    /// What there is to say about that room at an instant, or `None` if it is not open.
+    /// Returns the facts about that room at an instant within the call, or `None` if it is not
+    /// open.
+    ///
+    /// # Memory ordering
+    ///
+    /// Acquire: if this call observes that a member has left, what that member wrote before is
+    /// visible.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(7);
@@ -372,17 +426,20 @@ impl<T> Lobby<T> {
         (info.id == id).then_some(info)
     }
 
-    /// All open rooms, in no particular order.
+    /// Returns all open rooms, in no particular order.
     ///
-    /// # Consistency
+    /// # Guarantees
     ///
-    /// Every row is true for its room at an instant within the call of `next` that yields it. The
-    /// rows are not of one instant: a room that opens, closes or changes meanwhile may be seen
-    /// before or after. A room that is open for the whole iteration is seen exactly once.
+    /// Each item is true for its room at an instant within the call of `next` that yields it. The
+    /// items are not of one instant: if a room opens, closes or changes during the iteration, the
+    /// iterator may show it before or after. A room that is open for the whole iteration is yielded
+    /// exactly once.
     ///
     /// # Cost
     ///
-    /// A load for each room that was ever open at once.
+    /// One load for each room in the lobby's memory, open or not.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(2);
@@ -395,17 +452,20 @@ impl<T> Lobby<T> {
         self.pages.all().filter_map(|at| self.info(at))
     }
 
-    /// How many rooms and members there are.
+    /// Returns the numbers of rooms and members.
     ///
-    /// # Consistency
+    /// # Guarantees
     ///
-    /// The sums of one pass over [`rooms`](Self::rooms). Each is exact if nobody joins or leaves
-    /// meanwhile; otherwise it counts whoever stays throughout, and may or may not count those who
-    /// come or go. A member who changes rooms in that time may be counted twice, or not at all.
+    /// The sums of one pass over [`rooms`](Self::rooms). They are exact if no member joins or
+    /// leaves during the call. Otherwise they count every member that stays throughout, and may
+    /// count those that join or leave. A member that changes rooms during the call may be counted
+    /// twice or not at all.
     ///
     /// # Cost
     ///
     /// As [`rooms`](Self::rooms).
+    ///
+    /// # Examples
     ///
     /// ```
     /// let lobby = headcount::Lobby::new(2);
@@ -424,7 +484,9 @@ impl<T> Lobby<T> {
         stats
     }
 
-    /// The number of seats of each room.
+    /// Returns the number of seats of each room.
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert_eq!(headcount::Lobby::new(7).seats(), 7);

@@ -1,11 +1,11 @@
-//! The pages that rooms live in.
+//! The pages that hold a lobby's rooms.
 //!
 //! # Invariant
 //!
-//! A page is made once, never moves, and never goes before its lobby does, so a location finds its
-//! room for good. It is made of the number of the shard, of the page in it, and of the room's offset in
-//! that. A shard's pages are made in order. The first two are of one size, and each of the others as
-//! large as all before it together, as far as an offset goes.
+//! A page is created once, never moves, and is dropped with its lobby, so a location always finds
+//! the same room. A location is made of the number of the shard, the number of the page in it, and
+//! the offset of the room in the page. A shard's pages are created in order. The first two have one
+//! size; each later page is as large as all earlier ones together, up to the largest offset.
 
 use std::sync::OnceLock;
 
@@ -15,18 +15,18 @@ use super::id::LOCATION_BITS;
 use super::room::{Page, RoomRef};
 use crate::protocol::room::RoomSize;
 
-/// How many bits of a location say which of its shard's pages it is in.
+/// The number of bits of a location that are the number of the page in its shard.
 const PAGE_BITS: u32 = 5;
 
-/// The most pages of a shard.
+/// The largest number of pages of a shard.
 const PAGES: usize = 1 << PAGE_BITS;
 
-/// The most rooms in a shard's first page, as a power of two.
+/// The largest size of a shard's first page, as a power of two.
 const FIRST_BITS: u32 = 6;
 
-/// Rooms, as many as were ever needed.
+/// The rooms of all shards, in pages that are created as they are needed.
 pub(super) struct Pages<T> {
-    /// Those of one shard after the other.
+    /// The pages of one shard after the other.
     pages: Box<[CachePadded<OnceLock<Page<T>>>]>,
     size: RoomSize,
     /// The number of bits of an offset in the first page, and in the largest.
@@ -35,7 +35,8 @@ pub(super) struct Pages<T> {
 }
 
 impl<T> Pages<T> {
-    /// For so many shards, whose first pages need not have more than `rooms` rooms.
+    /// Creates the pages of that many shards. A first page has room for `rooms` rooms, up to a
+    /// limit.
     pub(super) fn new(size: RoomSize, shards: u32, rooms: u32) -> Pages<T> {
         let shard_bits = shards.next_power_of_two().trailing_zeros();
         let page = || CachePadded::new(OnceLock::new());
@@ -47,30 +48,30 @@ impl<T> Pages<T> {
         }
     }
 
-    /// The room at that location, if there is one.
+    /// Returns the room at that location, if its page exists.
     #[inline]
     pub(super) fn at(&self, location: u32) -> Option<RoomRef<'_, T>> {
         self.pages.get((location >> self.offset_bits) as usize)?.get()?.at(location)
     }
 
-    /// The number of the shard that a room is in.
+    /// Returns the number of a room's shard.
     #[inline]
     pub(super) fn shard_of(&self, location: u32) -> usize {
         (location >> self.offset_bits) as usize / PAGES
     }
 
-    /// The number of the page that a room is in, among those of its shard.
+    /// Returns the number of a room's page within its shard.
     pub(super) fn number_of(&self, location: u32) -> u32 {
         (location >> self.offset_bits) % PAGES as u32
     }
 
-    /// That page of that shard, if it is there, and the location of its first room.
+    /// Returns that page of that shard, if it exists, and the location of its first room.
     pub(super) fn page(&self, shard: usize, number: u32) -> Option<(&Page<T>, u32)> {
         let place = shard * PAGES + number as usize;
         Some((self.pages[place].get()?, (place as u32) << self.offset_bits))
     }
 
-    /// All rooms that ever were.
+    /// Returns all rooms of all pages, open or not.
     pub(super) fn all(&self) -> impl Iterator<Item = RoomRef<'_, T>> {
         (0..).zip(&*self.pages).flat_map(move |(place, page)| {
             let (page, start) = (page.get(), place << self.offset_bits);
@@ -80,15 +81,17 @@ impl<T> Pages<T> {
         })
     }
 
-    /// Makes a page of vacant rooms in that shard, unless somebody has just done so, and yields its
-    /// number; `None` if there can be no more.
+    /// Creates a page of vacant rooms in that shard and returns its number. If the last page has
+    /// vacant rooms again, that page is returned. Returns `None` if the shard can have no more
+    /// pages.
     #[cold]
     pub(super) fn grow(&self, shard: usize) -> Option<u32> {
         let pages = &self.pages[shard * PAGES..][..PAGES];
         let number = pages.iter().take_while(|page| page.get().is_some()).count();
         if let Some(last) = number.checked_sub(1) {
-            // Without this each of those who found no vacant room at once would make a page.
-            if pages[last].get().is_some_and(|page| page.hints.any(0)) {
+            // Without this check, each of several callers that found no vacant room would create a
+            // page.
+            if pages[last].get().is_some_and(|page| page.hints().any(0)) {
                 return Some(last as u32);
             }
         }

@@ -2,94 +2,78 @@
 //!
 //! # Invariant
 //!
-//! A seat keeps its lobby where it is, holds one head inside its room, and one bit of the room's
-//! bitmap. It gives back both exactly once, the bit first.
+//! A seat keeps its lobby, and one member inside its room. Dropping it makes that member leave,
+//! once. The lobby of a seat is the one that seated it: the constructors below are the only ones.
+#![allow(unsafe_code)]
 
 use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Deref;
 
-use super::id::MARK_SHIFT;
-use super::room::{RoomRef, TakenSeat};
-use super::room_cell::Entered;
-use super::{Lobby, RoomId};
+use super::room::{RoomRef, Seated};
+use super::{JoinError, JoinRoomError, Lobby, RoomId};
 use crate::error::QuorumError;
 
-/// What [`Seat`] and [`OwnedSeat`] share.
+/// The fields and operations that [`Seat`] and [`OwnedSeat`] share. `L` is a reference or an `Arc`:
+/// it yields the same lobby each time.
 pub(super) struct SeatInner<T, L: Deref<Target = Lobby<T>>> {
     lobby: L,
-    /// `None` once the head has left.
+    /// `None` once the member has left.
     seated: Option<Seated>,
-}
-
-const NUMBER_BITS: u32 = 12;
-const _: () = assert!(Lobby::<()>::MAX_SEATS <= 1 << NUMBER_BITS);
-const _: () = assert!(NUMBER_BITS < u64::BITS - MARK_SHIFT);
-
-/// A head that has got in and sat down.
-pub(super) struct Seated {
-    /// The room's id, with the seat in place of the mark: its number, and above that whether it
-    /// completed the quorum.
-    packed: RoomId,
-    inside: Entered,
-}
-
-impl Seated {
-    #[inline]
-    pub(super) fn new(location: u32, entered: TakenSeat, completed_quorum: bool) -> Seated {
-        let TakenSeat { inside, number, word } = entered;
-        let seat = u32::from(completed_quorum) << NUMBER_BITS | number;
-        Seated { packed: RoomId::new(seat, location, word.generation()), inside }
-    }
-
-    #[inline]
-    fn number(&self) -> u32 {
-        self.packed.mark() & ((1 << NUMBER_BITS) - 1)
-    }
 }
 
 impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
     #[inline]
-    pub(super) fn new(lobby: L, seated: Seated) -> Self {
-        SeatInner { lobby, seated: Some(seated) }
+    pub(super) fn join(lobby: L) -> Result<Self, JoinError> {
+        let seated = lobby.seat_anywhere()?;
+        Ok(SeatInner { lobby, seated: Some(seated) })
+    }
+
+    #[inline]
+    pub(super) fn join_room(lobby: L, id: RoomId) -> Result<Self, JoinRoomError> {
+        match lobby.seat_in(id) {
+            Ok(seated) => Ok(SeatInner { lobby, seated: Some(seated) }),
+            Err(refusal) => lobby.refuse(refusal),
+        }
+    }
+
+    #[inline]
+    pub(super) fn join_room_or_any(lobby: L, id: RoomId) -> Result<Self, JoinError> {
+        let seated = lobby.seat_in_or_anywhere(id)?;
+        Ok(SeatInner { lobby, seated: Some(seated) })
     }
 
     #[inline]
     fn seated(&self) -> &Seated {
-        self.seated.as_ref().expect("a head that has not left")
+        self.seated.as_ref().expect("a member that has not left")
     }
 
     fn id(&self) -> RoomId {
-        self.seated().packed.with_mark(self.lobby.mark)
-    }
-
-    fn completed_quorum(&self) -> bool {
-        self.seated().packed.mark() >> NUMBER_BITS != 0
+        self.seated().room_id(self.lobby.mark)
     }
 
     #[inline]
     fn at(&self) -> RoomRef<'_, T> {
-        self.lobby
-            .pages
-            .at(self.seated().packed.location())
-            .expect("the page of a room with a head inside")
+        self.lobby.pages.at(self.seated().location()).expect("the page of a room with a member")
     }
 
     fn members(&self) -> u32 {
-        self.at().room.read().held(self.lobby.size)
+        self.at().read().held(self.lobby.size)
     }
 
     fn state(&self) -> &T {
-        self.at().room.get(&self.seated().inside)
+        let seated = self.seated();
+        // SAFETY: this lobby seated the member at that location, and a location finds the same room
+        // for as long as the lobby exists (`Pages`).
+        unsafe { self.at().state(seated) }
     }
 
     fn start(&self) -> Result<u32, QuorumError> {
         let quorum = self.lobby.quorum;
-        let room = self.at().room;
-        match room.set_lock(self.seated().packed.generation(), true, quorum, self.lobby.size) {
+        match self.at().set_lock(self.seated().generation(), true, quorum) {
             Some(Ok(members)) => Ok(members),
             Some(Err(members)) => Err(QuorumError { occupied: members, quorum }),
-            None => unreachable!("the room of a head that has not left is open"),
+            None => unreachable!("the room of a member that has not left is open"),
         }
     }
 }
@@ -97,17 +81,21 @@ impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
 impl<T, L: Deref<Target = Lobby<T>>> Drop for SeatInner<T, L> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(seated) = self.seated.take() {
-            self.lobby.leave(seated.packed.location(), seated.number(), seated.inside);
-        }
+        let Some(seated) = self.seated.take() else { return };
+        let Some(at) = self.lobby.pages.at(seated.location()) else { return };
+        // SAFETY: as in `state`.
+        let departure = unsafe { at.leave(seated) };
+        self.lobby.left(at, departure);
     }
 }
 
-/// The methods of both seats. `$lobby` and `$join` tell the examples how to join.
+/// The methods of both seats. `$join` is the call that joins in the examples.
 macro_rules! seat {
     ([$($generics:tt)*], $seat:ty, $name:literal, $join:literal) => {
         impl<$($generics)*> $seat {
-            /// The room's id.
+            /// Returns the room's id.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Lobby;
@@ -120,8 +108,12 @@ macro_rules! seat {
                 self.0.id()
             }
 
-            /// This seat's number in its room, from 0. No other seat of the room has it meanwhile;
-            /// it was the lowest free one when its holder joined.
+            /// Returns this seat's number in its room, counted from 0.
+            ///
+            /// No other seat of the room has that number until this one is dropped. It was the
+            /// lowest free number when its holder joined.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Lobby;
@@ -134,10 +126,16 @@ macro_rules! seat {
                 self.0.seated().number()
             }
 
-            /// How many are in the room, this seat's holder included.
+            /// Returns the number of members of the room, this seat's holder included.
             ///
-            /// Exact at an instant within the call. An acquire operation: who reads that a member
-            /// has left sees what it wrote.
+            /// The number is exact at an instant within the call.
+            ///
+            /// # Memory ordering
+            ///
+            /// Acquire: if this call observes that a member has left, what that member wrote before
+            /// is visible.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Lobby;
@@ -150,7 +148,10 @@ macro_rules! seat {
                 self.0.members()
             }
 
-            /// The room's state, made when the room opened, and there until its last seat goes.
+            /// Returns the room's state. It was made when the room opened, and is dropped after the
+            /// room's last seat.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Lobby;
@@ -163,8 +164,10 @@ macro_rules! seat {
                 self.0.state()
             }
 
-            /// True if it was this join that completed the room's quorum: of all that raise the
-            /// members from below the quorum to it, each time exactly one.
+            /// Returns true if this join raised the number of members from below the quorum to the
+            /// quorum. Each time the room reaches its quorum, exactly one join does.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Lobby;
@@ -174,22 +177,29 @@ macro_rules! seat {
             /// # Ok::<(), headcount::JoinError>(())
             /// ```
             pub fn completed_quorum(&self) -> bool {
-                self.0.completed_quorum()
+                self.0.seated().completed_quorum()
             }
 
-            /// Locks the room if and only if at least as many as its quorum are in it at that
-            /// instant, and says how many are. Nobody joins a locked room; who is in it may leave.
+            /// Locks the room if and only if it has at least its quorum of members at that instant,
+            /// and returns their number.
             ///
-            /// A room that is locked already stays so.
+            /// A locked room admits no new member; its members may leave. A room that is locked
+            /// already stays locked.
             ///
             /// # Errors
             ///
-            /// [`QuorumError`] if the quorum is not there (any more). Nothing is changed then.
+            /// [`QuorumError`] if the room has fewer members. The room is unchanged then.
             ///
             /// # Cost
             ///
-            /// A load and a compare-exchange, repeated for as long as others join or leave in
-            /// between.
+            /// A load and a compare-exchange, repeated if other members join or leave in between.
+            ///
+            /// # Memory ordering
+            ///
+            /// Acquire: if the number observes that a member has left, what that member wrote
+            /// before is visible.
+            ///
+            /// # Examples
             ///
             /// ```
             /// # use headcount::Lobby;
@@ -198,7 +208,7 @@ macro_rules! seat {
             /// assert_eq!(seat.start().unwrap_err().occupied, 1);
             #[doc = concat!("let other = ", $join, "?;")]
             /// assert_eq!(seat.start(), Ok(2));
-            /// assert!(lobby.join_room(seat.room_id()).unwrap_err().reason.is_locked());
+            /// assert!(lobby.join_room(seat.room_id()).unwrap_err().is_locked());
             /// # Ok::<(), headcount::JoinError>(())
             /// ```
             pub fn start(&self) -> Result<u32, QuorumError> {
@@ -219,9 +229,12 @@ macro_rules! seat {
 
 /// A numbered place in a room of a [`Lobby`].
 ///
-/// Returned by [`Lobby::join`] and its kin. Dropping it gives the place back, on whatever thread and
-/// also while panicking; the last seat of a room closes it. A seat that is leaked with
-/// [`core::mem::forget`] keeps its place for as long as the lobby lives.
+/// Returned by [`Lobby::join`], [`Lobby::join_room`] and [`Lobby::join_room_or_any`]. Dropping it
+/// frees the place, on any thread and also while panicking. Dropping the last seat of a room closes
+/// the room. A seat that is leaked with [`core::mem::forget`] keeps its place for as long as the
+/// lobby exists.
+///
+/// # Examples
 ///
 /// ```
 /// let lobby = headcount::Lobby::new(7);
@@ -231,14 +244,18 @@ macro_rules! seat {
 /// assert_eq!(lobby.stats().rooms, 0);
 /// # Ok::<(), headcount::JoinError>(())
 /// ```
-#[must_use = "the place is given back as soon as the seat is dropped"]
+#[must_use = "the place is freed as soon as the seat is dropped"]
 pub struct Seat<'a, T = ()>(pub(super) SeatInner<T, &'a Lobby<T>>);
 
 seat!(['a, T], Seat<'a, T>, "Seat", "lobby.join()");
 
 /// A numbered place in a room of a [`Lobby`] behind an `Arc`.
 ///
-/// Returned by [`Lobby::join_owned`] and its kin; otherwise the same as [`Seat`].
+/// Returned by [`Lobby::join_owned`], [`Lobby::join_room_owned`] and
+/// [`Lobby::join_room_or_any_owned`]. It is not tied to a borrow and keeps the lobby alive;
+/// otherwise it is the same as [`Seat`].
+///
+/// # Examples
 ///
 /// ```
 /// use std::sync::Arc;
@@ -249,7 +266,7 @@ seat!(['a, T], Seat<'a, T>, "Seat", "lobby.join()");
 /// assert_eq!(lobby.stats().members, 0);
 /// # Ok::<(), headcount::JoinError>(())
 /// ```
-#[must_use = "the place is given back as soon as the seat is dropped"]
+#[must_use = "the place is freed as soon as the seat is dropped"]
 pub struct OwnedSeat<T = ()>(pub(super) SeatInner<T, Arc<Lobby<T>>>);
 
 seat!([T], OwnedSeat<T>, "OwnedSeat", "lobby.clone().join_owned()");

@@ -1,56 +1,61 @@
-//! The word of a cell: who uses the cell's entry, and who of its home lives elsewhere.
+//! The word of a keyed cell: its state, and how many of the cell's keys live in the overflow map.
 //!
 //! # Invariant
 //!
 //! ```text
-//! bit 63       CONFLICT: somebody has gone apart since the cell became busy
-//! bits 52..63  the tag: some bits of the entry's hash, and one that is set in every tag
-//! bits 40..52  arrivals: callers who are going apart
-//! bits 28..40  nodes: keys at home here that live in the map; at its greatest, that many or more
-//! bits  0..28  refs: permits and handles of the entry, and callers who look at it
+//! bit 63       CONFLICT: an overflow insert has begun since the cell became busy
+//! bits 52..63  tag: 10 bits of the entry's hash, and one bit that is set in every tag
+//! bits 40..52  inserts: overflow inserts in progress
+//! bits 28..40  nodes: keys of this cell in the overflow map; the greatest value means "that many
+//!              or more"
+//! bits  0..28  refs: permits and handles of the entry, and callers that look at it
 //! ```
 //!
-//! | tag  | refs | the cell is                                                                      |
-//! |------|------|----------------------------------------------------------------------------------|
-//! | set  | some | *open*: the entry is there, and stays while there are refs                      |
-//! | set  | none | *busy*: the entry's place belongs to who moves in, or has given up the last ref |
-//! | none | none | *vacant*; who wants to move in may do so if there are no arrivals                |
+//! | tag  | refs | the cell is                                                              |
+//! |------|------|--------------------------------------------------------------------------|
+//! | set  | some | *open*: the entry is there, and stays while there are refs               |
+//! | set  | none | *busy*: the caller that fills or clears the cell owns the entry's memory |
+//! | none | none | *vacant*; *claimable*, if no overflow insert is in progress              |
 //!
-//! A key lives in its home cell, as the entry, or apart, as a node in the map; never in both and
-//! never twice. What makes it so:
+//! The hash of a key chooses its cell. A living key is either the entry of that cell or a node of
+//! the overflow map, never both and never twice, because of two rules:
 //!
-//! - *To go apart*, a caller becomes an arrival first, by a step from a word that shows the entry
-//!   not to be its key; then it inserts the node, and then the arrival becomes a node of the count.
-//! - *To move in*, a caller makes a vacant cell busy that has no arrivals, then looks into the map if
-//!   there are nodes, and then opens the cell if nobody has gone apart meanwhile.
+//! - *Overflow insert*: the caller first counts its insert, in a step from a word that shows that
+//!   the entry is not its key; then it inserts the node; then it turns the insert into a counted
+//!   node.
+//! - *Claim*: the caller makes a claimable cell busy, then looks into the map if nodes are counted,
+//!   and opens the cell only if CONFLICT is not set.
 //!
-//! So whoever goes apart before the cell is busy has inserted its node by then, where the look finds
-//! it; and who goes apart later is seen as CONFLICT, or comes when the cell is open, to another key's
-//! entry. Nobody waits: who is in somebody's way goes apart, or tries again because another has got
-//! further.
+//! A cell with an overflow insert in progress is not claimable. So an insert that began before a
+//! claim has published its node, and the claimer finds it. An insert that begins while the cell is
+//! busy sets CONFLICT, and the claim fails to open. One that begins when the cell is open does so
+//! because the entry is another key.
+//!
+//! No caller waits for another: a caller that finds the cell in use inserts into the map, and a
+//! caller that has lost a race tries again because another caller made progress.
 //!
 //! # Memory ordering
 //!
-//! Every change is a read-modify-write, so each release in here is acquired by everybody who
-//! changes the word later with Acquire: those who move in, and those who go apart. That orders a
-//! key's lives, wherever they are.
+//! Every change is a read-modify-write. So each release here is acquired by every later change with
+//! Acquire: claims and overflow inserts. That orders the lives of a key, wherever they are.
 
+use crate::protocol::mutants::{mutant, ordering};
 use crate::sync::{AtomicU64, Ordering};
 
 const NODE: u64 = 1 << 28;
-const ARRIVAL: u64 = 1 << 40;
+const INSERT: u64 = 1 << 40;
 const TAG: u64 = 1 << 52;
 const CONFLICT: u64 = 1 << 63;
 
 const REFS: u64 = NODE - 1;
-const NODES: u64 = ARRIVAL - NODE;
-const ARRIVALS: u64 = TAG - ARRIVAL;
+const NODES: u64 = INSERT - NODE;
+const INSERTS: u64 = TAG - INSERT;
 const TAGS: u64 = CONFLICT - TAG;
 
-/// The most permits and handles of one key.
-pub(crate) const MOST_REFS: u32 = REFS as u32;
+/// The greatest number of refs of one entry.
+pub(crate) const MAX_REFS: u32 = REFS as u32;
 
-/// The tag of a hash, in its place.
+/// The tag of a hash, shifted to its place in the word.
 #[derive(Clone, Copy)]
 pub(crate) struct Tag(u64);
 
@@ -81,31 +86,33 @@ impl CellWord {
         !self.is_open() && self.0 & TAGS != 0
     }
 
-    /// Vacant, without arrivals.
+    /// Returns whether the cell is vacant and no overflow insert is in progress.
     #[inline]
     pub(crate) fn is_claimable(self) -> bool {
-        self.0 & !NODES == 0
+        let ignored = if mutant!("cell-claim-beside-inserts") { INSERTS } else { 0 };
+        self.0 & !(NODES | ignored) == 0
     }
 
-    /// Keys at home here may live in the map.
+    /// Returns whether keys of this cell may be in the overflow map.
     #[inline]
     pub(crate) fn has_nodes(self) -> bool {
-        self.0 & (NODES | ARRIVALS) != 0
+        self.0 & (NODES | INSERTS) != 0
     }
 
-    /// Open, with one ref.
+    /// Returns whether the cell is open with exactly one ref.
     #[inline]
-    pub(crate) fn is_sole(self) -> bool {
+    pub(crate) fn has_one_ref(self) -> bool {
         self.0 & REFS == 1
     }
 
-    /// Where the count of nodes has come to its end, it says nothing any more, and stays.
+    /// Returns whether the count of nodes is exact. Once it has reached its greatest value, it
+    /// stays there.
     fn counts_nodes(self) -> bool {
         self.0 & NODES != NODES
     }
 }
 
-/// The word, and all that happens to it.
+/// The atomic word of a cell, and the only place where it changes.
 pub(crate) struct CellState(AtomicU64);
 
 impl CellState {
@@ -115,71 +122,83 @@ impl CellState {
 
     #[inline]
     pub(crate) fn read(&self) -> CellWord {
-        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`: who reads that a entry
-        // has gone sees what its holders wrote.
-        CellWord(self.0.load(Ordering::Acquire))
+        // Acquire: pairs with the Release of `release`, `release_last` and `vacate`. A caller that
+        // reads that an entry has gone sees what the holders of its refs wrote.
+        CellWord(self.0.load(ordering!("cell-read", Acquire => Relaxed)))
     }
 
-    /// As [`read`](Self::read), for who goes on to a swap that checks what was read.
+    /// As [`read`](Self::read), for a caller that goes on to a compare-exchange from this word.
     #[inline]
     pub(crate) fn peek(&self) -> CellWord {
-        // Relaxed: the swap synchronises.
+        // Relaxed: the compare-exchange synchronises.
         CellWord(self.0.load(Ordering::Relaxed))
     }
 
     #[inline]
     fn swap(&self, seen: CellWord, after: u64, success: Ordering) -> Result<CellWord, CellWord> {
-        // Relaxed on failure: decides only what to try next.
+        // Relaxed on failure: the result only decides what is tried next.
         match self.0.compare_exchange(seen.0, after, success, Ordering::Relaxed) {
             Ok(_) => Ok(CellWord(after)),
             Err(now) => Err(CellWord(now)),
         }
     }
 
-    /// Takes a ref of an open cell. Yields what the word became.
+    /// Takes a ref of an open cell. Returns what the word became.
     #[inline]
-    pub(crate) fn pin(&self, seen: CellWord) -> Result<CellWord, CellWord> {
+    pub(crate) fn take_ref(&self, seen: CellWord) -> Result<CellWord, CellWord> {
         debug_assert!(seen.is_open());
         assert!(seen.0 & REFS < REFS, "too many permits and handles of one key");
-        // Acquire: pairs with the Release of `open`: the entry is there.
-        self.swap(seen, seen.0 + 1, Ordering::Acquire)
+        // Acquire: pairs with the Release of `open`, so that the entry's fields are visible.
+        self.swap(seen, seen.0 + 1, ordering!("cell-take-ref", Acquire => Relaxed))
     }
 
-    /// Gives up a ref. True if it was the last, and the cell is busy.
+    /// Gives up a ref. Returns whether it was the last; the cell is busy then, and the caller's.
     #[inline]
-    pub(crate) fn leave(&self) -> bool {
-        // Release: pairs with the Acquire of `claim`, `arrive` and `read`, and with that of the last
-        // `leave`: the next entry, the next life of the key, and the end of this one come after all
-        // that was done under this ref. Acquire: the last one clears, after all others.
-        CellWord(self.0.fetch_sub(1, Ordering::AcqRel)).is_sole()
+    pub(crate) fn release(&self) -> bool {
+        // Release: pairs with the Acquire of `claim`, `begin_insert`, `read` and the last
+        // `release`. The next entry, the key's next life and the end of this life come after all
+        // that was done under this ref.
+        // Acquire: pairs with the Release of the earlier calls. The last caller clears the entry
+        // after all that was done under the other refs.
+        let order = ordering!(
+            "cell-release-acquires-only", AcqRel => Acquire;
+            "cell-release-releases-only", AcqRel => Release
+        );
+        CellWord(self.0.fetch_sub(1, order)).has_one_ref()
     }
 
-    /// Gives up the last ref. The cell is busy then if there is something to clear, or else vacant.
-    /// False if the word is not what was seen.
+    /// Gives up the last ref, if the word is still as it was seen. The cell is busy then if the
+    /// entry is to be cleared, or else vacant. Returns whether the word was as it was seen.
     #[inline]
-    pub(crate) fn leave_last(&self, seen: CellWord, clears: bool) -> bool {
-        debug_assert!(seen.is_sole());
-        let after = if clears { seen.0 - 1 } else { seen.0 & (NODES | ARRIVALS) };
-        // AcqRel: as in `leave`.
-        self.swap(seen, after, Ordering::AcqRel).is_ok()
+    pub(crate) fn release_last(&self, seen: CellWord, clears: bool) -> bool {
+        debug_assert!(seen.has_one_ref());
+        let after = if clears { seen.0 - 1 } else { seen.0 & (NODES | INSERTS) };
+        // AcqRel: as in `release`.
+        let order = ordering!(
+            "cell-release-last-acquires-only", AcqRel => Acquire;
+            "cell-release-last-releases-only", AcqRel => Release
+        );
+        self.swap(seen, after, order).is_ok()
     }
 
-    /// Makes a cell that is to let busy.
+    /// Makes a claimable cell busy.
     #[inline]
     pub(crate) fn claim(&self, seen: CellWord, tag: Tag) -> Result<CellWord, CellWord> {
         debug_assert!(seen.is_claimable());
-        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`, so that the place is
-        // free; with that of `settle`, so that the look into the map finds the node; and with that of
-        // `remove_node`, for what the node's holders wrote.
-        self.swap(seen, seen.0 | tag.0, Ordering::Acquire)
+        // Acquire: pairs with the Release of
+        // - `release`, `release_last` and `vacate`: the entry's memory is free;
+        // - `finish_insert`: the look into the map finds the node;
+        // - `remove_node`: the writes of that node's holders are visible.
+        self.swap(seen, seen.0 | tag.0, ordering!("cell-claim", Acquire => Relaxed))
     }
 
-    /// Opens a busy cell, with one ref. `None`, and the cell is still busy, if somebody has gone apart.
+    /// Opens a busy cell, with one ref. Returns `None`, and leaves the cell busy, if an overflow
+    /// insert has begun since the claim.
     #[inline]
     pub(crate) fn open(&self, mut seen: CellWord) -> Option<CellWord> {
-        while seen.0 & CONFLICT == 0 {
-            // Release: pairs with the Acquire of `pin`.
-            match self.swap(seen, seen.0 + 1, Ordering::Release) {
+        while mutant!("cell-open-despite-conflict") || seen.0 & CONFLICT == 0 {
+            // Release: pairs with the Acquire of `take_ref`, which sees the entry's fields.
+            match self.swap(seen, seen.0 + 1, ordering!("cell-open", Release => Relaxed)) {
                 Ok(opened) => return Some(opened),
                 Err(now) => seen = now,
             }
@@ -189,44 +208,49 @@ impl CellState {
 
     /// Makes a busy cell vacant.
     pub(crate) fn vacate(&self) {
-        // Release: pairs with the Acquire of `claim`, `arrive` and `read`, as in `leave`.
-        self.0.fetch_and(NODES | ARRIVALS, Ordering::Release);
+        // Release: pairs with the Acquire of `claim`, `begin_insert` and `read`, as in `release`.
+        self.0.fetch_and(NODES | INSERTS, ordering!("cell-vacate", Release => Relaxed));
     }
 
-    /// Becomes an arrival.
-    pub(crate) fn arrive(&self, seen: CellWord) -> Result<CellWord, CellWord> {
-        assert!(seen.0 & ARRIVALS < ARRIVALS, "too many callers at once");
-        let met = if seen.is_busy() { CONFLICT } else { 0 };
-        // Acquire: pairs with the Release of `leave`, `leave_last` and `vacate`: the key's next life, in
-        // the map, comes after all that was done in this one.
-        self.swap(seen, (seen.0 + ARRIVAL) | met, Ordering::Acquire)
+    /// Counts an overflow insert, and sets CONFLICT if the cell is busy.
+    pub(crate) fn begin_insert(&self, seen: CellWord) -> Result<CellWord, CellWord> {
+        assert!(seen.0 & INSERTS < INSERTS, "too many callers at once");
+        let conflicts = seen.is_busy() && !mutant!("cell-insert-without-conflict");
+        let conflict = if conflicts { CONFLICT } else { 0 };
+        // Acquire: pairs with the Release of `release`, `release_last` and `vacate`. The key's next
+        // life, in the map, comes after all that was done in this one.
+        let order = ordering!("cell-begin-insert", Acquire => Relaxed);
+        self.swap(seen, (seen.0 + INSERT) | conflict, order)
     }
 
-    /// Becomes an arrival, for who has a ref of a entry of another key.
-    pub(crate) fn arrive_beside(&self) {
-        while self.arrive(self.peek()).is_err() {}
+    /// Ends an overflow insert that has not inserted a node.
+    pub(crate) fn abandon_insert(&self) {
+        // Relaxed: the caller has changed nothing.
+        self.0.fetch_sub(INSERT, Ordering::Relaxed);
     }
 
-    /// An arrival that has not inserted a node goes.
-    pub(crate) fn turn_back(&self) {
-        // Relaxed: it has changed nothing.
-        self.0.fetch_sub(ARRIVAL, Ordering::Relaxed);
+    /// Ends an overflow insert that has inserted its node, and counts the node.
+    pub(crate) fn finish_insert(&self) {
+        self.change(|seen| {
+            let counts = seen.counts_nodes() && !mutant!("cell-insert-uncounted");
+            seen.0 - INSERT + if counts { NODE } else { 0 }
+        });
     }
 
-    /// An arrival has inserted its node.
-    pub(crate) fn settle(&self) {
-        self.change(|seen| seen.0 - ARRIVAL + if seen.counts_nodes() { NODE } else { 0 });
-    }
-
-    /// A node has been removed from the map.
+    /// Uncounts a node that was removed from the map.
     pub(crate) fn remove_node(&self) {
-        self.change(|seen| seen.0 - if seen.counts_nodes() { NODE } else { 0 });
+        self.change(|seen| {
+            debug_assert!(seen.0 & NODES > 0);
+            seen.0 - if seen.counts_nodes() { NODE } else { 0 }
+        });
     }
 
     fn change(&self, after: impl Fn(CellWord) -> u64) {
         let mut seen = self.peek();
-        // Release: pairs with the Acquire of `claim`.
-        while let Err(now) = self.swap(seen, after(seen), Ordering::Release) {
+        // Release: pairs with the Acquire of `claim`. No model can see `finish_insert` without it,
+        // since the lock of the models' map orders the node as well; `remove_node` is seen.
+        let order = ordering!("cell-change", Release => Relaxed);
+        while let Err(now) = self.swap(seen, after(seen), order) {
             seen = now;
         }
     }

@@ -1,40 +1,43 @@
-//! A room's word: how many are inside, on which seats, and in which of its lives the room is.
+//! A room's word: how many members are inside, which seats they have, and the room's generation.
 //!
-//! It has the shape of a slot, but is none: a slot's count moves alone, and here count, seats, lock and
-//! generation have to move in one step. A lock must hold for the very head count at which it was set,
-//! the last head out must close the room, and an id must not outlive its room between two looks.
+//! The word has the shape of a slot but is not a [`slot`](super::slot): a slot's count changes
+//! alone, while here count, seats, lock and generation change in one step. A lock holds for exactly
+//! the count at which it was set, the last member to leave closes the room, and an id stops working
+//! in the step that closes its room.
 //!
 //! # Invariant
 //!
-//! As in every slot, the count goes up to a fixed ceiling and the flags stand above it, so that one
-//! compare with a constant says whether there is a place.
+//! As in a slot, the count goes up to a fixed ceiling and the flags stand above it, so that one
+//! compare with a constant decides whether a place is free.
 //!
 //! ```text
-//! bit 63       CLOSED: nobody new gets in
-//! bit 62       BUSY: somebody prepares or clears the room and owns all of it
+//! bit 63       CLOSED: the room admits no new member
+//! bit 62       BUSY: one thread owns the room, to make or to drop its state
 //! bits 48..62  the count, with the CEILING at its top
 //! bits 24..48  the seats that are taken, for rooms of up to 24 seats
-//! bits  0..24  the generation: which of its lives the room is in, or goes to next
+//! bits  0..24  the generation of the room, or the next one where the room is vacant
 //! ```
 //!
-//! | heads | CLOSED | BUSY  | the room is                                                |
-//! |-------|--------|-------|------------------------------------------------------------|
-//! | some  | clear  | clear | *open*                                                     |
-//! | some  | set    | clear | *locked*: those inside stay, nobody new gets in            |
-//! | none  | set    | set   | *busy*: its state is being made or dropped                 |
-//! | none  | set    | clear | *vacant*: to be opened under the generation that it bears  |
-//! | none  | set    | clear | *retired*, if the generation is 0: never opened again      |
+//! | members | CLOSED | BUSY  | the room is                                               |
+//! |---------|--------|-------|-----------------------------------------------------------|
+//! | some    | clear  | clear | *open*                                                    |
+//! | some    | set    | clear | *locked*: members stay or leave, new ones are refused     |
+//! | none    | set    | set   | *busy*: its state is being made or dropped                |
+//! | none    | set    | clear | *vacant*: to be opened under the generation in the word   |
+//! | none    | set    | clear | *retired*, if the generation is 0: never opened again     |
 //!
-//! There is no other word. The head that leaves last closes the room, and moves the generation on,
-//! in the step in which it leaves, so that an open room is never empty.
+//! No other combination occurs. The last member to leave closes the room and advances the
+//! generation in the same step, so an open room is never empty.
 //!
-//! A gate is entered by an addition that is checked afterwards. Here that would let a caller with an
-//! old id be a head of the room's next word for a moment, which `members`, the quorum and those who
-//! find the room full could see. So places are claimed and given back by a compare-exchange that
-//! covers count, lock and generation: nothing is added that is not admitted, and there is no surplus.
-//! A caller repeats it only if others have come or gone in between. In rooms of up to 24 seats the
-//! same step takes and frees the numbered seat; larger ones have a bitmap beside the word.
+//! A gate is entered by an addition that is checked afterwards. Here such an addition would count a
+//! caller with an old id as a member of the room's next generation for a moment, where readers of
+//! `members`, the quorum and other callers could see it. Places are therefore taken and returned by
+//! a compare-exchange over count, lock and generation: only admitted callers are counted, and there
+//! is no surplus. A caller repeats the exchange only if another call has changed the word in
+//! between. In rooms of up to 24 seats the same step takes or frees the numbered seat; larger rooms
+//! keep a bitmap beside the word.
 
+use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::seat_bitmap::lowest_free;
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU64, Ordering};
@@ -43,22 +46,23 @@ const CLOSED: u64 = 1 << 63;
 const BUSY: u64 = 1 << 62;
 const CEILING: u64 = 1 << 61;
 
-/// The number of bits of a generation, and the last one.
+/// The number of bits of a generation.
 pub(crate) const GENERATION_BITS: u32 = 24;
+/// The last generation of a room.
 const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
 
-/// Where the count begins.
+/// The lowest bit of the count.
 const COUNT_SHIFT: u32 = 48;
 const ONE: u64 = 1 << COUNT_SHIFT;
 
-/// The most seats that fit into the word.
+/// The largest number of seats that fit into the word.
 const SMALL: u32 = COUNT_SHIFT - GENERATION_BITS;
 
-/// How many seats a room has.
+/// The number of seats of a room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct RoomSize {
     seats: u32,
-    /// The count of an empty room.
+    /// The count of an empty room, in place.
     empty: u64,
 }
 
@@ -72,13 +76,14 @@ impl RoomSize {
         self.seats
     }
 
-    /// Whether the word has the seats.
+    /// Returns whether the word holds the bitmap of seats.
     #[inline]
     pub(crate) fn is_small(self) -> bool {
         self.seats <= SMALL
     }
 
-    /// One head in the count, with its seat if the word has the seats.
+    /// Returns what one member adds to the word: one to the count, and the bit of its seat if the
+    /// room is small.
     #[inline]
     fn one(self, number: u32) -> u64 {
         let seat = if self.is_small() { 1 << (GENERATION_BITS + number) } else { 0 };
@@ -86,7 +91,7 @@ impl RoomSize {
     }
 }
 
-/// One reading of a room.
+/// A value of a room's word.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct RoomWord(u64);
 
@@ -100,25 +105,26 @@ impl RoomWord {
         self.0 as u32 & LAST_GENERATION
     }
 
-    /// Heads inside.
+    /// Returns the number of members.
     #[inline]
     pub(crate) fn held(self, size: RoomSize) -> u32 {
         (((self.0 & !(CLOSED | BUSY)) - size.empty) >> COUNT_SHIFT) as u32
     }
 
-    /// OpenRoom, with a free seat.
+    /// Returns whether the room is open and has a free seat.
     #[inline]
     pub(crate) fn admits(self) -> bool {
         self.0 < CEILING
     }
 
-    /// OpenRoom, with one free seat: there is no room that it would be better to fill.
+    /// Returns whether the room is open and has exactly one free seat, so that no room fits better.
     #[inline]
     pub(crate) fn has_last_seat(self) -> bool {
         self.0.wrapping_sub(CEILING - ONE) < ONE
     }
 
-    /// Whether that is the level at which the room is to be found.
+    /// Returns whether a search at that level may yield the room: `level` members and a free seat,
+    /// or vacant at level 0.
     #[inline]
     pub(crate) fn is_at(self, level: u32, size: RoomSize) -> bool {
         match level {
@@ -140,13 +146,14 @@ impl RoomWord {
         self.generation() != 0 && self == RoomWord::vacant(self.generation(), size)
     }
 
-    /// The lowest free seat, where the word has the seats.
+    /// Returns the lowest free seat of a small room.
     #[inline]
     fn next_seat(self) -> u32 {
         lowest_free(self.0 >> GENERATION_BITS)
     }
 
-    /// With one head fewer; without the last, the room is busy and in its next generation.
+    /// Returns the word without one member. Without its last member a room is busy, and in its next
+    /// generation.
     #[inline]
     fn without(self, number: u32, size: RoomSize) -> RoomWord {
         if self.held(size) > 1 {
@@ -158,8 +165,9 @@ impl RoomWord {
 
     #[cold]
     fn emptied(self, size: RoomSize) -> RoomWord {
-        // After its last generation a room is retired: no id is ever used twice.
-        let next = (self.generation() + 1) & LAST_GENERATION;
+        // After its last generation a room is retired, so that no id is used twice.
+        let advance = u32::from(!mutant!("room-same-generation"));
+        let next = (self.generation() + advance) & LAST_GENERATION;
         RoomWord(RoomWord::vacant(next, size).0 | BUSY)
     }
 
@@ -168,18 +176,19 @@ impl RoomWord {
     }
 }
 
-/// Why a room lets nobody in.
+/// Why a room refuses a caller.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum RoomRefusal {
     Full,
     Locked,
-    /// Not opened yet under this generation.
+    /// The room is not open yet under this generation.
     Vacant,
-    /// Of another generation, or between two.
+    /// The room has another generation, or is busy.
     Gone,
 }
 
-/// Claims a place under a generation. Yields what the room became, and the seat if the word has it.
+/// Takes a place under a generation. Yields the new word and, in small rooms, the number of the
+/// seat.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum EnterRoom {
     Look { generation: u32 },
@@ -192,7 +201,7 @@ impl EnterRoom {
         seen: RoomWord,
         size: RoomSize,
     ) -> Step<EnterRoom, Result<(RoomWord, u32), RoomRefusal>> {
-        if seen.generation() != generation {
+        if seen.generation() != generation && !mutant!("room-any-generation") {
             Done(Err(RoomRefusal::Gone))
         } else if seen.admits() {
             Next(EnterRoom::Swap { seen })
@@ -215,16 +224,23 @@ impl EnterRoom {
     ) -> Step<EnterRoom, Result<(RoomWord, u32), RoomRefusal>> {
         match self {
             EnterRoom::Look { generation } => {
-                // Relaxed: the swap checks what was read.
+                // Relaxed: the exchange in `Swap` checks the value.
                 EnterRoom::decide(generation, RoomWord(word.load(Ordering::Relaxed)), size)
             }
             EnterRoom::Swap { seen } => {
                 let number = if size.is_small() { seen.next_seat() } else { 0 };
                 let entered = seen.0 + size.one(number);
-                // SeqCst: its Acquire pairs with the Release of `OpenRoom` and of every `LeaveRoom` before
-                // it. All of it pairs with `Lobby::offer`, see there.
+                // SeqCst. Its Acquire pairs with the Release of `OpenRoom` (the member sees the
+                // state), of `LeaveRoom` (it sees what earlier members wrote) and of `SetLock` (it
+                // sees what was written before the unlocking). As SeqCst it pairs with the removal
+                // of hints (`Lobby::offer`):
+                // - if this exchange comes first, the thread that removes the hint reads the new
+                //   word afterwards and hints at the room again;
+                // - if the removal comes first, the caller sees no hint afterwards and sets one.
+                // Loom cannot tell SeqCst from AcqRel here: its `load_seq_cst` has a fence.
                 // Relaxed on failure: decides only what to try next.
-                match word.compare_exchange(seen.0, entered, Ordering::SeqCst, Ordering::Relaxed) {
+                let order = ordering!("room-enter-no-acquire", SeqCst => Release);
+                match word.compare_exchange(seen.0, entered, order, Ordering::Relaxed) {
                     Ok(_) => Done(Ok((RoomWord(entered), number))),
                     Err(now) => EnterRoom::decide(seen.generation(), RoomWord(now), size),
                 }
@@ -233,7 +249,7 @@ impl EnterRoom {
     }
 }
 
-/// Gives one place back, with its seat if the word has it. Yields what the room became.
+/// Returns one place and, in small rooms, its seat. Yields the new word.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum LeaveRoom {
     Look { number: u32 },
@@ -244,16 +260,22 @@ impl LeaveRoom {
     #[inline(always)]
     pub(crate) fn step(self, word: &AtomicU64, size: RoomSize) -> Step<LeaveRoom, RoomWord> {
         match self {
-            // Relaxed: the swap checks what was read.
+            // Relaxed: the exchange in `Swap` checks the value.
             LeaveRoom::Look { number } => {
                 Next(LeaveRoom::Swap { number, seen: RoomWord(word.load(Ordering::Relaxed)) })
             }
             LeaveRoom::Swap { number, seen } => {
                 let left = seen.without(number, size);
-                // SeqCst: its Release pairs with the Acquire of `EnterRoom` and of the last `LeaveRoom`: who
-                // takes this place next, or drops the state, comes after all that was done in here.
-                // All of it pairs with `Lobby::offer`, see there. Relaxed on failure: as in `EnterRoom`.
-                match word.compare_exchange(seen.0, left.0, Ordering::SeqCst, Ordering::Relaxed) {
+                // SeqCst. Its Release pairs with the Acquire of `EnterRoom`, of readers, and of the
+                // last `LeaveRoom`: the next holder of the place, and the thread that drops the
+                // state, see all that this member wrote. Its Acquire is for the last member, which
+                // drops the state. As SeqCst it pairs with the removal of hints, as in `EnterRoom`.
+                // Relaxed on failure: decides only what to try next.
+                let order = ordering!(
+                    "room-leave-no-release", SeqCst => Acquire;
+                    "room-leave-no-acquire", SeqCst => Release;
+                );
+                match word.compare_exchange(seen.0, left.0, order, Ordering::Relaxed) {
                     Ok(_) => Done(left),
                     Err(now) => Next(LeaveRoom::Swap { number, seen: RoomWord(now) }),
                 }
@@ -262,7 +284,7 @@ impl LeaveRoom {
     }
 }
 
-/// Takes a vacant room for oneself, to open it under that generation. Yields whether it was had.
+/// Claims a vacant room, to open it under that generation. Yields whether this call claimed it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct ClaimRoom {
     pub(crate) generation: u32,
@@ -271,24 +293,26 @@ pub(crate) struct ClaimRoom {
 impl ClaimRoom {
     pub(crate) fn step(self, word: &AtomicU64, size: RoomSize) -> Step<ClaimRoom, bool> {
         let vacant = RoomWord::vacant(self.generation, size).0;
-        // Acquire: pairs with the Release of `VacateRoom`: the last word's state is gone.
-        // Relaxed on failure: nothing was had.
+        // Acquire, pairs with the Release of `VacateRoom`: the previous state has been dropped. No
+        // model can kill its weakening: every caller has read the word before with Acquire. It is
+        // kept so that the claim needs no promise by the caller. Relaxed on failure: nothing was
+        // claimed.
         let claimed =
             word.compare_exchange(vacant, vacant | BUSY, Ordering::Acquire, Ordering::Relaxed);
         Done(claimed.is_ok())
     }
 }
 
-/// Opens a room that one has claimed, with oneself inside, on seat 0. Yields what the room became.
+/// Opens a claimed room, with the caller as member on seat 0. Yields the new word.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct OpenRoom;
 
 impl OpenRoom {
     pub(crate) fn step(self, word: &AtomicU64, size: RoomSize) -> Step<OpenRoom, RoomWord> {
         let change = (CLOSED | BUSY) - size.one(0);
-        // SeqCst: its Release pairs with the Acquire of `EnterRoom`: who enters sees the state. All of it
-        // pairs with `Lobby::offer`, see there.
-        let before = word.fetch_sub(change, Ordering::SeqCst);
+        // SeqCst. Its Release pairs with the Acquire of `EnterRoom`: later members see the state.
+        // As SeqCst it pairs with the removal of hints, as in `EnterRoom`.
+        let before = word.fetch_sub(change, ordering!("room-open-no-release", SeqCst => Acquire));
         Done(RoomWord(before - change))
     }
 }
@@ -299,15 +323,16 @@ pub(crate) struct VacateRoom;
 
 impl VacateRoom {
     pub(crate) fn step(self, word: &AtomicU64) -> Step<VacateRoom, ()> {
-        // SeqCst: its Release pairs with the Acquire of `ClaimRoom`. All of it pairs with
-        // `Lobby::offer`, see there.
-        word.fetch_and(!BUSY, Ordering::SeqCst);
+        // SeqCst. Its Release pairs with the Acquire of `ClaimRoom` and of readers: the next state
+        // is made after the previous one was dropped. As SeqCst it pairs with the removal of hints,
+        // as in `EnterRoom`.
+        word.fetch_and(!BUSY, ordering!("room-vacate-no-release", SeqCst => Acquire));
         Done(())
     }
 }
 
-/// Locks or unlocks a room of some generation in which at least so many are inside. Yields how many
-/// are: `None` in another generation.
+/// Locks or unlocks a room of that generation if it has at least so many members. Yields the number
+/// of members, as an error if they are too few, or `None` if the generation is another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum SetLock {
     Look { generation: u32, locked: bool, at_least: u32 },
@@ -323,7 +348,7 @@ impl SetLock {
         let held = seen.held(size);
         if held == 0 {
             Done(None)
-        } else if held < at_least {
+        } else if held < at_least && !mutant!("room-start-without-quorum") {
             Done(Some(Err(held)))
         } else if seen == seen.with_lock(locked) {
             Done(Some(Ok(held)))
@@ -339,8 +364,10 @@ impl SetLock {
     ) -> Step<SetLock, Option<Result<u32, u32>>> {
         match self {
             SetLock::Look { generation, locked, at_least } => {
-                // Acquire: the answer is a reading: who reads that a head has left sees what it wrote.
-                let seen = RoomWord(word.load(Ordering::Acquire));
+                // Acquire, pairs with the Release of `LeaveRoom`: the call may return the count
+                // read here, and a caller that observes a leave sees what that member wrote.
+                let order = ordering!("room-lock-look-no-acquire", Acquire => Relaxed);
+                let seen = RoomWord(word.load(order));
                 if seen.generation() != generation {
                     return Done(None);
                 }
@@ -348,11 +375,23 @@ impl SetLock {
             }
             SetLock::Swap { locked, at_least, seen } => {
                 let set = seen.with_lock(locked);
-                // SeqCst: as a reading, as in `Look`; an unlocking pairs with `Lobby::offer`, see
-                // there. Acquire on failure: as in `Look`.
-                match word.compare_exchange(seen.0, set.0, Ordering::SeqCst, Ordering::Acquire) {
+                // SeqCst. Its Release pairs with the Acquire of `EnterRoom`: a caller that joins
+                // after an unlocking sees what was written before it. As SeqCst an unlocking pairs
+                // with the removal of hints, as in `EnterRoom`. No model can kill the weakening of
+                // its Acquire: the value was read before, with Acquire.
+                // Acquire on failure: the call may return the count read here, as in `Look`.
+                let (order, failure) = (
+                    ordering!("room-unlock-no-release", SeqCst => Acquire),
+                    ordering!("room-lock-retry-no-acquire", Acquire => Relaxed),
+                );
+                match word.compare_exchange(seen.0, set.0, order, failure) {
                     Ok(_) => Done(Some(Ok(seen.held(size)))),
-                    Err(now) if RoomWord(now).generation() != seen.generation() => Done(None),
+                    Err(now)
+                        if RoomWord(now).generation() != seen.generation()
+                            && !mutant!("room-lock-any-generation") =>
+                    {
+                        Done(None)
+                    }
                     Err(now) => SetLock::decide((locked, at_least), RoomWord(now), size),
                 }
             }
@@ -360,20 +399,25 @@ impl SetLock {
     }
 }
 
-/// One reading, that needs no more than itself.
+/// Reads the word.
 #[inline]
 pub(crate) fn read(word: &AtomicU64) -> RoomWord {
-    // Acquire: pairs with the Release of `LeaveRoom`: who reads that a head has left sees what it wrote.
-    RoomWord(word.load(Ordering::Acquire))
+    // Acquire, pairs with the Release of `LeaveRoom`: a reader that observes a leave sees what that
+    // member wrote.
+    RoomWord(word.load(ordering!("room-read-no-acquire", Acquire => Relaxed)))
 }
 
-/// A reading that comes after a change to a hint: see `Lobby::offer`.
+/// Reads the word after a hint to the room was removed: see `Lobby::offer`.
 #[inline]
 pub(crate) fn read_after(word: &AtomicU64) -> RoomWord {
+    if mutant!("room-read-after-not-seq-cst") {
+        return RoomWord(word.load(Ordering::Acquire));
+    }
+    // SeqCst, pairs with the exchanges above: see `EnterRoom`.
     RoomWord(crate::sync::load_seq_cst(word))
 }
 
-/// A room that is vacant in its first generation.
+/// Returns the word of a room that is vacant in its first generation.
 pub(crate) fn first(size: RoomSize) -> AtomicU64 {
     AtomicU64::new(RoomWord::vacant(1, size).0)
 }

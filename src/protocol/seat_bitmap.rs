@@ -1,26 +1,27 @@
-//! Numbered seats: a bitmap of those that are taken.
+//! Numbered seats: a bitmap of the seats that are taken.
 //!
 //! # Invariant
 //!
-//! A bit is set from when a head that is inside the room claims it until that head clears it, which
-//! it does before it leaves. At most as many heads as there are seats are inside, so whoever is in
-//! is owed a bit below the number of seats.
+//! A member's bit is set from when the member takes its seat, after it has entered the room, until
+//! it frees the seat, before it leaves. A room admits at most as many members as it has seats, so a
+//! bit below the number of seats is free for every member that has entered and has no seat yet.
 //!
-//! All orderings are Relaxed: the room's slot orders a leaving head before whoever takes its place,
-//! and that two heads never get one bit is due to the read-modify-writes alone.
+//! All orderings are Relaxed. The room's word orders a member that leaves before the next holder of
+//! its place, and read-modify-writes alone ensure that no two members get the same bit.
 
+use crate::protocol::mutants::mutant;
 use crate::sync::{AtomicU64, Ordering};
 
-/// The lowest clear bit of a word, or 64.
+/// Returns the lowest clear bit of a word, or 64.
 #[inline]
 pub(crate) fn lowest_free(word: u64) -> u32 {
     word.trailing_ones()
 }
 
-/// Takes the lowest free seat. The caller is inside, and has no seat yet.
+/// Takes the lowest free seat. The caller has entered the room and has no seat yet.
 ///
-/// A head is owed a seat, but perhaps behind where it has looked already: each further round is due
-/// to another head that came or went.
+/// A seat is free for the caller, but it may become free behind the point that the loop has
+/// reached. Each further round is due to another member that took or freed a seat.
 pub(crate) fn take(words: &[AtomicU64]) -> u32 {
     loop {
         for (before, word) in (0..).step_by(64).zip(words) {
@@ -39,7 +40,7 @@ pub(crate) fn free(words: &[AtomicU64], number: u32) {
 
 /// Sets the lowest clear bit of a word, if there is one.
 fn take_from(word: &AtomicU64) -> Option<u32> {
-    // Relaxed: see the module; the swap checks what was read.
+    // Relaxed: see the module; the exchange checks the value.
     let mut seen = word.load(Ordering::Relaxed);
     loop {
         let number = lowest_free(seen);
@@ -47,6 +48,10 @@ fn take_from(word: &AtomicU64) -> Option<u32> {
             return None;
         }
         let taken = seen | 1 << number;
+        if mutant!("room-seat-by-store") {
+            word.store(taken, Ordering::Relaxed);
+            return Some(number);
+        }
         // Relaxed: see the module.
         match word.compare_exchange(seen, taken, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => return Some(number),

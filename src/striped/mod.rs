@@ -3,8 +3,8 @@
 //! # Invariant
 //!
 //! The free places of all stripes and the places held add up to the capacity. Each place is free at
-//! one stripe or held; any stripe serves any thread. `word.rs` has the words and the walk over them,
-//! `affinity.rs` what a thread remembers.
+//! one stripe or held; any stripe serves any thread. `protocol/stripe.rs` has the words and the
+//! rounds over them, `affinity.rs` each thread's own stripe.
 
 mod affinity;
 mod permit;
@@ -18,18 +18,73 @@ use crossbeam_utils::CachePadded;
 pub use self::permit::{OwnedStripedPermit, StripedPermit};
 use crate::error::TryAcquireError;
 use crate::gate::Gate;
+use crate::protocol::mutants::ordering;
 use crate::protocol::step::Step;
 use crate::protocol::stripe::{
     self, AcquireStriped, AskFull, CountFree, ReleaseStriped, StripeWord,
 };
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::AtomicU64;
 
-/// A [`Gate`] for one hot limit of a whole server: its places are spread over cache lines.
+/// A semaphore for one limit that all threads of a server use all the time.
 ///
-/// Every core that takes a place in a [`Gate`] writes the same word, and waits for the cache line that
-/// holds it. A striped gate has a word for every few threads, its *stripes*. A thread takes places
-/// from its own stripe and gives them back to its own, wherever they came from. Only if its own has none
-/// does it look at the others.
+/// Every acquisition at a [`Gate`] writes the same word, and each core waits for the cache line
+/// that holds it. A striped gate spreads its places over several words, the *stripes*. A thread
+/// acquires places from its own stripe and gives them back to its own stripe, wherever they came
+/// from. Only if its own stripe has no free place does it look at the others.
+///
+/// # Guarantees
+///
+/// - *never-over*: the places held never exceed the capacity.
+/// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, all
+///   places were held. No place is ever in transit between stripes, where a caller could miss it.
+/// - *no-leak*: each permit gives its place back exactly once, on whatever thread it is dropped.
+/// - *lock-free*: a call takes another step only because another call has acquired a place or given
+///   one back. A caller that finds no place looks a second time, and is refused if no place was
+///   given back in between.
+///
+/// # What is not promised
+///
+/// - Fairness.
+/// - That a call ends within a bounded number of steps while others acquire and give back.
+/// - That a thread finds a place at its own stripe: if some threads only acquire and others only
+///   give back, the former search the stripes of the latter each time.
+///
+/// # One word or stripes
+///
+/// | | [`Gate`] | `StripedGate` |
+/// |---|---|---|
+/// | memory | 8 bytes (24 with the feature `wait`), no allocation | 128 bytes a stripe, allocated |
+/// | acquire and give back, one thread | an addition and a subtraction | the same |
+/// | the same on many threads | all wait for one cache line | each thread uses its own |
+/// | a refusal | one load, no write | up to two loads a stripe, no write |
+/// | `occupied`, `available` | one load, exact | a load a stripe, exact while no place moves |
+/// | `try_acquire` is | wait-free | lock-free |
+/// | closing, resizing, several places at once, waiting | yes | no |
+///
+/// On two cores, where one counter per thread took 20 ns: on one thread a pair took 19 ns at a
+/// `Gate` and 24 at a `StripedGate`, on two threads 99 and 23; a refusal took 2 ns and 55
+/// (`cargo bench --bench scaling`, medians).
+///
+/// Use a `Gate` for a room, a connection or a job queue: for whatever there are many of, or is
+/// often full. Use a `StripedGate` for a limit that all threads pass all the time and seldom reach.
+///
+/// # Memory ordering
+///
+/// Acquiring, giving back and a refusal are sequentially consistent operations: all threads see
+/// them in one order. What a holder wrote before it gave its place back is visible to the next
+/// holder of that place. Unlike at a [`Gate`], the writes of other earlier holders may not be: they
+/// may have given their places back at other stripes.
+///
+/// # Related work
+///
+/// Paul McKenney's *Is Parallel Programming Hard, And, If So, What Can You Do About It?* describes
+/// *limit counters* in its chapter on counting: each thread counts within an allowance of its own,
+/// and the rest is kept in a global counter. A thread that runs out takes a lock and, for an exact
+/// count, gets the other threads' counts with signals or with an atomic operation on each. A
+/// striped gate has no global counter, lock or signal: each place is at a stripe where any thread
+/// can acquire it, and a refusal is proved by reading alone.
+///
+/// # Examples
 ///
 /// ```
 /// use headcount::StripedGate;
@@ -44,62 +99,12 @@ use crate::sync::{AtomicU64, Ordering};
 /// });
 /// assert_eq!(requests.occupied(), 0);
 /// ```
-///
-/// # One word or stripes
-///
-/// | | [`Gate`] | `StripedGate` |
-/// |---|---|---|
-/// | memory | 8 bytes, no allocation, a `static` if wanted | 128 bytes a stripe, allocated |
-/// | take and give back, one thread | an addition and a subtraction | the same |
-/// | the same on many threads | all wait for one cache line | each has its own |
-/// | a refusal | one load, no writing | up to two loads a stripe, no writing |
-/// | `occupied`, `available` | one load, exact | a load a stripe, exact when quiet |
-/// | `try_acquire` is | wait-free | lock-free |
-/// | closing, resizing, several places at once | yes | no |
-///
-/// On two cores, where one counter per thread took 20 ns: on one thread a pair took 19 ns at a `Gate`
-/// and 24 at a `StripedGate`, on two threads 99 and 23; a refusal took 2 ns and 55
-/// (`cargo bench --bench scaling`, medians).
-///
-/// Take a `Gate` for a room, a connection, a job queue: anything there are many of, or that is often
-/// full. Take a `StripedGate` for a limit that all threads pass all the time and seldom reach.
-///
-/// # What is promised
-///
-/// - *never-over*: the places held never exceed the capacity.
-/// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, all places
-///   were held. Places are never on their way from stripe to stripe, where a caller could miss them.
-/// - *no-leak*: each permit gives back its place exactly once, on whatever thread it is dropped.
-/// - *lock-free*: a call takes another step only because another call has taken or given a place. A
-///   caller who finds no place looks a second time, and is refused if none was given back in between.
-///
-/// # Memory ordering
-///
-/// Taking, giving back, and a refusal are sequentially consistent operations: all threads see them
-/// happen in one order. What a holder wrote before it left is visible to whoever takes that place next.
-/// Unlike at a [`Gate`], that is not the same as what all earlier holders wrote: they may have left
-/// by other stripes.
-///
-/// # What is not promised
-///
-/// Fairness. That a call ends within a bounded number of steps while others come and go. That a
-/// thread finds a place at its own stripe: if some threads only take and others only give back, the
-/// takers look for places at the givers' stripes each time.
-///
-/// # The field
-///
-/// Paul McKenney's *Is Parallel Programming Hard, And, If So, What Can You Do About It?* has the
-/// reference on this in its chapter on counting, under *limit counters*: each thread counts on its
-/// own within an allowance, and what the threads do not hold is kept in a global counter. There a
-/// thread that runs out of allowance takes a lock and, for exactness, gets the other threads' counts with
-/// signals or with atomic operations on each. Affinity there is no global counter, lock or signal: every place
-/// is at a stripe where anybody may take it, and a refusal is proved by reading alone.
 pub struct StripedGate {
     stripes: Box<[CachePadded<AtomicU64>]>,
     capacity: u32,
 }
 
-/// Runs a machine from `$start` to its end.
+/// Runs a state machine over the stripes, from `$start` to its end.
 macro_rules! walk {
     ($gate:expr, $start:expr) => {{
         let mut state = $start;
@@ -115,6 +120,8 @@ macro_rules! walk {
 impl StripedGate {
     /// The greatest capacity, that of a [`Gate`]: 2^28 = 268,435,456 places.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use headcount::StripedGate;
     /// let gate = StripedGate::new(StripedGate::MAX_CAPACITY);
@@ -124,22 +131,27 @@ impl StripedGate {
 
     /// The greatest number of stripes.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use headcount::StripedGate;
     /// assert_eq!(StripedGate::with_stripes(1, StripedGate::MAX_STRIPES).stripes(), 256);
     /// ```
     pub const MAX_STRIPES: usize = 256;
 
-    /// A gate with `capacity` places, all free, and as many stripes as this machine can use.
+    /// Creates a gate with `capacity` places, all free, and as many stripes as this machine can
+    /// use.
     ///
     /// That is one for each thread that can run at the same time
     /// ([`available_parallelism`](std::thread::available_parallelism)), rounded up to a power of
-    /// two; fewer if there are fewer places, and at most [`MAX_STRIPES`](Self::MAX_STRIPES). With
-    /// capacity 0 the gate refuses everybody.
+    /// two; fewer if there are fewer places, and at most [`MAX_STRIPES`](Self::MAX_STRIPES). A gate
+    /// with capacity 0 refuses every caller.
     ///
     /// # Panics
     ///
     /// If `capacity` is above [`MAX_CAPACITY`](Self::MAX_CAPACITY).
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::StripedGate::new(1000);
@@ -153,14 +165,17 @@ impl StripedGate {
         StripedGate::with_stripes(capacity, useful.min(StripedGate::MAX_STRIPES))
     }
 
-    /// A gate with `capacity` places, all free, over that many stripes, rounded up to a power of two.
+    /// Creates a gate with `capacity` places, all free, over `stripes` stripes, rounded up to a
+    /// power of two.
     ///
-    /// More stripes than threads that run at the same time only make refusals and readings dearer.
+    /// More stripes than threads that run at the same time only make refusals and readings slower.
     ///
     /// # Panics
     ///
     /// If `capacity` is above [`MAX_CAPACITY`](Self::MAX_CAPACITY), or if `stripes` is 0 or above
     /// [`MAX_STRIPES`](Self::MAX_STRIPES).
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::StripedGate::with_stripes(1000, 6);
@@ -178,7 +193,7 @@ impl StripedGate {
         StripedGate { stripes: (0..stripes).map(stripe).collect(), capacity }
     }
 
-    /// Takes a place, or says that there is none. Never waits.
+    /// Acquires one place, without waiting.
     ///
     /// # Errors
     ///
@@ -186,11 +201,14 @@ impl StripedGate {
     ///
     /// # Cost
     ///
-    /// One subtraction if this thread left a place at its own stripe when it was there last, a load and
-    /// a compare-exchange if there is a place now. Else it looks at the other stripes until one has a
-    /// place. A refusal by a full gate that nobody leaves is at most two loads a stripe (2*s* - 1 for *s*
-    /// stripes) and writes nothing; only the first one after others have emptied the thread's own
-    /// stripe has taken a subtraction, and taken it back.
+    /// One subtraction if this thread left a free place at its own stripe when it used it last.
+    /// Else a load and a compare-exchange if a place is free there now. Else the caller looks at
+    /// the other stripes until one has a free place. A refusal while no place is given back is at
+    /// most two loads a stripe (2*s* - 1 for *s* stripes) and writes nothing; only the first
+    /// refusal after others have emptied the thread's own stripe also costs the subtraction, and a
+    /// compare-exchange to undo it.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::StripedGate::new(1);
@@ -202,19 +220,21 @@ impl StripedGate {
     /// ```
     #[inline]
     pub fn try_acquire(&self) -> Result<StripedPermit<'_>, TryAcquireError> {
-        self.claim()?;
+        self.enter()?;
         Ok(StripedPermit::new(self))
     }
 
-    /// As [`try_acquire`](Self::try_acquire), for a permit that is not tied to a borrow: it can move
-    /// to another thread or task and keeps the gate alive.
+    /// Acquires one place, as [`try_acquire`](Self::try_acquire), for a permit that owns its gate.
     ///
-    /// The count of the `Arc` is one word that all threads write. Where every request passes the gate,
-    /// borrow instead.
+    /// The permit holds the `Arc` instead of a borrow: it can move to another thread or task, and
+    /// keeps the gate alive. The `Arc`'s count is one word that all threads write: where every
+    /// request passes the gate, borrow instead.
     ///
     /// # Errors
     ///
     /// As [`try_acquire`](Self::try_acquire). The `Arc` is dropped then.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::sync::Arc;
@@ -227,15 +247,18 @@ impl StripedGate {
     /// ```
     #[inline]
     pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedStripedPermit, TryAcquireError> {
-        self.claim()?;
+        self.enter()?;
         Ok(OwnedStripedPermit::new(self))
     }
 
-    /// Runs `f` inside, if there is a place. The place is given back when `f` returns or panics.
+    /// Calls `f` while holding a place, if one is free. The place is given back when `f` returns or
+    /// panics.
     ///
     /// # Errors
     ///
     /// As [`try_acquire`](Self::try_acquire); `f` is not called then.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::StripedGate::new(1);
@@ -247,7 +270,9 @@ impl StripedGate {
         Ok(f())
     }
 
-    /// The number of places, held or not.
+    /// Returns the number of places, held or free.
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert_eq!(headcount::StripedGate::new(7).capacity(), 7);
@@ -256,7 +281,9 @@ impl StripedGate {
         self.capacity
     }
 
-    /// The number of stripes.
+    /// Returns the number of stripes.
+    ///
+    /// # Examples
     ///
     /// ```
     /// assert_eq!(headcount::StripedGate::with_stripes(7, 2).stripes(), 2);
@@ -265,18 +292,24 @@ impl StripedGate {
         self.stripes.len()
     }
 
-    /// About how many places are held, forgotten permits included.
+    /// Returns approximately how many places are held, forgotten permits included.
     ///
-    /// Exact if no place is taken or given back during the call. Otherwise it is off, up or down, by at
-    /// most as many places as are: each stripe is read at an instant of its own, and a place that
-    /// is taken from one and given back to another meanwhile may be seen at both or at neither. It is never
-    /// above the capacity. For an exact reading see [`occupied_exact`](Self::occupied_exact).
-    ///
-    /// This is an acquire operation: who reads that a holder has left sees what it wrote.
+    /// Exact if no place is acquired or given back during the call. Otherwise it is off, up or
+    /// down, by at most the number of places that are: each stripe is read at an instant of its
+    /// own, and a place that leaves one stripe and is given back to another meanwhile may be
+    /// counted twice or not at all. It is never above the capacity. For an exact reading see
+    /// [`occupied_exact`](Self::occupied_exact).
     ///
     /// # Cost
     ///
     /// One load a stripe.
+    ///
+    /// # Memory ordering
+    ///
+    /// This is an acquire operation: if it observes that a holder has given its place back, the
+    /// holder's earlier writes are visible.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::StripedGate::new(7);
@@ -288,13 +321,17 @@ impl StripedGate {
         self.capacity - self.available()
     }
 
-    /// How many places are held, forgotten permits included: exact at an instant within the call.
+    /// Returns how many places are held, forgotten permits included: exact at an instant within the
+    /// call.
     ///
     /// # Cost
     ///
     /// Two loads a stripe if nothing changes in between; one more load a stripe for each round in
-    /// which anything did. Where places come and go all the time that can be very many rounds: this
-    /// is for tests, shutdowns and quiet gates, not for a dashboard. Lock-free; it writes nothing.
+    /// which something did. While places are acquired and given back all the time that can be very
+    /// many rounds: this is for tests, shutdowns and quiet gates, not for a dashboard. Lock-free;
+    /// it writes nothing.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::StripedGate::new(7);
@@ -307,10 +344,12 @@ impl StripedGate {
         self.capacity - free as u32
     }
 
-    /// About how many places nobody holds.
+    /// Returns approximately how many places are free.
     ///
-    /// With the promise and the cost of [`occupied`](Self::occupied). The two are of one reading only
+    /// As exact as [`occupied`](Self::occupied), and as costly. The two add up to the capacity only
     /// if nothing changes between the calls.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::StripedGate::new(7);
@@ -319,19 +358,21 @@ impl StripedGate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn available(&self) -> u32 {
-        // Acquire: pairs, as does a claim, with the `give` of those who have left.
-        let free =
-            |stripe: &CachePadded<AtomicU64>| StripeWord(stripe.load(Ordering::Acquire)).free();
+        // Acquire: pairs with `ReleaseStriped`: the writes of holders that gave back are visible.
+        let order = ordering!("stripe-available", Acquire => Relaxed);
+        let free = |stripe: &CachePadded<AtomicU64>| StripeWord(stripe.load(order)).free();
         let sum: u64 = self.stripes.iter().map(free).sum();
         sum.min(u64::from(self.capacity)) as u32
     }
 
-    /// True if no place is free: exact at an instant within the call.
+    /// Returns whether no place is free: exact at an instant within the call.
     ///
     /// # Cost
     ///
-    /// Up to the first stripe with a place, one load a stripe. If there is none, that of a refusal by
-    /// [`try_acquire`](Self::try_acquire).
+    /// One load a stripe, up to the first stripe with a free place. If there is none, the cost of a
+    /// refusal by [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::StripedGate::new(1);
@@ -344,13 +385,13 @@ impl StripedGate {
         walk!(self, AskFull::new(self.stripes.len(), self.home()))
     }
 
-    /// Claims one place, from this thread's own stripe if it can: the first step of a [`AcquireStriped`] by hand,
-    /// so that nothing else has to be set up for it.
+    /// Acquires one place, from this thread's own stripe if possible. The first step of an
+    /// [`AcquireStriped`] is made by hand, so that nothing else has to be set up for it.
     #[inline(always)]
-    fn claim(&self) -> Result<(), TryAcquireError> {
-        let (home, sure) = affinity::at(self, self.stripes.len());
-        if !sure {
-            return self.finish_claiming(home, None);
+    fn enter(&self) -> Result<(), TryAcquireError> {
+        let (home, likely_free) = affinity::at(self, self.stripes.len());
+        if !likely_free {
+            return self.finish_entering(home, None);
         }
         match stripe::take(self.stripe(home)) {
             Ok(word) => {
@@ -359,14 +400,15 @@ impl StripedGate {
                 }
                 Ok(())
             }
-            Err(after) => self.finish_claiming(home, Some(after)),
+            Err(after) => self.finish_entering(home, Some(after)),
         }
     }
 
-    /// Goes on where nothing is known of the own stripe, or nothing was there.
+    /// Goes on if the hint says nothing of this thread's own stripe, or was wrong: `taken` is the
+    /// word that [`stripe::take`] left then.
     #[cold]
     #[inline(never)]
-    fn finish_claiming(
+    fn finish_entering(
         &self,
         home: usize,
         taken: Option<StripeWord>,
@@ -380,9 +422,9 @@ impl StripedGate {
             let at = state.at();
             match state.step(self.stripe(at)) {
                 Step::Next(next) => state = next,
-                Step::Done(claimed) => {
-                    affinity::record(at == home && claimed.is_some_and(|word| word.free() > 0));
-                    return claimed.map(|_| ()).ok_or(TryAcquireError::Full);
+                Step::Done(acquired) => {
+                    affinity::record(at == home && acquired.is_some_and(|word| word.free() > 0));
+                    return acquired.map(|_| ()).ok_or(TryAcquireError::Full);
                 }
             }
         }
@@ -399,12 +441,12 @@ impl StripedGate {
             }
         };
         affinity::record(true);
-        if word.given() % affinity::COLLISION_INTERVAL == 0 {
-            affinity::detect_collision(word.given());
+        if word.releases() % affinity::COLLISION_INTERVAL == 0 {
+            affinity::detect_collision(word.releases());
         }
     }
 
-    /// The index of this thread's own stripe.
+    /// Returns the index of this thread's own stripe.
     #[inline(always)]
     fn home(&self) -> usize {
         affinity::at(self, self.stripes.len()).0

@@ -2,8 +2,9 @@
 //!
 //! # Invariant
 //!
-//! The live permits of a gate and the forgotten ones are as many as its places that are not free. A
-//! permit does not know where its place came from: it is given back wherever the permit is dropped.
+//! The permits of a gate, with the forgotten ones, are as many as its places that are not free. A
+//! permit does not know which stripe its place came from: the place goes back to the stripe of the
+//! thread that drops the permit.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -13,9 +14,12 @@ use super::StripedGate;
 
 /// One place in a [`StripedGate`], given back when this is dropped.
 ///
-/// Returned by [`StripedGate::try_acquire`]. It goes back to the stripe of the thread that drops it,
-/// for one atomic addition, also while panicking. A permit that is leaked with [`core::mem::forget`]
-/// keeps its place, as with [`forget`](StripedPermit::forget).
+/// Returned by [`StripedGate::try_acquire`]. The place goes back to the stripe of the thread that
+/// drops the permit, also while panicking; that costs one atomic addition, and one more for each
+/// rejected call whose deficit it pays. A permit that is leaked with [`core::mem::forget`] keeps
+/// its place, as with [`forget`](StripedPermit::forget).
+///
+/// # Examples
 ///
 /// ```
 /// let gate = headcount::StripedGate::new(5);
@@ -32,6 +36,8 @@ pub struct StripedPermit<'a>(&'a StripedGate);
 ///
 /// Returned by [`StripedGate::try_acquire_owned`]; otherwise the same as [`StripedPermit`].
 ///
+/// # Examples
+///
 /// ```
 /// use std::sync::Arc;
 ///
@@ -44,7 +50,7 @@ pub struct StripedPermit<'a>(&'a StripedGate);
 /// ```
 #[must_use = "the place is given back as soon as the permit is dropped"]
 pub struct OwnedStripedPermit(
-    /// Nothing once the permit is forgotten.
+    /// `None` once the permit is forgotten.
     Option<Arc<StripedGate>>,
 );
 
@@ -54,7 +60,9 @@ impl<'a> StripedPermit<'a> {
         StripedPermit(gate)
     }
 
-    /// Never gives the place back: the gate counts it as occupied from now on.
+    /// Consumes the permit without giving the place back: the gate counts it as held from now on.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = headcount::StripedGate::new(5);
@@ -73,7 +81,9 @@ impl OwnedStripedPermit {
         OwnedStripedPermit(Some(gate))
     }
 
-    /// Never gives the place back: the gate counts it as occupied from now on.
+    /// Consumes the permit without giving the place back: the gate counts it as held from now on.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let gate = std::sync::Arc::new(headcount::StripedGate::new(5));

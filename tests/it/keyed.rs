@@ -1,6 +1,7 @@
-//! What gates by key do, one behaviour a test.
+//! The keyed gate: one behaviour a test.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hash};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
@@ -10,6 +11,11 @@ use headcount::{Gate, KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit, 
 
 fn rooms(capacity: u32) -> KeyedGate<u64> {
     KeyedGate::new(move |_| capacity)
+}
+
+/// Each living key with its places held and its capacity.
+fn living<K: Hash + Eq + Clone, S: BuildHasher>(gates: &KeyedGate<K, S>) -> Vec<(K, u32, u32)> {
+    gates.keys().map(|info| (info.key, info.occupied, info.capacity)).collect()
 }
 
 #[test]
@@ -23,13 +29,13 @@ fn each_key_has_a_limit_of_its_own() {
         assert_eq!(gates.try_acquire(key).unwrap_err(), TryAcquireError::Full);
         assert_eq!(gates.occupied(&key), key);
     }
-    assert_eq!(gates.len(), 19); // 0 has no place, and nobody in it
+    assert_eq!(gates.len(), 19); // 0 has no place, so it does not live
     drop(permits);
     assert_eq!(gates.len(), 0);
 }
 
 #[test]
-fn the_last_leaver_takes_the_key_along() {
+fn the_last_permit_removes_the_key() {
     let gates = rooms(3);
     for _ in 0..100 {
         let first = gates.try_acquire(1).unwrap();
@@ -38,7 +44,7 @@ fn the_last_leaver_takes_the_key_along() {
         assert_eq!((gates.len(), gates.is_empty()), (1, false));
         drop(second);
         assert_eq!((gates.len(), gates.is_empty()), (0, true));
-        assert_eq!(gates.snapshot(), []);
+        assert_eq!(living(&gates), []);
         assert_eq!(gates.occupied(&1), 0);
     }
 }
@@ -61,7 +67,7 @@ fn capacity_zero_refuses_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn each_life_asks_for_its_capacity() {
+fn each_life_has_its_own_capacity() {
     let limit = Arc::new(AtomicU32::new(1));
     let gates = KeyedGate::new({
         let limit = limit.clone();
@@ -71,7 +77,7 @@ fn each_life_asks_for_its_capacity() {
         limit.store(capacity, Ordering::Relaxed);
         let permits: Vec<_> = (0..5).filter_map(|_| gates.try_acquire(9).ok()).collect();
         assert_eq!(permits.len(), capacity as usize);
-        limit.store(100, Ordering::Relaxed); // does not concern the life that goes on
+        limit.store(100, Ordering::Relaxed); // does not change the present life
         if capacity > 0 {
             assert!(gates.try_acquire(9).is_err());
         }
@@ -85,7 +91,7 @@ fn a_panicking_capacity_changes_nothing() {
     let gates = KeyedGate::new({
         let fail = fail.clone();
         move |_: &u32| {
-            assert_eq!(fail.load(Ordering::Relaxed), 0, "no capacity today");
+            assert_eq!(fail.load(Ordering::Relaxed), 0, "the capacity panics");
             1
         }
     });
@@ -112,7 +118,7 @@ fn a_capacity_above_the_greatest_panics() {
     let permit = gates.try_acquire(1).unwrap();
     let raised = AssertUnwindSafe(|| gates.set_capacity(&1, Gate::MAX_CAPACITY + 1));
     assert!(catch_unwind(raised).is_err());
-    assert_eq!(gates.snapshot(), [(1, 1, Gate::MAX_CAPACITY)]);
+    assert_eq!(living(&gates), [(1, 1, Gate::MAX_CAPACITY)]);
     drop(permit);
     assert!(gates.is_empty());
 }
@@ -142,7 +148,7 @@ fn permits_may_be_dropped_elsewhere_and_while_panicking() {
     assert_eq!(gates.occupied(&1), 1);
     let panicked = std::thread::spawn(move || {
         let _owned = owned;
-        panic!("with a permit in hand");
+        panic!("while holding a permit");
     });
     assert!(panicked.join().is_err());
     assert!(gates.is_empty());
@@ -164,15 +170,15 @@ fn a_handle_keeps_the_key_alive_and_holds_no_place() {
     let gates = rooms(2);
     let handle = gates.hold(5);
     let again = gates.hold(5);
-    assert_eq!(gates.snapshot(), [(5, 0, 2)]);
+    assert_eq!(living(&gates), [(5, 0, 2)]);
     let through = handle.try_acquire().unwrap();
     let by_key = gates.try_acquire(5).unwrap();
     assert!(again.try_acquire().unwrap_err().is_full());
     drop(through);
     drop(handle);
-    assert_eq!(gates.snapshot(), [(5, 1, 2)]);
+    assert_eq!(living(&gates), [(5, 1, 2)]);
     drop(by_key);
-    assert_eq!(gates.snapshot(), [(5, 0, 2)]);
+    assert_eq!(living(&gates), [(5, 0, 2)]);
     assert_eq!((again.occupied(), again.capacity(), *again.key()), (0, 2, 5));
     drop(again);
     assert!(gates.is_empty());
@@ -185,7 +191,7 @@ fn the_holder_of_a_place_outlives_the_handle() {
         let handle = gates.hold(5);
         let permit = gates.try_acquire(5).unwrap();
         drop(handle);
-        assert_eq!(gates.snapshot(), [(5, 1, 2)]);
+        assert_eq!(living(&gates), [(5, 1, 2)]);
         drop(permit);
         assert!(gates.is_empty());
     }
@@ -203,21 +209,21 @@ fn a_capacity_can_be_changed_while_the_key_lives() {
         assert!(gates.try_acquire(5).unwrap_err().is_full());
 
         assert!(gates.set_capacity(&5, 1));
-        assert_eq!(gates.snapshot(), [(5, 3, 1)]); // nobody is thrown out
+        assert_eq!(living(&gates), [(5, 3, 1)]); // no holder loses its place
         drop((first, second));
-        assert_eq!(gates.snapshot(), [(5, 1, 1)]);
+        assert_eq!(living(&gates), [(5, 1, 1)]);
         assert!(gates.try_acquire(5).unwrap_err().is_full());
 
-        // Raised until the word reads as if nobody were there.
+        // Raised by as much as is held: the slot counts what it counts with no place held.
         assert!(gates.set_capacity(&5, 2));
         assert!(gates.set_capacity(&5, 3));
         assert_eq!(gates.occupied(&5), 1);
         drop(third);
         assert!(gates.is_empty());
         assert!(!gates.set_capacity(&5, 9));
-        // The next life begins with the capacity that the closure says.
+        // The next life begins with the capacity that the closure returns.
         let fresh = gates.try_acquire(5).unwrap();
-        assert_eq!(gates.snapshot(), [(5, 1, 2)]);
+        assert_eq!(living(&gates), [(5, 1, 2)]);
         drop(fresh);
     }
 }
@@ -227,7 +233,7 @@ fn a_capacity_of_zero_while_the_key_lives() {
     let gates = rooms(1);
     let permit = gates.try_acquire(5).unwrap();
     assert!(gates.set_capacity(&5, 0));
-    assert_eq!(gates.snapshot(), [(5, 1, 0)]);
+    assert_eq!(living(&gates), [(5, 1, 0)]);
     drop(permit);
     assert!(gates.is_empty());
     assert!(gates.try_acquire(5).is_ok());
@@ -239,7 +245,7 @@ fn a_handle_keeps_a_changed_capacity() {
     let handle = gates.hold(5);
     assert!(gates.set_capacity(&5, 2));
     drop((gates.try_acquire(5).unwrap(), gates.try_acquire(5).unwrap()));
-    assert_eq!(gates.snapshot(), [(5, 0, 2)]);
+    assert_eq!(living(&gates), [(5, 0, 2)]);
     handle.set_capacity(0);
     assert!(gates.try_acquire(5).is_err());
     drop(handle);
@@ -255,14 +261,14 @@ fn the_closure_may_use_the_gate() {
     });
     let _inside = inner.try_acquire(1).unwrap();
     let _first = gates.try_acquire(1).unwrap();
-    assert_eq!(gates.snapshot(), [(1, 1, 2)]);
+    assert_eq!(living(&gates), [(1, 1, 2)]);
 }
 
 #[test]
-fn snapshot_shows_every_key_once() {
+fn keys_returns_every_key_once() {
     let gates = rooms(4);
     let permits: Vec<_> = (0..2000).map(|i| gates.try_acquire(i % 1000).unwrap()).collect();
-    let shown = gates.snapshot();
+    let shown = living(&gates);
     let keys: BTreeSet<u64> = shown.iter().map(|(key, ..)| *key).collect();
     assert_eq!((shown.len(), keys.len(), gates.len()), (1000, 1000, 1000));
     assert!(shown.iter().all(|&(_, held, capacity)| (held, capacity) == (2, 4)));
@@ -285,11 +291,11 @@ fn a_handle_does_what_a_gate_does() {
     handle.reopen();
     assert_eq!(handle.try_run(|| gates.occupied(&1)), Ok(2));
 
-    // What is forgotten, or closed, is so until the key's life ends.
+    // A forgotten place and a closing last until the key is removed.
     handle.try_acquire().unwrap().forget();
     handle.close();
     drop(handle);
-    assert_eq!(gates.snapshot(), [(1, 2, 5)]);
+    assert_eq!(living(&gates), [(1, 2, 5)]);
     assert!(gates.try_acquire(1).unwrap_err().is_closed());
     drop(by_key);
     assert!(gates.is_empty());
@@ -298,7 +304,7 @@ fn a_handle_does_what_a_gate_does() {
 
 #[cfg(feature = "wait")]
 #[test]
-fn a_handle_waits_for_who_came_by_the_key() {
+fn a_handle_waits_for_a_permit_taken_by_key() {
     use std::time::Duration;
 
     let gates = rooms(1);
@@ -306,7 +312,8 @@ fn a_handle_waits_for_who_came_by_the_key() {
     let handle = gates.hold(1);
     assert!(handle.acquire().wait_timeout(Duration::from_millis(1)).unwrap_err().is_timeout());
     std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| drop(handle.acquire().wait().expect("nobody closes")));
+        let waiter =
+            scope.spawn(|| drop(handle.acquire().wait().expect("no call closes the gate")));
         while handle.waiting() == 0 {
             std::thread::yield_now();
         }
@@ -329,12 +336,12 @@ fn a_panicking_waker_keeps_no_key_alive() {
 
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {
-            panic!("not to be woken");
+            panic!("the waker panics");
         }
     }
 
     let gates = KeyedGate::with_hasher(|_: &u64| 1, Same);
-    // One key at home, and one apart.
+    // One key in its cell, and one in the overflow map.
     let permits = [gates.try_acquire(1).unwrap(), gates.try_acquire(2).unwrap()];
     for permit in permits {
         let handle = gates.hold(*permit.key());
@@ -347,7 +354,7 @@ fn a_panicking_waker_keeps_no_key_alive() {
 }
 
 #[test]
-fn debug_says_something() {
+fn debug_shows_keys_and_counts() {
     let gates = Arc::new(rooms(2));
     let permit = gates.try_acquire(7).unwrap();
     let owned = gates.clone().try_acquire_owned(7).unwrap();

@@ -1,5 +1,5 @@
-//! What becomes of the keys of gates by key: each is kept while it lives, and dropped once; what it does
-//! when it is compared or dropped harms no other.
+//! The keys of a keyed gate: each is kept while it lives, and dropped once. What a key does when it
+//! is compared, cloned or dropped harms no other key.
 
 use std::hash::Hasher;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use crate::support::colliding_hasher::Same;
 use headcount::KeyedGate;
 
-/// A key that counts. It does not clone: nothing of a key is needed but itself.
+/// A key that counts how many of its kind exist. It is not `Clone`: the gate does not need that.
 #[derive(PartialEq, Eq, Hash)]
 struct Counted(u64, Shared);
 
@@ -56,7 +56,7 @@ fn a_flood_of_keys_leaves_nothing_behind() {
 fn no_key_is_lost_with_the_gates() {
     let alive = Shared(Arc::new(AtomicUsize::new(0)));
     let gates = KeyedGate::with_hasher(|_: &Counted| 1, Same);
-    // At home, and it never leaves; the others live apart.
+    // The first key stays in the cell; the others go to the overflow map.
     std::mem::forget(gates.try_acquire(Counted::new(0, &alive)).unwrap());
     for key in 1..100 {
         drop(gates.try_acquire(Counted::new(key, &alive)).unwrap());
@@ -67,7 +67,7 @@ fn no_key_is_lost_with_the_gates() {
 }
 
 #[test]
-fn more_keys_of_one_home_than_it_counts() {
+fn more_keys_of_one_cell_than_it_counts() {
     let gates = KeyedGate::with_hasher(|_: &u32| 1, Same);
     for _ in 0..2 {
         let permits: Vec<_> = (0..4_200).map(|key| gates.try_acquire(key).unwrap()).collect();
@@ -79,29 +79,29 @@ fn more_keys_of_one_home_than_it_counts() {
     }
 }
 
-/// A key that does what it is told when it is compared, or dropped.
-struct Told<'a> {
+/// A key that calls a closure when it is compared, and one when it is dropped.
+struct Hooked<'a> {
     number: u32,
     compared: &'a (dyn Fn() + Sync),
     dropped: &'a (dyn Fn(u32) + Sync),
 }
 
-impl PartialEq for Told<'_> {
+impl PartialEq for Hooked<'_> {
     fn eq(&self, other: &Self) -> bool {
         (self.compared)();
         self.number == other.number
     }
 }
 
-impl Eq for Told<'_> {}
+impl Eq for Hooked<'_> {}
 
-impl std::hash::Hash for Told<'_> {
+impl std::hash::Hash for Hooked<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.number.hash(state);
     }
 }
 
-impl Drop for Told<'_> {
+impl Drop for Hooked<'_> {
     fn drop(&mut self) {
         (self.dropped)(self.number);
     }
@@ -110,12 +110,12 @@ impl Drop for Told<'_> {
 #[test]
 fn a_panicking_comparison_changes_nothing() {
     let fail = AtomicU32::new(0);
-    let compared = || assert_eq!(fail.load(Ordering::Relaxed), 0, "no comparison today");
-    let key = |number| Told { number, compared: &compared, dropped: &|_| () };
-    let gates = KeyedGate::with_hasher(|_: &Told<'_>| 1, Same);
+    let compared = || assert_eq!(fail.load(Ordering::Relaxed), 0, "the comparison panics");
+    let key = |number| Hooked { number, compared: &compared, dropped: &|_| () };
+    let gates = KeyedGate::with_hasher(|_: &Hooked<'_>| 1, Same);
     for round in 0..10 {
-        let home = gates.try_acquire(key(1)).unwrap();
-        let apart = gates.try_acquire(key(2)).unwrap();
+        let in_cell = gates.try_acquire(key(1)).unwrap();
+        let in_map = gates.try_acquire(key(2)).unwrap();
         fail.store(1, Ordering::Relaxed);
         for number in 1..4 {
             assert!(
@@ -125,22 +125,22 @@ fn a_panicking_comparison_changes_nothing() {
         }
         fail.store(0, Ordering::Relaxed);
         assert_eq!(gates.len(), 2, "round {round}");
-        drop(home);
-        // Its home is vacant now, so that who comes looks at the node alone.
+        drop(in_cell);
+        // The cell is vacant now, so the call compares with the overflow entry only.
         fail.store(1, Ordering::Relaxed);
         assert!(catch_unwind(AssertUnwindSafe(|| gates.try_acquire(key(1)).is_ok())).is_err());
         fail.store(0, Ordering::Relaxed);
-        drop(apart);
+        drop(in_map);
         assert!(gates.is_empty());
     }
 }
 
 #[test]
-fn a_panicking_destructor_leaves_the_home_to_others() {
+fn a_panicking_destructor_leaves_the_cell_usable() {
     let fail = AtomicU32::new(0);
-    let dropped = |_| assert_eq!(fail.swap(0, Ordering::Relaxed), 0, "not to be dropped");
-    let key = || Told { number: 1, compared: &|| (), dropped: &dropped };
-    let gates = KeyedGate::with_hasher(|_: &Told<'_>| 1, Same);
+    let dropped = |_| assert_eq!(fail.swap(0, Ordering::Relaxed), 0, "the destructor panics");
+    let key = || Hooked { number: 1, compared: &|| (), dropped: &dropped };
+    let gates = KeyedGate::with_hasher(|_: &Hooked<'_>| 1, Same);
     for _ in 0..10 {
         let permit = gates.try_acquire(key()).unwrap();
         fail.store(1, Ordering::Relaxed);
@@ -151,17 +151,18 @@ fn a_panicking_destructor_leaves_the_home_to_others() {
 }
 
 #[test]
-fn a_panicking_destructor_of_who_comes_takes_no_place() {
+fn a_panicking_destructor_of_the_callers_key_takes_no_place() {
     let fail = AtomicU32::new(0);
-    let dropped = |number| assert_ne!(fail.swap(0, Ordering::Relaxed), number, "not to be dropped");
-    let key = |number| Told { number, compared: &|| (), dropped: &dropped };
-    let gates = KeyedGate::with_hasher(|_: &Told<'_>| 2, Same);
+    let dropped =
+        |number| assert_ne!(fail.swap(0, Ordering::Relaxed), number, "the destructor panics");
+    let key = |number| Hooked { number, compared: &|| (), dropped: &dropped };
+    let gates = KeyedGate::with_hasher(|_: &Hooked<'_>| 2, Same);
     let first = [gates.try_acquire(key(1)).unwrap(), gates.try_acquire(key(2)).unwrap()];
     for number in [1, 2] {
-        // It lives: what is dropped in the call is the key that was brought along.
+        // The key lives, so the call drops the key that it was called with.
         fail.store(number, Ordering::Relaxed);
         let second = catch_unwind(AssertUnwindSafe(|| gates.try_acquire(key(number)).is_ok()));
-        // At home the panic comes through; nowhere does it keep the place that was taken.
+        // The panic comes through, and the place that was acquired is given back.
         assert!(second.is_err());
         assert_eq!(gates.occupied(&key(number)), 1);
     }
@@ -170,26 +171,26 @@ fn a_panicking_destructor_of_who_comes_takes_no_place() {
 }
 
 #[test]
-fn a_panicking_destructor_apart_interrupts_nobody() {
+fn a_panicking_destructor_in_the_overflow_map_is_swallowed() {
     let fail = AtomicU32::new(0);
     let panics = AtomicU32::new(0);
     let dropped = |_| {
         if fail.load(Ordering::Relaxed) > 0 {
             panics.fetch_add(1, Ordering::Relaxed);
-            panic!("not to be dropped");
+            panic!("the destructor panics");
         }
     };
-    let key = |number| Told { number, compared: &|| (), dropped: &dropped };
-    let gates = KeyedGate::with_hasher(|_: &Told<'_>| 1, Same);
-    let home = gates.try_acquire(key(0)).unwrap();
+    let key = |number| Hooked { number, compared: &|| (), dropped: &dropped };
+    let gates = KeyedGate::with_hasher(|_: &Hooked<'_>| 1, Same);
+    let in_cell = gates.try_acquire(key(0)).unwrap();
     fail.store(1, Ordering::Relaxed);
     for number in 1..1_000 {
         drop(gates.try_acquire(key(number)).unwrap());
     }
     fail.store(0, Ordering::Relaxed);
-    assert!(panics.load(Ordering::Relaxed) > 500, "the keys are dropped by and by");
+    assert!(panics.load(Ordering::Relaxed) > 500, "the keys are dropped in later calls");
     assert_eq!(gates.len(), 1);
-    drop(home);
+    drop(in_cell);
     assert!(gates.is_empty());
 }
 
@@ -212,5 +213,66 @@ fn a_destructor_may_use_the_gate() {
 
     let gates = GATES.get_or_init(|| KeyedGate::with_hasher(|_| 1, Same));
     drop(gates.try_acquire(Loud(10)).unwrap());
+    assert!(gates.is_empty());
+}
+
+/// A key that calls a function when it is cloned.
+struct Cloned(Counted, fn());
+
+impl PartialEq for Cloned {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Cloned {}
+
+impl std::hash::Hash for Cloned {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl Clone for Cloned {
+    fn clone(&self) -> Self {
+        (self.1)();
+        Cloned(Counted::new(self.0 .0, &self.0 .1), self.1)
+    }
+}
+
+#[test]
+fn keys_are_freed_while_a_key_is_cloned() {
+    static GATES: OnceLock<KeyedGate<Cloned, Same>> = OnceLock::new();
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+
+    fn flood() {
+        let gates = GATES.get().expect("the gates are there");
+        let alive = Shared(Arc::new(AtomicUsize::new(0)));
+        for key in 2..2_000 {
+            drop(gates.try_acquire(Cloned(Counted::new(key, &alive), || ())).unwrap());
+            MOST.fetch_max(alive.0.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    let gates = GATES.get_or_init(|| KeyedGate::with_hasher(|_| 1, Same));
+    let alive = Shared(Arc::new(AtomicUsize::new(0)));
+    // One key in the cell, so that the flood goes to the overflow map, where the other one is.
+    let permits =
+        [0, 1].map(|key| gates.try_acquire(Cloned(Counted::new(key, &alive), flood)).unwrap());
+    assert_eq!(gates.keys().count(), 2);
+    let most = MOST.load(Ordering::Relaxed);
+    assert!((1..1_000).contains(&most), "{most} keys were kept while a key was cloned");
+    drop(permits);
+    assert!(gates.is_empty());
+}
+
+#[test]
+fn a_panicking_clone_keeps_no_key_alive() {
+    let alive = Shared(Arc::new(AtomicUsize::new(0)));
+    let gates = KeyedGate::with_hasher(|_: &Cloned| 1, Same);
+    let key = |key| Cloned(Counted::new(key, &alive), || panic!("the clone panics"));
+    let permits = [0, 1, 2].map(|number| gates.try_acquire(key(number)).unwrap());
+    assert!(catch_unwind(AssertUnwindSafe(|| gates.keys().count())).is_err());
+    drop(permits);
     assert!(gates.is_empty());
 }

@@ -1,7 +1,7 @@
-//! Random actions against a plain model: a `HashMap` of what is held.
+//! Random actions on a keyed gate beside a plain model: a `HashMap` of what is held.
 //!
-//! After each action: the answer is the model's, and so are `snapshot`, `len`, `is_empty` and
-//! `occupied` of every key.
+//! After each action the result is the model's, and so are `keys`, `len`, `is_empty` and `occupied`
+//! of every key.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
@@ -13,12 +13,12 @@ use proptest::prelude::*;
 
 const KEYS: u8 = 6;
 
-/// A hasher under which all keys have the same home there, but tell themselves apart at the first
-/// look: it undoes how the crate mixes hashes.
+/// A hasher under which all keys have the same cell but different tags: it undoes how the crate
+/// mixes hashes.
 #[derive(Default)]
-struct OneHome(u64);
+struct OneCell(u64);
 
-impl Hasher for OneHome {
+impl Hasher for OneCell {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -39,7 +39,7 @@ enum Action {
     AcquireByHandle(usize),
     Release(usize),
     ReleaseOwned(usize),
-    LetGo(usize),
+    DropHandle(usize),
     Resize(u8, u32),
 }
 
@@ -51,7 +51,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => any::<usize>().prop_map(Action::AcquireByHandle),
         4 => any::<usize>().prop_map(Action::Release),
         2 => any::<usize>().prop_map(Action::ReleaseOwned),
-        1 => any::<usize>().prop_map(Action::LetGo),
+        1 => any::<usize>().prop_map(Action::DropHandle),
         1 => (0..KEYS, 0..5u32).prop_map(|(key, capacity)| Action::Resize(key, capacity)),
     ];
     prop::collection::vec(action, 0..200)
@@ -91,7 +91,7 @@ impl Model {
     }
 
     fn change(&mut self, key: u8, change: impl FnOnce(&mut Life)) {
-        let life = self.0.get_mut(&key).expect("only what lives is left");
+        let life = self.0.get_mut(&key).expect("the key lives");
         change(life);
         if life.held + life.handles == 0 {
             self.0.remove(&key);
@@ -146,7 +146,7 @@ fn run<S: BuildHasher>(actions: Vec<Action>, hasher: S) -> Result<(), TestCaseEr
                     model.change(*permit.key(), |life| life.held -= 1);
                 }
             }
-            Action::LetGo(index) => {
+            Action::DropHandle(index) => {
                 if let Some(handle) = take(&mut handles, index) {
                     model.change(*handle.key(), |life| life.handles -= 1);
                 }
@@ -158,7 +158,8 @@ fn run<S: BuildHasher>(actions: Vec<Action>, hasher: S) -> Result<(), TestCaseEr
                 }
             }
         }
-        let mut shown = gates.snapshot();
+        let mut shown: Vec<_> =
+            gates.keys().map(|info| (info.key, info.occupied, info.capacity)).collect();
         shown.sort_unstable();
         let mut expected: Vec<_> =
             model.0.iter().map(|(key, life)| (*key, life.held, life.capacity)).collect();
@@ -181,8 +182,8 @@ proptest! {
     }
 
     #[test]
-    fn as_the_model_when_all_have_one_home(actions in actions()) {
-        run(actions, BuildHasherDefault::<OneHome>::default())?;
+    fn as_the_model_when_all_keys_have_one_cell(actions in actions()) {
+        run(actions, BuildHasherDefault::<OneCell>::default())?;
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The lobby as its users see it: what Loops With Friends' jam collection, balancer and channel join
-//! do, and what they were racing for.
+//! The lobby as its users see it: the operations of Loops With Friends' jam collection, balancer
+//! and channel join, and the races between them.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -80,7 +80,7 @@ mod jam_collection {
         let (left_there, left_here) = (one.room_id(), another.room_id());
         drop(another);
         thread::scope(|scope| scope.spawn(|| drop(one)).join().unwrap());
-        // This thread remembers the one room, and has to find the other.
+        // This thread has cached one room, and has to find the other by a search.
         assert_eq!(lobby.filling(), left_here);
         let again = seats(&lobby, 2);
         assert_eq!([again[0].room_id(), again[1].room_id()], [left_here, left_there]);
@@ -112,7 +112,7 @@ mod jam_collection {
         assert!(lobby.room(room).is_none());
         assert_eq!(lobby.stats().rooms, 0);
         let refused = lobby.join_room(room).unwrap_err();
-        assert_eq!(refused.reason, JoinRoomErrorKind::Gone);
+        assert_eq!(refused.kind(), JoinRoomErrorKind::Gone);
         assert_ne!(lobby.join().unwrap().room_id(), room);
     }
 
@@ -137,50 +137,50 @@ mod channel_join {
         let all = seats(&lobby, 3);
         let refused = lobby.join_room(all[0].room_id()).unwrap_err();
         assert_eq!(
-            (refused.reason, refused.try_next),
+            (refused.kind(), refused.try_next()),
             (JoinRoomErrorKind::Full, Some(all[2].room_id()))
         );
         assert_eq!(lobby.join_room(all[2].room_id()).unwrap().number(), 1);
     }
 
     #[test]
-    fn full_locked_and_gone_are_told_apart() {
+    fn full_locked_and_gone_are_distinct() {
         let lobby = Lobby::new(1);
         let seat = lobby.join().unwrap();
         let room = seat.room_id();
-        assert!(lobby.join_room(room).unwrap_err().reason.is_full());
+        assert!(lobby.join_room(room).unwrap_err().is_full());
         lobby.lock(room);
-        assert!(lobby.join_room(room).unwrap_err().reason.is_locked());
+        assert!(lobby.join_room(room).unwrap_err().is_locked());
         drop(seat);
-        assert!(lobby.join_room(room).unwrap_err().reason.is_gone());
+        assert!(lobby.join_room(room).unwrap_err().is_gone());
     }
 
     #[test]
     fn a_refusal_by_a_lobby_without_any_place_names_no_room() {
         let lobby = Lobby::builder(1).max_rooms(1).build();
         let seat = lobby.join().unwrap();
-        assert_eq!(lobby.join_room(seat.room_id()).unwrap_err().try_next, None);
+        assert_eq!(lobby.join_room(seat.room_id()).unwrap_err().try_next(), None);
         let unopened = lobby.filling();
         if unopened != seat.room_id() {
             let refused = lobby.join_room(unopened).unwrap_err();
-            assert_eq!((refused.reason, refused.try_next), (JoinRoomErrorKind::Full, None));
+            assert_eq!((refused.kind(), refused.try_next()), (JoinRoomErrorKind::Full, None));
         }
     }
 
     #[test]
-    fn the_filling_room_is_opened_by_who_joins_it() {
+    fn the_filling_room_is_opened_by_the_first_caller_that_joins_it() {
         let lobby = Lobby::new(2);
-        let told = lobby.filling();
-        let seat = lobby.join_room(told).unwrap();
-        assert_eq!((seat.room_id(), seat.number()), (told, 0));
-        assert_eq!(lobby.join().unwrap().room_id(), told);
+        let named = lobby.filling();
+        let seat = lobby.join_room(named).unwrap();
+        assert_eq!((seat.room_id(), seat.number()), (named, 0));
+        assert_eq!(lobby.join().unwrap().room_id(), named);
     }
 
     #[test]
     fn the_next_room_is_where_join_would_go() {
         let lobby = Lobby::new(1);
         let seat = lobby.join().unwrap();
-        let next = lobby.join_room(seat.room_id()).unwrap_err().try_next.unwrap();
+        let next = lobby.join_room(seat.room_id()).unwrap_err().try_next().unwrap();
         assert_eq!(next, lobby.filling());
         assert_eq!(lobby.join_room_or_any(seat.room_id()).unwrap().room_id(), next);
     }
@@ -191,18 +191,18 @@ mod channel_join {
             let lobby = Lobby::builder(7).shards(shards).build();
             let start = Barrier::new(4);
             let all: Vec<_> = thread::scope(|scope| {
-                let clients = |told: Vec<RoomId>| {
+                let clients = |named: Vec<RoomId>| {
                     let (lobby, start) = (&lobby, &start);
                     scope.spawn(move || {
                         start.wait();
-                        let late = |told| match lobby.join_room(told) {
+                        let late = |named| match lobby.join_room(named) {
                             Ok(seat) => seat,
-                            Err(_) => lobby.join_room_or_any(told).expect("no limit"),
+                            Err(_) => lobby.join_room_or_any(named).expect("no limit"),
                         };
-                        told.into_iter().map(late).collect::<Vec<_>>()
+                        named.into_iter().map(late).collect::<Vec<_>>()
                     })
                 };
-                // All pages were loaded before anybody came.
+                // All clients have their ids before the first of them joins.
                 let threads: Vec<_> = (0..4)
                     .map(|_| clients((0..2_000).map(|_| lobby.filling()).collect()))
                     .collect();
@@ -220,15 +220,89 @@ mod channel_join {
     #[test]
     fn one_late_client_after_the_other_gets_in_where_its_refusal_sends_it() {
         let lobby = Lobby::new(7);
-        let told = lobby.filling();
+        let named = lobby.filling();
         let mut all = Vec::new();
         for _ in 0..3_000 {
             let seat = lobby
-                .join_room(told)
-                .or_else(|refused| lobby.join_room(refused.try_next.expect("no limit")));
+                .join_room(named)
+                .or_else(|refused| lobby.join_room(refused.try_next().expect("no limit")));
             all.push(seat.expect("the second call"));
         }
         assert_eq!(lobby.stats().rooms, 3_000_usize.div_ceil(7));
+    }
+}
+
+mod refusals {
+    use super::*;
+
+    #[test]
+    fn a_join_error_says_what_is_true_of_full_locked_and_missing_rooms() {
+        let full = Lobby::builder(1).max_rooms(1).build();
+        let _seat = full.join().unwrap();
+        let locked = Lobby::builder(2).max_rooms(1).build();
+        let seat = locked.join().unwrap();
+        locked.lock(seat.room_id());
+        let without_rooms = Lobby::builder(7).max_rooms(0).build();
+        for lobby in [&full, &locked, &without_rooms] {
+            let refused = lobby.join().unwrap_err();
+            assert!(refused.is_full());
+            assert_eq!(refused, JoinError::Full);
+            let text = "no free seat was found, and no more rooms may be opened";
+            assert_eq!(refused.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_kind_has_one_predicate_and_one_text() {
+        let kinds = [
+            (JoinRoomErrorKind::Full, [true, false, false], "the room has no free seat"),
+            (JoinRoomErrorKind::Locked, [false, true, false], "the room is locked"),
+            (JoinRoomErrorKind::Gone, [false, false, true], "no room is open under that id"),
+        ];
+        for (kind, predicates, text) in kinds {
+            assert_eq!([kind.is_full(), kind.is_locked(), kind.is_gone()], predicates);
+            assert_eq!(kind.to_string(), text);
+        }
+    }
+
+    /// Fails unless joining that room is refused with that kind, and the text says both why and
+    /// where to go.
+    fn assert_refused(lobby: &Lobby, id: RoomId, kind: JoinRoomErrorKind, next: Option<RoomId>) {
+        let refused = lobby.join_room(id).unwrap_err();
+        assert_eq!((refused.kind(), refused.try_next()), (kind, next));
+        let predicates = [refused.is_full(), refused.is_locked(), refused.is_gone()];
+        assert_eq!(predicates, [kind.is_full(), kind.is_locked(), kind.is_gone()]);
+        let text = match next {
+            Some(next) => format!("{kind}: try {next}"),
+            None => format!("{kind}, and no other room was found to have a free seat"),
+        };
+        assert_eq!(refused.to_string(), text);
+    }
+
+    #[test]
+    fn a_refusal_by_a_room_names_another_one_if_there_is_one() {
+        use JoinRoomErrorKind::{Full, Gone, Locked};
+        let lobby = Lobby::builder(2).max_rooms(2).build();
+        let gone = lobby.join().unwrap().room_id();
+        let all = seats(&lobby, 2);
+        let [full, next] = [all[0].room_id(), lobby.filling()];
+        assert_refused(&lobby, full, Full, Some(next));
+        assert_refused(&lobby, gone, Gone, Some(next));
+        lobby.lock(full);
+        assert_refused(&lobby, full, Locked, Some(next));
+        // The second room fills.
+        let _others = seats(&lobby, 2);
+        assert_refused(&lobby, full, Locked, None);
+        assert_refused(&lobby, next, Full, None);
+        assert_refused(&lobby, gone, Gone, None);
+    }
+
+    #[test]
+    fn a_text_that_is_no_room_id_is_refused_with_a_text() {
+        let text = "not a room id, which is 16 lower-case hexadecimal digits";
+        let refused = "the jam session".parse::<RoomId>().unwrap_err();
+        assert_eq!(refused.to_string(), text);
+        assert_eq!(RoomId::try_from(0).unwrap_err(), refused);
     }
 }
 
@@ -253,7 +327,7 @@ mod seats_and_numbers {
             let mut all = seats(&lobby, size as usize);
             assert!(all.iter().map(Seat::number).eq(0..size), "{size} seats");
             assert!(all.iter().all(|seat| seat.room_id() == all[0].room_id()));
-            assert!(lobby.join_room(all[0].room_id()).unwrap_err().reason.is_full());
+            assert!(lobby.join_room(all[0].room_id()).unwrap_err().is_full());
             let highest = all.pop().unwrap().number();
             assert_eq!(lobby.join().unwrap().number(), highest);
             if size > 3 {
@@ -309,7 +383,7 @@ mod limits {
         let lobby = Lobby::builder(2).max_rooms(2).build();
         let mut all = seats(&lobby, 4);
         for _ in 0..3 {
-            assert_eq!(lobby.join().unwrap_err(), JoinError);
+            assert_eq!(lobby.join().unwrap_err(), JoinError::Full);
             let left = all.remove(0).room_id();
             all.push(lobby.join().unwrap());
             assert_eq!(all[3].room_id(), left);
@@ -319,7 +393,7 @@ mod limits {
         assert_eq!(lobby.stats().rooms, 1);
         assert_eq!(seats(&lobby, 2).len(), 2);
         let none = Lobby::builder(7).max_rooms(0).build();
-        assert_eq!(none.join().unwrap_err(), JoinError);
+        assert_eq!(none.join().unwrap_err(), JoinError::Full);
     }
 
     #[test]
@@ -340,7 +414,7 @@ mod limits {
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         assert!(lobby.stats().rooms <= 4);
-        // Whatever was overlooked in the rush is found now.
+        // Seats that were overlooked while threads raced are found now.
         let rest: Vec<_> = std::iter::from_fn(|| lobby.join().ok()).collect();
         assert_eq!(all.len() + rest.len(), 12);
         assert_eq!(populations(&lobby), [3, 3, 3, 3]);
@@ -394,7 +468,7 @@ mod locks {
         let mut all = seats(&lobby, 2);
         let room = all[0].room_id();
         assert!(lobby.lock(room) && lobby.lock(room));
-        assert!(lobby.join_room(room).unwrap_err().reason.is_locked());
+        assert!(lobby.join_room(room).unwrap_err().is_locked());
         assert_ne!(lobby.join().unwrap().room_id(), room);
         all.pop();
         assert!(lobby.unlock(room));
@@ -402,7 +476,7 @@ mod locks {
         lobby.lock(room);
         drop(all);
         assert!(!lobby.lock(room) && !lobby.unlock(room), "it has closed");
-        // Its next life is not locked.
+        // The room's next generation is not locked.
         let seat = lobby.join().unwrap();
         assert!(!lobby.room(seat.room_id()).unwrap().locked);
     }
@@ -450,7 +524,7 @@ mod ids {
             assert!(lobby.room(forged).is_none());
             assert!(!lobby.lock(forged) && !lobby.unlock(forged));
             let joined = lobby.join_room(forged).map(|seat| seat.room_id());
-            assert_ne!(joined.ok(), Some(seat.room_id()), "somebody else's room");
+            assert_ne!(joined.ok(), Some(seat.room_id()), "the room of another id");
         }
         assert_eq!(seat.members(), 1);
     }
@@ -460,7 +534,7 @@ mod ids {
         let [ours, theirs] = [Lobby::new(2), Lobby::new(2)];
         let (our_seat, their_seat) = (ours.join().unwrap(), theirs.join().unwrap());
         assert_ne!(our_seat.room_id(), their_seat.room_id());
-        assert!(ours.join_room(their_seat.room_id()).unwrap_err().reason.is_gone());
+        assert!(ours.join_room(their_seat.room_id()).unwrap_err().is_gone());
         assert!(ours.room(their_seat.room_id()).is_none() && !ours.lock(their_seat.room_id()));
     }
 
@@ -481,7 +555,7 @@ mod ids {
 mod state {
     use super::*;
 
-    /// CourseCounts those that live.
+    /// A state that counts the states that exist.
     struct Counted(Arc<AtomicUsize>);
 
     impl Counted {

@@ -1,4 +1,4 @@
-//! The striped gate, as one who embeds it meets it.
+//! The striped gate, through its public interface.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Barrier};
@@ -6,8 +6,8 @@ use std::thread;
 
 use headcount::{OwnedStripedPermit, StripedGate, StripedPermit, TryAcquireError};
 
-/// Runs `act` on a thread that has never been anywhere, and so has the next number.
-fn elsewhere<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+/// Runs `act` on a new thread, which has another stripe of its own.
+fn on_new_thread<T: Send>(act: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(act).join().expect("it does not panic"))
 }
 
@@ -31,8 +31,8 @@ fn exact_a_place_at_any_other_stripe_is_found() {
     let gate = StripedGate::with_stripes(3, 8);
     for _ in 0..20 {
         let held: Vec<_> = (0..3).map(|_| gate.try_acquire().unwrap()).collect();
-        assert_eq!(elsewhere(|| gate.try_acquire().err()), Some(TryAcquireError::Full));
-        elsewhere(|| drop(held)); // to the stripe of a thread that never comes back
+        assert_eq!(on_new_thread(|| gate.try_acquire().err()), Some(TryAcquireError::Full));
+        on_new_thread(|| drop(held)); // to the stripe of a thread that then ends
         assert_eq!(gate.occupied(), 0);
     }
 }
@@ -48,7 +48,7 @@ fn stripes_follow_the_machine_and_the_capacity() {
 }
 
 #[test]
-fn the_greatest_capacity_is_given_back_to_one_stripe() {
+fn the_greatest_capacity_fits_into_one_stripe() {
     let most = StripedGate::MAX_CAPACITY;
     let gate = StripedGate::with_stripes(most, 1);
     let permit = gate.try_acquire().unwrap();
@@ -58,10 +58,10 @@ fn the_greatest_capacity_is_given_back_to_one_stripe() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_at_once() {
+fn impossible_arguments_panic() {
     let message = |make: fn() -> StripedGate| {
         let panic = catch_unwind(make).expect_err("it panics");
-        panic.downcast_ref::<&str>().expect("with words").to_string()
+        panic.downcast_ref::<&str>().expect("a text").to_string()
     };
     let above = || StripedGate::new(StripedGate::MAX_CAPACITY + 1);
     assert_eq!(message(above), "capacity is above StripedGate::MAX_CAPACITY");
@@ -76,7 +76,7 @@ fn no_leak_on_panic_and_on_other_threads() {
     let panicked = catch_unwind(AssertUnwindSafe(|| gate.try_run(|| panic!("inside"))));
     assert!(panicked.is_err());
     let permit = gate.clone().try_acquire_owned().unwrap();
-    elsewhere(move || drop(permit));
+    on_new_thread(move || drop(permit));
     assert_eq!(gate.occupied_exact(), 0);
     assert_eq!(Arc::strong_count(&gate), 1);
 }
@@ -91,7 +91,7 @@ fn forgotten_permits_keep_their_places_and_not_the_gate() {
 }
 
 #[test]
-fn one_thread_at_two_gates_mixes_nothing_up() {
+fn one_thread_uses_two_gates() {
     let (one, two) = (StripedGate::with_stripes(1, 1), StripedGate::with_stripes(2, 1));
     for _ in 0..100 {
         let first = one.try_acquire().unwrap();
@@ -127,17 +127,17 @@ fn readings_stay_within_bounds_while_places_move() {
 }
 
 #[test]
-fn permits_are_small_and_go_anywhere() {
-    fn goes_anywhere<T: Send + Sync>() {}
-    goes_anywhere::<StripedGate>();
-    goes_anywhere::<StripedPermit<'_>>();
-    goes_anywhere::<OwnedStripedPermit>();
+fn permits_are_small_send_and_sync() {
+    fn send_and_sync<T: Send + Sync>() {}
+    send_and_sync::<StripedGate>();
+    send_and_sync::<StripedPermit<'_>>();
+    send_and_sync::<OwnedStripedPermit>();
     assert_eq!(size_of::<StripedPermit<'_>>(), size_of::<usize>());
     assert_eq!(size_of::<OwnedStripedPermit>(), size_of::<usize>());
 }
 
 #[test]
-fn debug_tells_the_state() {
+fn debug_shows_the_state() {
     let gate = Arc::new(StripedGate::with_stripes(3, 2));
     let permit = gate.try_acquire().unwrap();
     assert_eq!(format!("{gate:?}"), "StripedGate { capacity: 3, occupied: 1, stripes: 2 }");

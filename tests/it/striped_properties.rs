@@ -1,4 +1,4 @@
-//! The striped gate against a plain number, whatever is done to it.
+//! Random actions on a striped gate beside a plain number.
 
 use crate::support::model::striped as model;
 use model::Op;

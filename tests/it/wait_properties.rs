@@ -215,10 +215,7 @@ impl Test {
                 };
                 let closed = self.model.closed;
                 assert_eq!(permit.is_ok(), self.model.enters(n), "{n} places without waiting");
-                assert!(permit
-                    .as_ref()
-                    .err()
-                    .map_or(true, |refused| refused.is_closed() == closed));
+                assert!(permit.as_ref().err().is_none_or(|refused| refused.is_closed() == closed));
                 self.permits.extend(permit);
             }
             Act::Resize(capacity) => {

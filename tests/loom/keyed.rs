@@ -1,12 +1,12 @@
-//! The life of a key in every order of events and memory, over a map of loom's own.
+//! The lives of a key, in every order of steps and with every stale value.
 //!
-//! `RUSTFLAGS="--cfg headcount_loom" cargo test --release --features keyed --test loom_keyed`
+//! Loom cannot see into the real overflow map; here it is a list under loom's lock, which is not
+//! held while a node is looked at (`src/keyed/map_model.rs`). All keys have the same cell, and a
+//! caller that finds it busy looks only once. All else is the code itself.
 //!
-//! loom cannot see into the real map; here it is a list under loom's lock that gives nothing away
-//! while the lock is not held (`src/keyed/map_model.rs`). All keys have the same home, and nobody is
-//! patient with a busy cell. All else is the code itself. A witness cell stands for what a holder
-//! works on: a place too many, or a lost write of a former holder, is a race on it. The keys are
-//! witnesses too: each is written when it is dropped, and read when it is compared.
+//! A witness cell stands for what a holder works on: a place too many, or a write of an earlier
+//! holder that is not visible, is a race on it. The keys are witnesses too: each is written when it
+//! is dropped, and read when it is compared.
 
 use std::cell::Cell;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -63,7 +63,7 @@ impl Drop for Key {
     }
 }
 
-/// Keys below 8 have a tag of their own, the others share one.
+/// Keys below 8 have each their own tag, the others share one.
 #[derive(Default)]
 struct Tagged(u64);
 
@@ -77,9 +77,9 @@ impl Hasher for Tagged {
     }
 }
 
-/// Two keys with tags of their own, and two that share one.
-const APART: [u8; 2] = [1, 2];
-const ALIKE: [u8; 2] = [8, 9];
+/// Two keys with different tags, and two with the same tag.
+const TWO_TAGS: [u8; 2] = [1, 2];
+const ONE_TAG: [u8; 2] = [8, 9];
 
 struct Room {
     gates: Arc<KeyedGate<Key, BuildHasherDefault<Tagged>>>,
@@ -98,7 +98,8 @@ fn explore(bound: usize, model: impl Fn() + Sync + Send + 'static) {
 }
 
 impl Room {
-    /// Takes the only place of a key, if it is free, and works on what it guards.
+    /// Acquires the only place of a key, if it is free, and writes the key's witness. Returns
+    /// whether it was free.
     fn work(&self, number: u8) -> bool {
         let Ok(permit) = self.gates.try_acquire(key(number)) else { return false };
         self.witnesses[usize::from(number)].with_mut(|_| ());
@@ -108,7 +109,7 @@ impl Room {
 
     fn assert_gone(&self) {
         assert_eq!(self.gates.len(), 0);
-        assert_eq!(self.gates.snapshot(), []);
+        assert_eq!(self.gates.keys().count(), 0);
         assert_eq!(self.gates.occupied(&key(1)), 0);
         assert_eq!(LIVING.get(), 0, "a key was kept");
     }
@@ -122,21 +123,21 @@ fn never_over_across_lives() {
         let thread = thread::spawn(move || (other.work(1), other.work(1)));
         let here = room.work(1);
         let (first, second) = thread.join().unwrap();
-        assert!(here || (first && second), "somebody was refused by nobody");
+        assert!(here || (first && second), "a call was refused although the place was free");
         room.assert_gone();
-        // Nothing of a former life is left in the way.
+        // Nothing of an earlier life is left in the way.
         assert!(room.work(1));
         room.assert_gone();
     });
 }
 
 #[test]
-fn who_meets_the_removal_is_served() {
+fn a_caller_that_meets_the_removal_is_served() {
     explore(3, || {
         let room = room(3);
         let visit = |room: &Room| {
             let permit = room.gates.try_acquire(key(1)).expect("a place is free");
-            assert!(room.gates.occupied(&key(1)) > 0, "a key went while somebody was inside");
+            assert!(room.gates.occupied(&key(1)) > 0, "a key was removed while a place was held");
             drop(permit);
         };
         let first = room.gates.try_acquire(key(1)).unwrap();
@@ -161,7 +162,7 @@ fn exact_across_lives() {
         let permit = room.gates.try_acquire(key(1)).unwrap();
         let other = room.clone();
         let thread = thread::spawn(move || {
-            // Two may be in, and only two ever are.
+            // Two places, and at most two permits at any time.
             for _ in 0..2 {
                 drop(other.gates.try_acquire(key(1)).expect("one of two places is free"));
             }
@@ -173,7 +174,7 @@ fn exact_across_lives() {
     });
 }
 
-/// Each key has its place, whoever is at home: nobody who is alone with a key is refused.
+/// Each key has its own place, whichever is in the cell: the only caller of a key is never refused.
 fn two_keys([one, other]: [u8; 2]) {
     explore(4, move || {
         let room = room(1);
@@ -192,27 +193,27 @@ fn two_keys([one, other]: [u8; 2]) {
 }
 
 #[test]
-fn two_keys_of_one_home() {
-    two_keys(APART);
+fn two_keys_of_one_cell() {
+    two_keys(TWO_TAGS);
 }
 
 #[test]
 fn two_keys_of_one_tag() {
-    two_keys(ALIKE);
+    two_keys(ONE_TAG);
 }
 
-/// While another key is at home, a key lives apart; once it has left, at home: in this model its
-/// lives are in both places, and go over from one to the other.
-fn home_and_apart([one, other]: [u8; 2]) {
+/// A key lives in the overflow map while another key is in the cell, and in the cell afterwards: in
+/// this model it has lives in both places, one after the other.
+fn cell_and_overflow([one, other]: [u8; 2]) {
     explore(4, move || {
         let room = room(1);
-        let stranger = room.gates.try_acquire(key(other)).unwrap();
+        let other_key = room.gates.try_acquire(key(other)).unwrap();
         let there = room.clone();
         let thread = thread::spawn(move || there.work(one));
-        drop(stranger);
+        drop(other_key);
         let here = room.work(one);
         let there = thread.join().unwrap();
-        assert!(here || there, "somebody was refused by nobody");
+        assert!(here || there, "a call was refused although the place was free");
         room.assert_gone();
         assert!(room.work(one));
         room.assert_gone();
@@ -220,28 +221,29 @@ fn home_and_apart([one, other]: [u8; 2]) {
 }
 
 #[test]
-fn a_key_lives_at_home_or_apart() {
-    home_and_apart(APART);
+fn a_key_lives_in_the_cell_or_the_map() {
+    cell_and_overflow(TWO_TAGS);
 }
 
 #[test]
-fn a_key_lives_at_home_or_apart_from_one_of_its_tag() {
-    home_and_apart(ALIKE);
+fn a_key_lives_in_the_cell_or_the_map_beside_its_tag() {
+    cell_and_overflow(ONE_TAG);
 }
 
-/// A node is there, so who moves in looks into the map, while another goes apart and comes back.
+/// A node is counted, so the claimer looks into the map, while another caller begins an overflow
+/// insert and then claims the cell.
 #[test]
-fn moving_in_beside_a_node() {
+fn claiming_beside_a_node() {
     explore(3, || {
         let room = room(1);
-        let stranger = room.gates.try_acquire(key(2)).unwrap();
+        let other_key = room.gates.try_acquire(key(2)).unwrap();
         let node = room.gates.try_acquire(key(3)).unwrap();
-        drop(stranger);
+        drop(other_key);
         let there = room.clone();
         let thread = thread::spawn(move || (there.work(1), there.work(1)));
         let here = room.work(1);
         let (first, second) = thread.join().unwrap();
-        assert!(here || (first && second), "somebody was refused by nobody");
+        assert!(here || (first && second), "a call was refused although the place was free");
         assert_eq!(room.gates.len(), 1);
         drop(node);
         room.assert_gone();
@@ -250,39 +252,40 @@ fn moving_in_beside_a_node() {
     });
 }
 
-/// Who moves in has looked and found no node of its key; then the other key at home, and its node, are
-/// replaced by another that leaves such a node behind, and the word is what it was.
+/// The claimer has looked and found no node of its key. Then another key fills the cell, a node of
+/// the claimer's key replaces the node that was there, the other key is removed, and the word is
+/// what it was.
 #[test]
 fn a_node_comes_between_the_look_and_the_claim() {
     explore(3, || {
         let room = room(1);
-        let stranger = room.gates.try_acquire(key(2)).unwrap();
+        let other_key = room.gates.try_acquire(key(2)).unwrap();
         let node = room.gates.clone().try_acquire_owned(key(3)).unwrap();
-        drop(stranger);
+        drop(other_key);
         let there = room.clone();
         let thread = thread::spawn(move || {
-            let stranger = there.gates.try_acquire(key(2)).unwrap();
+            let other_key = there.gates.try_acquire(key(2)).unwrap();
             let permit = there.gates.try_acquire(key(1));
-            drop((node, stranger));
+            drop((node, other_key));
             if permit.is_ok() {
                 there.witnesses[1].with_mut(|_| ());
             }
             permit.is_ok()
         });
         let here = room.work(1);
-        assert!(thread.join().unwrap() || here, "somebody was refused by nobody");
+        assert!(thread.join().unwrap() || here, "a call was refused although the place was free");
         room.assert_gone();
     });
 }
 
-/// A key whose node is about to go is wanted again by two.
+/// Two callers want a key whose node is about to be removed.
 #[test]
-fn the_last_leaver_of_a_node_against_two_joiners() {
+fn the_last_release_of_a_node_against_two_joiners() {
     explore(2, || {
         let room = room(1);
-        let stranger = room.gates.try_acquire(key(2)).unwrap();
+        let other_key = room.gates.try_acquire(key(2)).unwrap();
         let node = room.gates.try_acquire(key(1)).unwrap();
-        drop(stranger);
+        drop(other_key);
         let others: Vec<_> = (0..2)
             .map(|_| {
                 let room = room.clone();
@@ -299,11 +302,12 @@ fn the_last_leaver_of_a_node_against_two_joiners() {
     });
 }
 
-/// Who reads that a holder has left sees what it wrote.
-fn left_is_seen(strangers: bool, left: fn(&Room) -> bool) {
+/// A caller that reads that a holder has left sees what it wrote. With another key in the cell, the
+/// holder's key is in the overflow map.
+fn left_is_seen(in_map: bool, left: fn(&Room) -> bool) {
     explore(4, move || {
         let room = room(1);
-        let stranger = strangers.then(|| room.gates.try_acquire(key(2)).unwrap());
+        let other_key = in_map.then(|| room.gates.try_acquire(key(2)).unwrap());
         let permit = room.gates.clone().try_acquire_owned(key(1)).unwrap();
         let there = room.clone();
         let thread = thread::spawn(move || {
@@ -314,7 +318,7 @@ fn left_is_seen(strangers: bool, left: fn(&Room) -> bool) {
             room.witnesses[1].with(|_| ());
         }
         thread.join().unwrap();
-        drop(stranger);
+        drop(other_key);
         room.assert_gone();
     });
 }
@@ -325,7 +329,7 @@ fn left_is_seen_by_occupied() {
 }
 
 #[test]
-fn left_is_seen_by_occupied_apart() {
+fn left_is_seen_by_occupied_in_the_map() {
     left_is_seen(true, |room| room.gates.occupied(&key(1)) == 0);
 }
 
@@ -335,7 +339,7 @@ fn left_is_seen_by_len() {
 }
 
 #[test]
-fn left_is_seen_by_len_apart() {
+fn left_is_seen_by_len_in_the_map() {
     left_is_seen(true, |room| room.gates.len() == 1);
 }
 
@@ -359,7 +363,7 @@ fn a_handle_keeps_the_key_alive() {
 }
 
 #[test]
-fn handles_and_holders_leave_in_any_order() {
+fn handles_and_permits_go_in_any_order() {
     explore(4, || {
         let room = room(1);
         let other = room.clone();
@@ -372,7 +376,7 @@ fn handles_and_holders_leave_in_any_order() {
 }
 
 #[test]
-fn resizing_meets_the_last_leaver() {
+fn resizing_meets_the_last_release() {
     explore(4, || {
         let room = room(1);
         let permit = room.gates.try_acquire(key(1)).unwrap();
@@ -384,9 +388,9 @@ fn resizing_meets_the_last_leaver() {
     });
 }
 
-/// Raised by one, a word with one head reads as an empty one does otherwise.
+/// Raised by one, a slot with one place held reads as one without does otherwise.
 #[test]
-fn raising_does_not_hide_a_head() {
+fn raising_does_not_hide_a_held_place() {
     explore(3, || {
         let room = room(1);
         let first = room.gates.try_acquire(key(1)).unwrap();
@@ -396,7 +400,7 @@ fn raising_does_not_hide_a_head() {
         let joiner = thread::spawn(move || {
             let permit = joiner.gates.try_acquire(key(1)).ok();
             if permit.is_some() {
-                assert_eq!(joiner.gates.len(), 1, "a key went while somebody was inside");
+                assert_eq!(joiner.gates.len(), 1, "a key was removed while a place was held");
             }
         });
         drop(first);
@@ -408,7 +412,7 @@ fn raising_does_not_hide_a_head() {
 }
 
 #[test]
-fn lowering_is_paid_by_leavers() {
+fn a_lowering_is_paid_by_releases() {
     explore(4, || {
         let room = room(2);
         let first = room.gates.try_acquire(key(1)).unwrap();
@@ -423,9 +427,9 @@ fn lowering_is_paid_by_leavers() {
     });
 }
 
-/// What must fail: the same models over gates that are removed from a map as one would do it first.
-/// If these stop failing, the models above see nothing.
-mod twins {
+/// Rejected protocols: gates that are removed from a map in the obvious ways. Their models must
+/// fail, or the models above prove nothing.
+mod rejected {
     use super::*;
     use headcount::{Gate, TryAcquireError};
     use loom::sync::Mutex;
@@ -464,7 +468,8 @@ mod twins {
         }
     }
 
-    /// Looks whether it was the last, and then removes: somebody may have come in between.
+    /// Reads whether it was the last holder, and then removes: another caller may have entered
+    /// between.
     #[test]
     #[should_panic(expected = "Causality violation")]
     fn looking_before_removing_is_not_enough() {
@@ -481,10 +486,10 @@ mod twins {
         });
     }
 
-    /// Closes before it removes, but whoever meets the closed gate is refused.
+    /// Closes before it removes, but a caller that meets the closed gate is refused.
     #[test]
     #[should_panic(expected = "a place is free")]
-    fn who_meets_a_closed_gate_must_come_again() {
+    fn a_caller_that_meets_a_closed_gate_must_retry() {
         explore(4, || {
             let naive = Naive::new(2, true);
             let other = naive.clone();

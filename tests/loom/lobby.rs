@@ -1,9 +1,10 @@
-//! Models of the lobby: small ones, in every order that their threads can take.
+//! Small models of the lobby, run in every order that their threads can take.
 //!
-//! `RUSTFLAGS="--cfg headcount_loom" cargo test --release --test loom_lobby`
+//! `RUSTFLAGS="--cfg headcount_loom" cargo test --release --all-features --test loom lobby`
 //!
-//! Every model ends by asserting what must hold once calls are quiet (*no-lost-room*, *no-leak*): all
-//! seats can be had again by `join`, and in the end no room is open and every state was dropped once.
+//! Every model ends by asserting the guarantees for a quiet lobby (*no-lost-room*, *no-leak*):
+//! all seats can be had again by `join`, and in the end no room is open and every state was dropped
+//! once.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
@@ -70,7 +71,7 @@ impl Model {
         });
     }
 
-    /// Nobody is in the lobby: whoever comes fills it to the last seat.
+    /// Fails unless an empty lobby can be filled to the last seat.
     fn all_can_be_had(&self, lobby: &Rooms, living: &AtomicUsize) {
         assert_eq!((lobby.stats().rooms, living.load(Relaxed)), (0, 0));
         let all: Vec<_> = (0..self.seats * self.rooms).map(|_| joined(lobby)).collect();
@@ -80,7 +81,7 @@ impl Model {
 }
 
 fn joined<'a>(lobby: &'a Lobby<Witness>) -> Seat<'a, Witness> {
-    let seat = lobby.join().expect("a place that nobody holds");
+    let seat = lobby.join().expect("a free seat");
     seat.state().read();
     seat
 }
@@ -92,14 +93,14 @@ fn assert_distinct(seats: &[Seat<'_, Witness>]) {
     }
 }
 
-/// Joins and leaves; the room that it was in, if it was let in.
+/// Joins and leaves. Returns the room, if the caller was admitted.
 fn visit(lobby: &Lobby<Witness>) -> Option<RoomId> {
     let seat = lobby.join().ok()?;
     seat.state().read();
     Some(seat.room_id())
 }
 
-/// Joins by id and leaves; true if it was let in.
+/// Joins by id and leaves. Returns whether the caller was admitted.
 fn visit_room(lobby: &Lobby<Witness>, id: RoomId) -> bool {
     let Ok(seat) = lobby.join_room(id) else { return false };
     seat.state().read();
@@ -115,8 +116,8 @@ fn spawn<T: 'static>(
     thread::spawn(move || run(&lobby))
 }
 
-/// *no-ghost*, *no-leak*: the last leaver against a joiner by id. The joiner gets in and keeps the room
-/// open, or is refused and the room is gone for good.
+/// *no-ghost*, *no-leak*: the last leaver against a joiner by id. The joiner is admitted and keeps
+/// the room open, or is refused and the room is gone for good.
 #[test]
 fn the_last_leaver_against_a_joiner_by_id() {
     Model { seats: 2, rooms: 1, quorum: 1, preemptions: 4 }.check(|lobby| {
@@ -129,7 +130,7 @@ fn the_last_leaver_against_a_joiner_by_id() {
     });
 }
 
-/// The last leaver against a joiner by filling, who may find the room, or open the next.
+/// The last leaver against a joiner to the filling room, which may find the room or open the next.
 #[test]
 fn the_last_leaver_against_a_joiner() {
     Model { seats: 1, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
@@ -141,8 +142,8 @@ fn the_last_leaver_against_a_joiner() {
     });
 }
 
-/// The same where there may be a second room: then only the room's own word orders the one life's end
-/// before the next one's beginning.
+/// The same with a second room: then only the room's own word orders the end of one generation
+/// before the beginning of the next.
 #[test]
 fn the_last_leaver_against_an_opener() {
     Model { seats: 1, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
@@ -153,7 +154,7 @@ fn the_last_leaver_against_an_opener() {
     });
 }
 
-/// *no-ghost*: an old id against the room's next life, while it begins and ends.
+/// *no-ghost*: an old id against the room's next generation, while it begins and ends.
 #[test]
 fn an_old_id_against_the_next_generation() {
     Model { seats: 2, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
@@ -163,14 +164,14 @@ fn an_old_id_against_the_next_generation() {
         drop(seat);
         if let Ok(next) = lobby.join() {
             next.state().read();
-            assert!(next.room_id() == id || next.members() == 1, "a ghost in the next life");
+            assert!(next.room_id() == id || next.members() == 1, "a ghost in the next generation");
         }
         late.join().unwrap();
     });
 }
 
-/// *seat-distinct*, *never-over*: two who join one room, and its member leaves. One may find the room
-/// closing and the other in the middle of opening the next: there may be a third.
+/// *seat-distinct*, *never-over*: two threads join one room while its member leaves. One thread may
+/// find the room closing and the other thread opening the next one, so a third room is allowed.
 #[test]
 fn two_joiners_and_a_leaver() {
     Model { seats: 2, rooms: 3, quorum: 2, preemptions: 1 }.check(|lobby| {
@@ -182,7 +183,7 @@ fn two_joiners_and_a_leaver() {
         if seats[0].room_id() == seats[1].room_id() {
             assert_ne!(seats[0].number(), seats[1].number());
             let completed = seats.iter().filter(|seat| seat.completed_quorum()).count();
-            assert!(completed >= 1, "nobody completed the quorum");
+            assert!(completed >= 1, "no join completed the quorum");
         }
     });
 }
@@ -204,33 +205,33 @@ fn two_leavers_of_two_rooms() {
     });
 }
 
-/// *no-lost-room*: one joins, by a hint or as the room is filling, while somebody leaves that room and
-/// finds it well hinted. The index hint against the slot.
+/// *no-lost-room*: a thread joins a room, by a hint or as it is the filling room, while a member
+/// leaves that room and finds its hint set. Store buffering between hint and word.
 #[test]
 fn a_joiner_against_a_leaver_of_the_same_room() {
     Model { seats: 3, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
         let all: [_; 6] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
         let [a, b, c, d, e, f] = all;
-        // Two rooms of two: one is filling, the other has a hint.
+        // Both rooms have two members: one is the filling room, the other has a hint.
         drop((c, f));
         let leaver = spawn(lobby, move |_| drop((a, d)));
         let joiner = spawn(lobby, |lobby| lobby.clone().join_owned().unwrap());
         leaver.join().unwrap();
         let seat = joiner.join().unwrap();
-        // One each in both rooms, and the joiner: three seats are free.
+        // Each room has one member, and one of them the joiner: three seats are free.
         let again = [joined(lobby), joined(lobby), joined(lobby)];
         assert!(lobby.join().is_err());
         drop((again, seat, b, e));
     });
 }
 
-/// *no-lost-room*: a search finds summaries without a hint and clears them, while somebody who leaves
-/// puts a hint there and finds the summaries in place.
+/// *no-lost-room*: a search finds summaries without a hint and clears them, while a member leaves,
+/// sets a hint there, and finds the summaries set.
 #[test]
 fn a_search_against_a_new_hint() {
     Model { seats: 2, rooms: 3, quorum: 1, preemptions: 3 }.check(|lobby| {
         let [a, b, c, d, e, f] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
-        // Leaves summaries behind.
+        // Summaries stay set.
         drop((a, c));
         let [a, c] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
         let leaver = spawn(lobby, move |_| drop((a, c)));
@@ -243,7 +244,7 @@ fn a_search_against_a_new_hint() {
     });
 }
 
-/// As above, with three members who leave two rooms and one that becomes filling.
+/// As above, with a joiner by id, whose room becomes the filling one.
 #[test]
 fn a_joiner_by_id_against_a_leaver_of_another_room() {
     Model { seats: 2, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
@@ -258,7 +259,24 @@ fn a_joiner_by_id_against_a_leaver_of_another_room() {
     });
 }
 
-/// *no-lost-room*: an unlocking against a joiner who passes over the locked room.
+/// *no-lost-room*: a member leaves the filling room, which was full, while another room takes its
+/// place. Either the leaver sets a hint, or the joiner does.
+#[test]
+fn a_leaver_of_the_filling_room_against_its_replacement() {
+    Model { seats: 3, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let all: [_; 6] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        let [a, b, c, d, e, f] = all;
+        drop((b, c));
+        let leaver = spawn(lobby, move |_| drop(f));
+        let by_id = lobby.join_room(a.room_id()).unwrap();
+        leaver.join().unwrap();
+        // One seat is free in each room.
+        let again = [joined(lobby), joined(lobby)];
+        drop((again, by_id, a, d, e));
+    });
+}
+
+/// *no-lost-room*: an unlocking against a joiner that passes over the locked room.
 #[test]
 fn an_unlocking_against_a_joiner() {
     Model { seats: 2, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
@@ -273,7 +291,7 @@ fn an_unlocking_against_a_joiner() {
     });
 }
 
-/// Lock against join, and against the close: a lock never reaches the room's next life.
+/// Lock against join, and against the close: a lock never reaches the room's next generation.
 #[test]
 fn a_lock_against_a_joiner_and_the_close() {
     Model { seats: 2, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
@@ -292,7 +310,7 @@ fn a_lock_against_a_joiner_and_the_close() {
     });
 }
 
-/// A lock by an old id against the room's next life.
+/// A lock by an old id against the room's next generation.
 #[test]
 fn a_lock_against_the_next_generation() {
     Model { seats: 2, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
@@ -303,13 +321,16 @@ fn a_lock_against_the_next_generation() {
         let next = joined(lobby);
         assert_ne!(next.room_id(), id);
         moderator.join().unwrap();
-        assert!(!lobby.room(next.room_id()).unwrap().locked, "the lock reached the next life");
+        assert!(
+            !lobby.room(next.room_id()).unwrap().locked,
+            "the lock reached the next generation"
+        );
         drop(next);
     });
 }
 
-/// *once*: two joins reach the quorum while a member leaves: whoever starts, starts with a quorum, and
-/// each upward crossing is seen by one.
+/// *once*: a join reaches the quorum while a member leaves: a start succeeds only with a quorum, and
+/// each time the quorum is reached, one join reports it.
 #[test]
 fn the_quorum_against_a_leaver() {
     Model { seats: 3, rooms: 1, quorum: 2, preemptions: 3 }.check(|lobby| {
@@ -330,27 +351,27 @@ fn the_quorum_against_a_leaver() {
     });
 }
 
-/// *once*: of two who join at once, exactly one completes a quorum of two.
+/// *once*: of two callers that join at the same time, exactly one completes a quorum of two.
 #[test]
 fn one_of_two_completes_the_quorum() {
     Model { seats: 2, rooms: 1, quorum: 2, preemptions: 3 }.check(|lobby| {
-        let told = lobby.filling();
+        let named = lobby.filling();
         let join = move |lobby: &Rooms| {
-            let seat = lobby.clone().join_room_or_any_owned(told).ok()?;
+            let seat = lobby.clone().join_room_or_any_owned(named).ok()?;
             seat.state().read();
             Some(seat)
         };
         let threads = [spawn(lobby, join), spawn(lobby, join)];
         let seats: Vec<_> =
             threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect();
-        // One may be refused while the other is opening the only room.
+        // One thread may be refused while the other is opening the only room.
         let completed = seats.iter().filter(|seat| seat.completed_quorum()).count();
         assert_eq!(completed, usize::from(seats.len() == 2));
         assert!(!seats.is_empty());
     });
 }
 
-/// *never-over* of `max_rooms`: two open a room each, and there may be one.
+/// *never-over* of `max_rooms`: two threads open a room each, and one room is allowed.
 #[test]
 fn two_openers_and_one_room() {
     Model { seats: 1, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
@@ -361,7 +382,90 @@ fn two_openers_and_one_room() {
     });
 }
 
-/// Rooms whose seats do not fit into the word: two join, one of them after it has left.
+/// Plain memory that a thread writes before a call and another reads after observing that call:
+/// loom fails the model if the two are not ordered.
+#[derive(Clone, Default)]
+struct Plain(Arc<UnsafeCell<()>>);
+
+impl Plain {
+    fn write(&self) {
+        self.0.with_mut(|_| ());
+    }
+
+    fn read(&self) {
+        self.0.with(|_| ());
+    }
+}
+
+/// *happens-before*: a member that reads that another one has left sees what it wrote.
+///
+/// The reader is the spawned thread here and below: loom compares an operation with the last access
+/// alone, so a look of the leaver would hide the reader's.
+#[test]
+fn a_reader_of_members_against_a_leaver() {
+    Model { seats: 2, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let [stays, leaves] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        let plain = Plain::default();
+        let reader = spawn(lobby, {
+            let plain = plain.clone();
+            move |_| {
+                if stays.members() == 1 {
+                    plain.read();
+                }
+            }
+        });
+        plain.write();
+        drop(leaves);
+        reader.join().unwrap();
+    });
+}
+
+/// *happens-before*: a member that cannot start, as another one has left, sees what that one wrote.
+#[test]
+fn a_starter_against_a_leaver() {
+    Model { seats: 3, rooms: 1, quorum: 3, preemptions: 3 }.check(|lobby| {
+        let [stays, _stays_too, leaves] =
+            std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        let plain = Plain::default();
+        let starter = spawn(lobby, {
+            let plain = plain.clone();
+            move |_| match stays.start() {
+                Ok(members) => assert_eq!(members, 3),
+                Err(too_few) => {
+                    assert_eq!(too_few.occupied, 2);
+                    plain.read();
+                }
+            }
+        });
+        plain.write();
+        drop(leaves);
+        starter.join().unwrap();
+    });
+}
+
+/// *happens-before*: a caller that joins a room after it was unlocked sees what was written before.
+#[test]
+fn an_unlocking_against_a_joiner_by_id() {
+    Model { seats: 2, rooms: 1, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let id = seat.room_id();
+        assert!(lobby.lock(id));
+        let plain = Plain::default();
+        let joiner = spawn(lobby, {
+            let plain = plain.clone();
+            move |lobby| {
+                let Ok(seat) = lobby.join_room(id) else { return };
+                plain.read();
+                drop(seat);
+            }
+        });
+        plain.write();
+        assert!(lobby.unlock(id));
+        joiner.join().unwrap();
+    });
+}
+
+/// Rooms whose seats do not fit into the word: two threads join, one of them after a leave.
 #[test]
 fn large_rooms_number_their_seats() {
     Model { seats: 25, rooms: 1, quorum: 1, preemptions: 2 }.check(|lobby| {

@@ -1,6 +1,6 @@
-//! The lobby under shuttle: up to sixteen threads that are scheduled at random, with a switch possible
-//! at every atomic operation of the crate. All orders are sequentially consistent here; the weak ones
-//! are loom's business, which is exhaustive and for three threads.
+//! The lobby under shuttle: up to sixteen threads, scheduled at random, with a switch possible at
+//! every atomic operation of the crate. All executions are sequentially consistent here. Weak
+//! orderings are held by the loom models, which are exhaustive and have up to three threads.
 //!
 //! `ci/shuttle`; a failure prints a schedule that `shuttle::replay` takes.
 
@@ -18,7 +18,7 @@ use shuttle::sync::Barrier;
 use shuttle::{thread, Config, Runner};
 use support::lobby_crowd::{Dice, Living, Scene, Someone, Sums};
 
-/// One order of a crowd.
+/// Runs a crowd once, in an order that the scheduler chooses.
 fn crowd(scene: Scene, rounds: usize) {
     let living = Arc::new(Living::default());
     let lobby = Arc::new(scene.lobby(&living));
@@ -39,7 +39,7 @@ fn crowd(scene: Scene, rounds: usize) {
     scene.settle(&lobby, &living);
     all.wait();
     crowd.into_iter().for_each(|thread| thread.join().expect("a thread failed"));
-    assert_eq!(scene.settle(&lobby, &living), 0, "who has left is counted");
+    assert_eq!(scene.settle(&lobby, &living), 0, "a member that has left is counted");
 }
 
 fn run(scheduler: impl Scheduler + 'static, scene: Scene, rounds: usize) {
@@ -48,8 +48,8 @@ fn run(scheduler: impl Scheduler + 'static, scene: Scene, rounds: usize) {
     Runner::new(scheduler, config).run(move || crowd(scene, rounds));
 }
 
-/// Lets a thread go on for some dozen steps before another one comes, so that whole calls of others
-/// fit between two steps of one.
+/// Runs a thread for some dozen steps before it switches, so that whole calls of other threads fit
+/// between two steps of a call.
 struct Bursts {
     random: RandomScheduler,
     dice: Dice,
@@ -78,7 +78,8 @@ impl Scheduler for Bursts {
     }
 }
 
-/// A third of the orders with a switch at most operations, a third with few, a third in bursts.
+/// Runs a third of the orders with a switch at most operations, a third with few, a third in
+/// bursts.
 fn explore(scene: Scene, rounds: usize, orders: usize) {
     run(RandomScheduler::new(orders / 3), scene, rounds);
     run(PctScheduler::new(5, orders / 3), scene, rounds);
@@ -107,6 +108,6 @@ fn sixteen_in_one_room_of_twenty_five() {
 }
 
 #[test]
-fn eight_who_keep_no_seat_in_two_rooms_of_two() {
+fn eight_that_keep_no_seat_in_two_rooms_of_two() {
     explore(Scene { threads: 8, seats: 2, shards: 1, max_rooms: 2, keep: 0 }, 80, 1_000);
 }

@@ -1,10 +1,10 @@
-//! Gates by key under random load, with the real map. Also meant to be run under ThreadSanitizer.
+//! The keyed gate under random load, with the real overflow map. Also meant for ThreadSanitizer.
 //!
-//! `cargo test --release --features keyed --test keyed_stress -- [rounds]`; with rounds, without the
-//! floods that show that memory stays flat.
+//! `cargo test --release --features keyed --test stress -- keyed [rounds]`; with a number of
+//! rounds, without the floods that show that memory stays flat.
 //!
-//! Each key guards a number that only its holders write, in plain memory: with a capacity of 1, a place
-//! too many or a life that overlaps the next is a lost write.
+//! Each key guards a number in plain memory that only its holders write: with a capacity of 1, a
+//! place too many, or a life that overlaps the next, is a lost write.
 
 // The witness of happens-before is memory without any synchronisation of its own.
 #![allow(unsafe_code)]
@@ -24,8 +24,8 @@ fn forever<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-/// Plain threads, and nothing of the standard library that synchronises out of ThreadSanitizer's
-/// sight.
+/// Runs `f` on plain threads. Uses nothing of the standard library that synchronises where
+/// ThreadSanitizer cannot see it.
 fn on_threads(f: impl Fn(SmallRng) + Send + Sync + 'static) {
     let f = forever(f);
     let all = (0..THREADS).map(|seed| std::thread::spawn(move || f(SmallRng::seed_from_u64(seed))));
@@ -66,14 +66,14 @@ pub(crate) fn one_at_a_time(rounds: u64) {
     for (guarded, entered) in guarded.iter().zip(entered) {
         // SAFETY: all threads have been joined.
         let guarded = unsafe { *guarded.0.get() };
-        assert_eq!(guarded, entered.load(Relaxed), "two were inside at once");
-        assert!(guarded > 0, "nobody was ever inside");
+        assert_eq!(guarded, entered.load(Relaxed), "two permits were held at once");
+        assert!(guarded > 0, "no permit was acquired");
     }
     assert_eq!(gates.len(), 0);
-    assert_eq!(gates.snapshot(), []);
+    assert_eq!(gates.keys().count(), 0);
 }
 
-/// Places, handles, owned permits that go elsewhere, and capacities that change.
+/// Permits, handles, owned permits that other threads drop, and capacities that change.
 pub(crate) fn never_over(rounds: u64) {
     const KEYS: u64 = 4;
     const MOST: u32 = 3;
@@ -107,7 +107,7 @@ pub(crate) fn never_over(rounds: u64) {
                 }
                 3 => kept.extend(gates.try_acquire(key).ok()),
                 4 => drop(kept.pop()),
-                // A reading may be off by as much as each resizing moves that it overlaps.
+                // A reading may be off by what each overlapping resizing moves.
                 5 => {
                     let occupied = gates.occupied(&key);
                     assert!(occupied <= THREADS as u32 * MOST, "{occupied} held");
@@ -121,7 +121,7 @@ pub(crate) fn never_over(rounds: u64) {
             }
         }
     });
-    assert_eq!(gates.snapshot(), []);
+    assert_eq!(gates.keys().count(), 0);
     for key in 0..KEYS {
         let all: Vec<_> = (0..4).filter_map(|_| gates.try_acquire(key).ok()).collect();
         assert_eq!(all.len() as u64, 1 + key % u64::from(MOST), "places were lost or made");
@@ -129,8 +129,8 @@ pub(crate) fn never_over(rounds: u64) {
     assert!(gates.is_empty());
 }
 
-/// As many places as callers: whoever meets a removal must be served.
-pub(crate) fn everybody_is_served(rounds: u64) {
+/// As many places as callers: a caller that meets a removal must be served.
+pub(crate) fn every_caller_is_served(rounds: u64) {
     let gates = forever(KeyedGate::new(|_: &u64| THREADS as u32));
     on_threads(move |mut random| {
         for _ in 0..rounds {
@@ -141,8 +141,8 @@ pub(crate) fn everybody_is_served(rounds: u64) {
     assert!(gates.is_empty());
 }
 
-/// A flood of distinct keys leaves nothing behind: neither where there is room at home, nor beside so
-/// many keys that live on that most of the flood goes apart.
+/// A flood of distinct keys leaves nothing behind: neither in vacant cells, nor beside so many
+/// living keys that most of the flood goes to the overflow map.
 pub(crate) fn memory_stays_flat(keys: u64, beside: u64) {
     let gates = forever(KeyedGate::new(|_: &u64| 1));
     let held: Vec<_> = (0..beside).map(|key| gates.try_acquire(key).unwrap()).collect();
@@ -174,12 +174,13 @@ fn resident() -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// So many rounds of each scene; without a number, also the floods that show that memory stays flat.
+/// Runs `given` rounds of each scene; without a number, also the floods that show that memory stays
+/// flat.
 pub(crate) fn all(given: Option<u64>) {
     let rounds = given.unwrap_or(20_000);
     one_at_a_time(rounds);
     never_over(rounds);
-    everybody_is_served(rounds);
+    every_caller_is_served(rounds);
     if given.is_none() {
         memory_stays_flat(1_000_000, 0);
         memory_stays_flat(1_000_000, 5_000);

@@ -1,6 +1,6 @@
 //! Many threads in small lobbies whose rooms close and open again all the time: see `lobby_crowd`.
 //!
-//! `cargo test --release --test lobby_stress -- [rounds]`
+//! `cargo test --release --test stress -- lobby [rounds]`
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier};
@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::support::lobby_crowd::{Dice, Living, Scene, Someone, Sums};
 
-/// Ends the program when its thread panics: all others wait for it.
+/// Ends the program when its thread panics: all other threads wait for it.
 struct EndsAll;
 
 impl Drop for EndsAll {
@@ -20,10 +20,10 @@ impl Drop for EndsAll {
     }
 }
 
-/// Between two of these all are quiet for a moment.
+/// The number of phases. Between two phases all threads are quiet for a moment.
 const PHASES: usize = 20;
 
-/// So many steps of each thread. Yields how many rooms were opened.
+/// Runs that many steps of each thread. Returns the number of rooms that were opened.
 fn stress(scene: Scene, rounds: usize) -> u32 {
     let began = Instant::now();
     let living = Arc::new(Living::default());
@@ -59,22 +59,22 @@ fn stress(scene: Scene, rounds: usize) -> u32 {
         all.wait();
     }
     crowd.into_iter().for_each(|thread| thread.join().expect("a thread failed"));
-    assert_eq!(held > 0, scene.keep > 0, "{held} were held while all was quiet");
-    assert_eq!(scene.settle(&lobby, &living), 0, "who has left is counted");
+    assert_eq!(held > 0, scene.keep > 0, "{held} seats were held while all was quiet");
+    assert_eq!(scene.settle(&lobby, &living), 0, "a member that has left is counted");
     let [seated, refused, quorums] =
         [&sums.seated, &sums.refused, &sums.quorums].map(|sum| sum.load(Ordering::Relaxed));
     assert!(seated > 0 && refused > 0 && quorums > 0);
-    let lives = living.made.load(Ordering::Relaxed);
+    let opened = living.made.load(Ordering::Relaxed);
     println!(
-        "{scene:?}: {seated} seated, {refused} refused, {lives} lives, {quorums} quorums, {:.1?}",
+        "{scene:?}: {seated} seated, {refused} refused, {opened} opened, {quorums} quorums, {:.1?}",
         began.elapsed(),
     );
-    lives
+    opened
 }
 
 pub(crate) fn all(rounds: Option<usize>) {
     let rounds = rounds.unwrap_or(60_000);
-    let mut lives = 0;
+    let mut opened = 0;
     for (threads, seats, shards, max_rooms, keep) in [
         (16, 1, 1, 2, 1),
         (16, 2, 1, 4, 1),
@@ -86,8 +86,9 @@ pub(crate) fn all(rounds: Option<usize>) {
         (16, 25, 1, 1, 2),
         (12, 2, 3, 10, 2),
     ] {
-        lives += stress(Scene { threads, seats, shards, max_rooms, keep }, rounds);
+        opened += stress(Scene { threads, seats, shards, max_rooms, keep }, rounds);
     }
-    // So that each of the few rooms was lived in thousands of times, unless less was asked for.
-    assert!(rounds < 60_000 || lives > 100_000, "{lives} lives");
+    // Each of the few rooms was opened thousands of times, unless the caller asked for fewer
+    // rounds.
+    assert!(rounds < 60_000 || opened > 100_000, "{opened} opened");
 }

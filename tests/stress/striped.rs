@@ -1,5 +1,4 @@
-//! The striped gate: places that are handed on, that are never refused without cause, and that
-//! travel from stripe to stripe.
+//! The striped gate: places that move from stripe to stripe, and callers that may not be refused.
 
 use std::sync::atomic::{
     AtomicU32, AtomicU64,
@@ -20,13 +19,13 @@ pub(crate) fn all() {
     handing_on();
 }
 
-/// *never-over*, *no-leak*: places that are taken here and given back there.
+/// *never-over*, *no-leak*: places that are given back at other stripes than they came from.
 fn never_over(capacity: u32, stripes: usize) {
     let gate = forever(Arc::new(StripedGate::with_stripes(capacity, stripes)));
     let inside = forever(AtomicU32::new(0));
     play(&format!("striped, {capacity} in {stripes}"), 4, move |scene, me, round| {
         if me == 0 && round % 64 == 0 {
-            // A permit goes to another thread, which gives it back at its own stripe.
+            // Another thread drops the permit, at its own stripe.
             if let Ok(permit) = scene.saw(Arc::clone(gate).try_acquire_owned()) {
                 thread::spawn(move || drop(permit)).join().unwrap();
             }
@@ -41,11 +40,11 @@ fn never_over(capacity: u32, stripes: usize) {
     assert_eq!(gate.occupied_exact(), 0, "no-leak");
 }
 
-/// *exact*: who holds a ticket, of which there are as many as places, always gets in, however many
-/// others are refused meanwhile and wherever the free place is.
+/// *exact*: there are as many tickets as places, so a thread with a ticket is never refused,
+/// however many others try meanwhile and wherever the free place is.
 fn refused_only_if_full(capacity: u32, stripes: usize) {
     let gate = forever(StripedGate::with_stripes(capacity, stripes));
-    // Tickets that are out: taken before a place is asked for, given back after it was given back.
+    // Tickets handed out: each is taken before its place, and given back after it.
     let tickets = forever(AtomicU32::new(0));
     play(
         &format!("striped, {capacity} tickets in {stripes}"),
@@ -54,7 +53,7 @@ fn refused_only_if_full(capacity: u32, stripes: usize) {
             let ticket =
                 tickets.fetch_update(SeqCst, SeqCst, |out| (out < capacity).then_some(out + 1));
             if scene.saw(ticket).is_err() {
-                // Readers must not get in anybody's way.
+                // Readings must not cause a refusal.
                 assert!(gate.available() <= capacity);
                 let _: bool = gate.is_full();
                 return;
@@ -68,8 +67,8 @@ fn refused_only_if_full(capacity: u32, stripes: usize) {
     assert_eq!(gate.occupied_exact(), 0, "no-leak");
 }
 
-/// *happens-before*: each holder of the only place finds what the last one wrote, though it may have
-/// given the place back at another stripe.
+/// *happens-before*: each holder of the only place finds what the last holder wrote, though that
+/// one may have given the place back at another stripe.
 fn handing_on() {
     static MEMORY: Plain = Plain::new();
     static ROUNDS: AtomicU64 = AtomicU64::new(0);

@@ -1,4 +1,4 @@
-//! A hasher under which all keys collide.
+//! A hasher that gives all keys the same hash.
 
 use std::hash::{BuildHasher, Hasher};
 

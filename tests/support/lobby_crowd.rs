@@ -1,14 +1,14 @@
-//! A crowd in a lobby whose rooms close and open again all the time. Every seat that anybody gets is
-//! checked against what its room's state says about it. Real threads run it in `lobby_stress.rs`, and
-//! scheduled ones in `shuttle_lobby.rs`.
+//! A crowd in a lobby whose rooms close and open again all the time. Each seat that a thread gets
+//! is checked against the state of its room, where members record themselves. `tests/stress` runs
+//! the crowd on real threads, `tests/shuttle` on scheduled ones.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use headcount::{JoinRoomError, Lobby, RoomId, Seat};
+use headcount::{Lobby, RoomId, Seat};
 
-/// The most that were ever alive of what this counts.
+/// Counts the states that exist: now, at most, and ever made.
 #[derive(Default)]
 pub(crate) struct Living {
     pub(crate) now: AtomicU32,
@@ -16,17 +16,17 @@ pub(crate) struct Living {
     pub(crate) made: AtomicU32,
 }
 
-/// How many are enough to start, in rooms of so many seats.
+/// The number of members that a room needs to start.
 const QUORUM: u32 = 2;
 
-/// A lobby to crowd into.
+/// The settings of a crowd and its lobby.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scene {
     pub(crate) threads: usize,
     pub(crate) seats: u32,
     pub(crate) shards: u32,
     pub(crate) max_rooms: u32,
-    /// The most seats that one of the crowd keeps: with none, rooms close as soon as they open.
+    /// The largest number of seats that a thread keeps. With 0, rooms close as soon as they open.
     pub(crate) keep: usize,
 }
 
@@ -37,8 +37,8 @@ impl Scene {
         builder.max_rooms(self.max_rooms).build_with(move |id| Room::open(id, seats, &living))
     }
 
-    /// Fails unless every place that nobody holds can be had: once calls are quiet, and every lock was
-    /// undone. Yields how many were held.
+    /// Fails unless every free seat can be taken, once calls are quiet and every room is unlocked.
+    /// Returns the number of seats that were held.
     pub(crate) fn settle(&self, lobby: &Lobby<Room>, living: &Living) -> usize {
         let stats = lobby.stats();
         assert_eq!((stats.locked, living.now.load(Ordering::Acquire) as usize), (0, stats.rooms));
@@ -50,7 +50,7 @@ impl Scene {
     }
 }
 
-/// A room's state: who sits in it, as its members say themselves.
+/// A room's state, in which members record the seats that they hold.
 pub(crate) struct Room {
     id: RoomId,
     sits: Vec<AtomicBool>,
@@ -76,13 +76,13 @@ impl Drop for Room {
     }
 }
 
-/// A seat that was checked when it was taken, and is when it is given back.
+/// A seat that is checked when it is taken and when it is dropped.
 pub(crate) struct Checked<'a>(Seat<'a, Room>);
 
 impl<'a> Checked<'a> {
     pub(crate) fn new(seat: Seat<'a, Room>) -> Self {
         let room = seat.state();
-        assert_eq!(room.id, seat.room_id(), "a ghost: the room is in another life");
+        assert_eq!(room.id, seat.room_id(), "a ghost: the room is in another generation");
         let sits = &room.sits[seat.number() as usize];
         assert!(!sits.swap(true, Ordering::Relaxed), "two on one seat");
         let members = room.members.fetch_add(1, Ordering::Relaxed) + 1;
@@ -125,14 +125,14 @@ pub(crate) struct Sums {
     pub(crate) quorums: AtomicUsize,
 }
 
-/// One of the crowd.
+/// One thread of the crowd.
 pub(crate) struct Someone<'a> {
     lobby: &'a Lobby<Room>,
     keep: usize,
     pub(crate) dice: Dice,
     held: Vec<Checked<'a>>,
-    /// Eight rooms that the lobby has named, lately or long ago.
-    told: Vec<RoomId>,
+    /// Up to eight rooms that the lobby has named, lately or long ago.
+    named: Vec<RoomId>,
     /// Rooms that were seen to be closed.
     gone: HashSet<RoomId>,
     sums: &'a Sums,
@@ -140,11 +140,11 @@ pub(crate) struct Someone<'a> {
 
 impl<'a> Someone<'a> {
     pub(crate) fn new(scene: Scene, lobby: &'a Lobby<Room>, dice: Dice, sums: &'a Sums) -> Self {
-        let (held, told, gone) = Default::default();
-        Someone { lobby, keep: scene.keep, dice, held, told, gone, sums }
+        let (held, named, gone) = Default::default();
+        Someone { lobby, keep: scene.keep, dice, held, named, gone, sums }
     }
 
-    /// Takes a seat, gives one back, locks a room for a moment, or asks which one is filling.
+    /// Takes a seat, drops one, locks a room for a moment, or asks which room is filling.
     pub(crate) fn act(&mut self) {
         let lobby = self.lobby;
         match self.dice.below(20) {
@@ -153,7 +153,7 @@ impl<'a> Someone<'a> {
                 let Some(id) = self.recall() else { return };
                 let joined = lobby.join_room(id);
                 assert!(joined.as_ref().map_or(true, |seat| seat.room_id() == id), "another room");
-                if let Err(JoinRoomError { try_next: Some(next), .. }) = joined {
+                if let Some(next) = joined.as_ref().err().and_then(|refused| refused.try_next()) {
                     self.remember(next);
                 }
                 self.seated(joined.ok());
@@ -164,7 +164,7 @@ impl<'a> Someone<'a> {
                 let seat = &self.held[index].0;
                 if let Ok(there) = seat.start() {
                     assert!(there >= lobby.seats().min(QUORUM), "started with too few");
-                    // Somebody else may have unlocked it.
+                    // Another thread may have unlocked it.
                     drop(lobby.join_room(seat.room_id()).map(Checked::new));
                     assert!(lobby.unlock(seat.room_id()), "a room with a member is open");
                 }
@@ -206,14 +206,14 @@ impl<'a> Someone<'a> {
     }
 
     fn remember(&mut self, id: RoomId) {
-        if self.told.len() < 8 {
-            self.told.push(id);
+        if self.named.len() < 8 {
+            self.named.push(id);
         } else {
-            self.told[self.dice.below(8)] = id;
+            self.named[self.dice.below(8)] = id;
         }
     }
 
     fn recall(&mut self) -> Option<RoomId> {
-        self.dice.pick(&self.told).map(|index| self.told[index])
+        self.dice.pick(&self.named).map(|index| self.named[index])
     }
 }

@@ -48,11 +48,11 @@ impl Books {
             None => (lobby.join().ok(), None),
             Some(Ok(seat)) => (Some(seat), Some(Late::Found)),
             Some(Err(refused)) => {
-                let next = refused.try_next;
+                let next = refused.try_next();
                 let seat = next.and_then(|jam| lobby.join_room_or_any(jam).ok());
                 self.as_told +=
                     u64::from(seat.as_ref().is_some_and(|seat| Some(seat.room_id()) == next));
-                (seat, Some(if refused.reason.is_full() { Late::Full } else { Late::Gone }))
+                (seat, Some(if refused.is_full() { Late::Full } else { Late::Gone }))
             }
         };
         let count = match (&seat, late) {

@@ -1,5 +1,9 @@
 //! The protocols, taken step by step: every order of steps that threads can take.
 
+#[cfg(all(feature = "std", target_has_atomic = "64", not(any(headcount_loom, headcount_shuttle))))]
+mod room;
+#[cfg(not(any(headcount_loom, headcount_shuttle)))]
+mod search;
 #[cfg(not(any(headcount_loom, headcount_shuttle)))]
 mod slot;
 #[cfg(all(feature = "std", target_has_atomic = "64", not(any(headcount_loom, headcount_shuttle))))]

@@ -1,9 +1,8 @@
-//! The striped gate in every order, and with every stale value, that the memory model allows.
+//! The striped gate, in every order of steps and with every stale value.
 //!
-//! Most models run the machines on two stripes by hand, so that each caller's own stripe is known. Each
-//! thought that the machine cannot do without has a twin that lacks it, which must be caught.
-//!
-//! `RUSTFLAGS="--cfg headcount_loom" cargo test --release --test loom_striped`
+//! Most models run the state machines on two stripes by hand, so that each caller's own stripe is
+//! known. For each step that the protocol needs there is a rejected protocol without it, whose
+//! model must fail.
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +10,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use crate::protocol::step::Step;
-use crate::protocol::stripe::{AcquireStriped, CountFree, ReleaseStriped, StripeWord};
+use crate::protocol::stripe::{AcquireStriped, AskFull, CountFree, ReleaseStriped, StripeWord};
 use crate::StripedGate;
 
 /// Two stripes, and something that only holders touch.
@@ -26,13 +25,13 @@ impl Stripes {
         Arc::new(Stripes { words: [word(first), word(second)], witness: UnsafeCell::new(()) })
     }
 
-    /// Claims from `home` first. True if that succeeded.
-    fn claim(&self, home: usize) -> bool {
+    /// Acquires a place, from `home` first. Returns whether that succeeded.
+    fn acquire(&self, home: usize) -> bool {
         self.run(AcquireStriped::new(2, home, false))
     }
 
-    /// The same without a look, as one who is sure of a place at `home`, if wrongly.
-    fn claim_surely(&self, home: usize) -> bool {
+    /// The same without a look, as a caller that believes, rightly or not, in a place at `home`.
+    fn acquire_unseen(&self, home: usize) -> bool {
         self.run(AcquireStriped::new(2, home, true))
     }
 
@@ -40,12 +39,12 @@ impl Stripes {
         loop {
             match state.step(&self.words[state.at()]) {
                 Step::Next(next) => state = next,
-                Step::Done(claimed) => return claimed.is_some(),
+                Step::Done(acquired) => return acquired.is_some(),
             }
         }
     }
 
-    fn give(&self, home: usize) {
+    fn release(&self, home: usize) {
         while let Step::Next(_) = ReleaseStriped.step(&self.words[home]) {}
     }
 
@@ -59,13 +58,24 @@ impl Stripes {
         }
     }
 
-    /// Touches what only holders may: loom reports two visits that are not ordered.
+    fn is_full(&self) -> bool {
+        let mut state = AskFull::new(2, 0);
+        loop {
+            match state.step(&self.words[state.at()]) {
+                Step::Next(next) => state = next,
+                Step::Done(full) => return full,
+            }
+        }
+    }
+
+    /// Writes what only holders may: loom reports two writes that are not ordered.
     fn visit(&self) {
         self.witness.with_mut(|_| ());
     }
 
-    /// As `claim`, refused after `rounds` rounds of empty stripes, whatever was given back in between.
-    fn claim_blindly(&self, home: usize, rounds: usize) -> bool {
+    /// As `acquire`, but refused after `rounds` rounds of empty stripes, whatever was given back in
+    /// between.
+    fn acquire_in_rounds(&self, home: usize, rounds: usize) -> bool {
         let mut empty = 0;
         while empty < 2 * rounds {
             let word = &self.words[(home + empty) % 2];
@@ -79,14 +89,14 @@ impl Stripes {
         false
     }
 
-    /// As `claim`, with two rounds and no more, in the orders given. True unless refused.
-    fn claim_in_orders(&self, home: usize, orders: Orders) -> bool {
+    /// As `acquire`, with two rounds at most and the orderings given. Returns true unless refused.
+    fn acquire_with(&self, home: usize, orderings: Orderings) -> bool {
         let mut rounds = [[0; 2]; 2];
         for round in &mut rounds {
             for index in [home, 1 - home] {
                 let word = &self.words[index];
-                let seen = StripeWord(word.load(orders.look));
-                if seen.free() > 0 && swap(word, seen, orders.claim) {
+                let seen = StripeWord(word.load(orderings.look));
+                if seen.free() > 0 && swap(word, seen, orderings.swap) {
                     return true;
                 }
                 round[index] = seen.0;
@@ -96,11 +106,11 @@ impl Stripes {
     }
 }
 
-/// The orders of a claim's operations.
+/// The orderings of the operations of an acquisition.
 #[derive(Clone, Copy)]
-struct Orders {
+struct Orderings {
     look: Ordering,
-    claim: Ordering,
+    swap: Ordering,
 }
 
 fn swap(word: &AtomicU64, seen: StripeWord, order: Ordering) -> bool {
@@ -111,18 +121,20 @@ fn model(body: impl Fn() + Sync + Send + 'static) {
     model_within(None, body);
 }
 
-/// With a bound on preemptions, where all orders are too many.
+/// With a bound on preemptions, where all orders of steps are too many.
 fn model_within(preemptions: Option<usize>, body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;
     builder.check(body);
 }
 
-/// One place is always free: a holder gives back at one stripe before it claims at the other.
-fn nobody_is_refused_while_a_place_moves(
+/// One place is always free: a holder gives its place back at one stripe before it acquires the
+/// other. So `acquire`, from `home` first, must succeed.
+fn no_call_is_refused_while_a_place_moves(
     moves: usize,
     preemptions: Option<usize>,
-    claim: fn(&Stripes, usize) -> bool,
+    home: usize,
+    acquire: fn(&Stripes, usize) -> bool,
 ) {
     model_within(preemptions, move || {
         let stripes = Stripes::new(0, 1);
@@ -130,12 +142,12 @@ fn nobody_is_refused_while_a_place_moves(
             let stripes = Arc::clone(&stripes);
             thread::spawn(move || {
                 for step in 0..moves {
-                    stripes.give(step % 2);
-                    assert!(claim(&stripes, (step + 1) % 2), "the mover was refused");
+                    stripes.release(step % 2);
+                    assert!(acquire(&stripes, (step + 1) % 2), "the mover was refused");
                 }
             })
         };
-        assert!(claim(&stripes, 0), "refused while a place was free");
+        assert!(acquire(&stripes, home), "refused while a place was free");
         mover.join().unwrap();
         assert_eq!(stripes.free(), 0);
     });
@@ -143,77 +155,114 @@ fn nobody_is_refused_while_a_place_moves(
 
 #[test]
 fn exact_while_a_place_moves_once() {
-    nobody_is_refused_while_a_place_moves(1, None, Stripes::claim);
+    no_call_is_refused_while_a_place_moves(1, None, 0, Stripes::acquire);
 }
 
 #[test]
 fn exact_while_a_place_moves_often() {
-    nobody_is_refused_while_a_place_moves(3, Some(6), Stripes::claim);
+    no_call_is_refused_while_a_place_moves(3, Some(6), 0, Stripes::acquire);
+}
+
+/// The caller may lose the place at its own stripe to the mover: what its compare-exchange finds
+/// then is a reading as well.
+#[test]
+fn exact_after_a_lost_compare_exchange() {
+    no_call_is_refused_while_a_place_moves(1, None, 1, Stripes::acquire);
 }
 
 #[test]
-fn exact_for_those_who_are_wrongly_sure() {
-    nobody_is_refused_while_a_place_moves(1, None, Stripes::claim_surely);
-    nobody_is_refused_while_a_place_moves(2, Some(4), Stripes::claim_surely);
+fn exact_after_a_wrong_belief() {
+    no_call_is_refused_while_a_place_moves(1, None, 0, Stripes::acquire_unseen);
+    no_call_is_refused_while_a_place_moves(2, Some(4), 0, Stripes::acquire_unseen);
 }
 
 #[test]
 #[should_panic = "refused while a place was free"]
-fn caught_no_second_look() {
-    nobody_is_refused_while_a_place_moves(1, None, |stripes, home| stripes.claim_blindly(home, 1));
-}
-
-#[test]
-#[should_panic = "refused while a place was free"]
-fn caught_second_look_that_ignores_releases() {
-    nobody_is_refused_while_a_place_moves(3, Some(6), |stripes, home| {
-        stripes.claim_blindly(home, 2)
+fn rejected_single_round() {
+    no_call_is_refused_while_a_place_moves(1, None, 0, |stripes, home| {
+        stripes.acquire_in_rounds(home, 1)
     });
 }
 
-/// The same with one move, in other orders than the machine's. Loom does not tell sequential
+#[test]
+#[should_panic = "refused while a place was free"]
+fn rejected_rounds_that_ignore_releases() {
+    no_call_is_refused_while_a_place_moves(3, Some(6), 0, |stripes, home| {
+        stripes.acquire_in_rounds(home, 2)
+    });
+}
+
+/// A place is always free, so no reading says that the gate is full, or that no place is free.
+fn no_reading_misses_a_moving_place(preemptions: Option<usize>, misses: fn(&Stripes) -> bool) {
+    model_within(preemptions, move || {
+        let stripes = Stripes::new(0, 1);
+        let mover = {
+            let stripes = Arc::clone(&stripes);
+            thread::spawn(move || {
+                stripes.release(0);
+                assert!(stripes.acquire(1), "the mover was refused");
+            })
+        };
+        assert!(!misses(&stripes), "a place was free throughout");
+        mover.join().unwrap();
+        assert_eq!(stripes.free(), 1);
+    });
+}
+
+#[test]
+fn exact_is_full_while_a_place_moves() {
+    no_reading_misses_a_moving_place(None, Stripes::is_full);
+}
+
+#[test]
+fn exact_count_while_a_place_moves() {
+    no_reading_misses_a_moving_place(None, |stripes| stripes.free() == 0);
+}
+
+/// The same with one move, and other orderings than the protocol's. Loom does not tell sequential
 /// consistency from acquire and release; with less than these, a caller is refused on a stale word.
-fn nobody_is_refused_in_orders(orders: Orders) {
+fn no_call_is_refused_with(orderings: Orderings) {
     model(move || {
         let stripes = Stripes::new(0, 1);
         let mover = {
             let stripes = Arc::clone(&stripes);
             thread::spawn(move || {
-                stripes.give(0);
-                stripes.claim_in_orders(1, orders);
+                stripes.release(0);
+                stripes.acquire_with(1, orderings);
             })
         };
-        assert!(stripes.claim_in_orders(0, orders), "refused while a place was free");
+        assert!(stripes.acquire_with(0, orderings), "refused while a place was free");
         mover.join().unwrap();
     });
 }
 
 #[test]
 fn exact_with_acquire_and_release() {
-    nobody_is_refused_in_orders(Orders { look: Ordering::Acquire, claim: Ordering::AcqRel });
+    no_call_is_refused_with(Orderings { look: Ordering::Acquire, swap: Ordering::AcqRel });
 }
 
 #[test]
 #[should_panic = "refused while a place was free"]
-fn caught_claim_that_releases_nothing() {
-    nobody_is_refused_in_orders(Orders { look: Ordering::Acquire, claim: Ordering::Acquire });
+fn rejected_swap_without_release() {
+    no_call_is_refused_with(Orderings { look: Ordering::Acquire, swap: Ordering::Acquire });
 }
 
 #[test]
 #[should_panic = "refused while a place was free"]
-fn caught_look_that_acquires_nothing() {
-    nobody_is_refused_in_orders(Orders { look: Ordering::Relaxed, claim: Ordering::AcqRel });
+fn rejected_look_without_acquire() {
+    no_call_is_refused_with(Orderings { look: Ordering::Relaxed, swap: Ordering::AcqRel });
 }
 
-/// A holder leaves by another stripe than the one where it came in; what it wrote is seen by the next.
+/// A holder gives its place back at another stripe than the one it came from: the next holder sees
+/// its writes.
 #[test]
 fn happens_before_across_stripes() {
     model(|| {
         let stripes = Stripes::new(1, 0);
         let pass = |stripes: &Stripes, home: usize| {
-            if stripes.claim(home) {
+            if stripes.acquire(home) {
                 stripes.visit();
-                stripes.give(1 - home);
+                stripes.release(1 - home);
             }
         };
         let other = {
@@ -223,23 +272,24 @@ fn happens_before_across_stripes() {
         pass(&stripes, 0);
         other.join().unwrap();
         assert_eq!(stripes.free(), 1);
-        assert!(stripes.claim(0), "a free place was refused");
+        assert!(stripes.acquire(0), "a free place was refused");
         stripes.visit();
     });
 }
 
-/// One gives its only place back and wants one again, another wants it: exactly one gets it.
+/// A holder gives the only place back and wants one again, and another caller wants one: exactly
+/// one of them gets it.
 #[test]
-fn exact_leaver_who_returns() {
-    for claim in [Stripes::claim, Stripes::claim_surely] {
+fn exact_holder_that_returns() {
+    for acquire in [Stripes::acquire, Stripes::acquire_unseen] {
         model(move || {
             let stripes = Stripes::new(0, 0);
             let other = {
                 let stripes = Arc::clone(&stripes);
-                thread::spawn(move || claim(&stripes, 0))
+                thread::spawn(move || acquire(&stripes, 0))
             };
-            stripes.give(1);
-            let again = claim(&stripes, 0);
+            stripes.release(1);
+            let again = acquire(&stripes, 0);
             let taken = other.join().unwrap();
             assert!(again != taken, "again: {again}, taken by the other: {taken}");
             assert_eq!(stripes.free(), 0);
@@ -247,31 +297,31 @@ fn exact_leaver_who_returns() {
     }
 }
 
-/// Three threads: two want the place that the third gives back.
+/// Three threads: two of them want the place that the third gives back.
 #[test]
 fn never_over_two_after_one_place() {
     model_within(Some(3), || {
         let stripes = Stripes::new(0, 0);
-        let claims: Vec<_> = [0, 1]
+        let callers: Vec<_> = [0, 1]
             .map(|home| {
                 let stripes = Arc::clone(&stripes);
                 thread::spawn(move || {
-                    let claimed = stripes.claim_surely(home);
-                    if claimed {
+                    let acquired = stripes.acquire_unseen(home);
+                    if acquired {
                         stripes.visit();
                     }
-                    u64::from(claimed)
+                    u64::from(acquired)
                 })
             })
             .into();
         stripes.visit();
-        stripes.give(1);
-        let claimed: u64 = claims.into_iter().map(|thread| thread.join().unwrap()).sum();
-        assert_eq!(claimed + stripes.free(), 1);
+        stripes.release(1);
+        let acquired: u64 = callers.into_iter().map(|thread| thread.join().unwrap()).sum();
+        assert_eq!(acquired + stripes.free(), 1);
     });
 }
 
-/// The gate itself, with what its threads remember: each comes twice, a permit goes elsewhere.
+/// The gate itself, with thread affinity: each thread calls twice, and a third one drops a permit.
 #[test]
 fn no_leak_in_the_whole_gate() {
     model_within(Some(3), || {
@@ -296,8 +346,30 @@ fn no_leak_in_the_whole_gate() {
         visitor.join().unwrap();
         assert_eq!(gate.occupied_exact(), 0);
         assert_eq!(gate.occupied(), 0);
-        let permit = gate.try_acquire().expect("everybody has left");
+        let permit = gate.try_acquire().expect("all places are free");
         assert!(gate.is_full() && gate.try_acquire().is_err());
         drop(permit);
+    });
+}
+
+/// A reading of a free place shows what the holder that gave it back wrote.
+#[test]
+fn happens_before_available() {
+    model(|| {
+        let gate = std::sync::Arc::new(StripedGate::with_stripes(1, 2));
+        let witness = Arc::new(UnsafeCell::new(()));
+        let permit = std::sync::Arc::clone(&gate).try_acquire_owned().unwrap();
+        let holder = {
+            let witness = Arc::clone(&witness);
+            thread::spawn(move || {
+                witness.with_mut(|_| ());
+                drop(permit);
+            })
+        };
+        if gate.available() == 1 {
+            witness.with_mut(|_| ());
+        }
+        holder.join().unwrap();
+        assert_eq!(gate.occupied_exact(), 0);
     });
 }

@@ -1,8 +1,8 @@
 //! A lobby beside a plain collection of jams. Shared by the properties and the fuzz target.
 //!
 //! With one caller at a time, after every operation:
-//! - *best-fit*: a join is seated in a most populated room that is open, unlocked and has a free seat,
-//!   and a room opens only if there is none; `filling` and refusals name such a room.
+//! - *best-fit*: a join is seated in a most populated room that is open, unlocked and has a free
+//!   seat, and a room opens only if there is none; `filling` and refusals name such a room.
 //! - *seat-distinct*: its number is the lowest that is free in the room.
 //! - *no-ghost*: the id of a room that has closed, or of another lobby, is refused as gone, and a
 //!   forged one is never seated but in the room that bears it.
@@ -14,18 +14,18 @@ use std::sync::Arc;
 
 use headcount::{JoinError, JoinRoomError, JoinRoomErrorKind, Lobby, RoomId, Seat};
 
-/// A lobby to be.
+/// The settings of a lobby.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup {
     pub(crate) seats: u32,
     pub(crate) quorum: u32,
     pub(crate) max_rooms: Option<u32>,
-    /// One caller keeps to its own: nothing else depends on it.
+    /// The single caller uses one shard only, so no other check depends on this.
     pub(crate) shards: u32,
 }
 
 impl Setup {
-    /// Any bytes are a lobby: small rooms, or those about as large as a word, or two.
+    /// Reads settings from any bytes: small rooms, or rooms about as large as a word, or two words.
     pub(crate) fn from_bytes([seats, quorum, max_rooms, shards]: [u8; 4]) -> Setup {
         let seats = match seats % 16 {
             few @ 0..=7 => u32::from(few) + 1,
@@ -41,15 +41,15 @@ impl Setup {
     }
 }
 
-/// Which room is meant. A `u8` tells how long ago it was named.
+/// The room that an operation names. A `u8` counts how long ago the lobby named it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Name {
     /// Open, closed, or never opened.
-    Told(u8),
+    Named(u8),
     Filling,
-    /// One bit is not as it was told.
+    /// An id that the lobby named, with one bit changed.
     Forged {
-        told: u8,
+        named: u8,
         bit: u8,
     },
     Foreign(u8),
@@ -59,10 +59,10 @@ pub(crate) enum Name {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Op {
     Join,
-    /// Asks first where that will be.
+    /// Asks for the filling room, then joins.
     Follow,
     JoinRoom(Name),
-    JoinOrNext(Name),
+    JoinRoomOrAny(Name),
     Leave(u8),
     Leak(u8),
     SetLock(Name, bool),
@@ -70,19 +70,19 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    /// Any bytes are an operation, so that bytes can be shrunk.
+    /// Reads an operation from any bytes, so that bytes can be shrunk.
     pub(crate) fn from_bytes([kind, pick, which]: [u8; 3]) -> Op {
         let name = match which % 8 {
-            0..=3 => Name::Told(pick),
+            0..=3 => Name::Named(pick),
             4 | 5 => Name::Filling,
-            6 => Name::Forged { told: pick, bit: which >> 3 | kind & 0b10_0000 },
+            6 => Name::Forged { named: pick, bit: which >> 3 | kind & 0b10_0000 },
             _ => Name::Foreign(pick),
         };
         match kind % 32 {
             0..=7 => Op::Join,
             8 => Op::Follow,
             9..=12 => Op::JoinRoom(name),
-            13..=16 => Op::JoinOrNext(name),
+            13..=16 => Op::JoinRoomOrAny(name),
             17..=25 => Op::Leave(pick),
             26 => Op::Leak(pick),
             27 | 28 => Op::SetLock(name, true),
@@ -92,14 +92,14 @@ impl Op {
     }
 }
 
-/// One room, plainly.
+/// One room of the plain collection.
 #[derive(Default)]
 struct Jam {
     numbers: BTreeSet<u32>,
     locked: bool,
 }
 
-/// All of them.
+/// The plain collection.
 struct Jams {
     seats: usize,
     max_rooms: usize,
@@ -108,8 +108,8 @@ struct Jams {
 }
 
 impl Jams {
-    /// Why an open room lets nobody in, if so.
-    fn shut(&self, jam: &Jam) -> Option<JoinRoomErrorKind> {
+    /// Returns why an open room refuses callers, if it does.
+    fn refusal(&self, jam: &Jam) -> Option<JoinRoomErrorKind> {
         if jam.locked {
             Some(JoinRoomErrorKind::Locked)
         } else {
@@ -117,9 +117,10 @@ impl Jams {
         }
     }
 
-    /// How many are in a room that a newcomer may be sent to; 0 if a new one opens.
+    /// Returns the number of members of the rooms that a caller may be sent to; 0 if a new one
+    /// opens.
     fn best(&self) -> Option<usize> {
-        let admitting = self.open.values().filter(|jam| self.shut(jam).is_none());
+        let admitting = self.open.values().filter(|jam| self.refusal(jam).is_none());
         let most = admitting.map(|jam| jam.numbers.len()).max();
         most.or_else(|| self.may_open().then_some(0))
     }
@@ -132,17 +133,17 @@ impl Jams {
         self.open.get(&id).map_or(0, |jam| jam.numbers.len())
     }
 
-    /// Whether a newcomer may be sent there.
+    /// Returns whether a caller may be sent there.
     fn fits(&self, id: RoomId) -> bool {
         let admits = match self.open.get(&id) {
-            Some(jam) => self.shut(jam).is_none(),
+            Some(jam) => self.refusal(jam).is_none(),
             None => !self.closed.contains(&id),
         };
         admits && self.best() == Some(self.members(id))
     }
 }
 
-/// A room's state, which counts those that live.
+/// A room's state, which counts the states that exist.
 struct Living {
     id: RoomId,
     count: Arc<AtomicUsize>,
@@ -162,20 +163,20 @@ struct Pair<'a> {
     jams: Jams,
     held: Vec<Seat<'a, Living>>,
     leaked: usize,
-    told: Vec<RoomId>,
+    named: Vec<RoomId>,
 }
 
 impl<'a> Pair<'a> {
     fn id(&mut self, name: Name) -> Option<RoomId> {
-        let told = |ago: u8| {
-            let last = self.told.len().checked_sub(1)?;
-            Some(self.told[last - usize::from(ago) % self.told.len()])
+        let named = |ago: u8| {
+            let last = self.named.len().checked_sub(1)?;
+            Some(self.named[last - usize::from(ago) % self.named.len()])
         };
         match name {
-            Name::Told(ago) => told(ago),
+            Name::Named(ago) => named(ago),
             Name::Filling => Some(self.filling()),
-            Name::Forged { told: ago, bit } => {
-                RoomId::try_from(u64::from(told(ago)?) ^ 1 << (bit % 64)).ok()
+            Name::Forged { named: ago, bit } => {
+                RoomId::try_from(u64::from(named(ago)?) ^ 1 << (bit % 64)).ok()
             }
             Name::Foreign(pick) => Some(self.foreign[usize::from(pick) % self.foreign.len()]),
         }
@@ -185,9 +186,9 @@ impl<'a> Pair<'a> {
         let id = self.lobby.filling();
         match self.jams.best() {
             Some(_) => assert!(self.jams.fits(id), "{id} is not the best fit"),
-            None => assert!(!self.jams.open.contains_key(&id), "{id} is shut"),
+            None => assert!(!self.jams.open.contains_key(&id), "{id} is open, and refuses"),
         }
-        self.told.push(id);
+        self.named.push(id);
         id
     }
 
@@ -203,40 +204,41 @@ impl<'a> Pair<'a> {
         assert_eq!(seat.members() as usize, jam.numbers.len());
         assert_eq!(seat.completed_quorum(), jam.numbers.len() == self.quorum);
         assert_eq!(seat.state().id, id, "the state of another room");
-        self.told.push(id);
+        self.named.push(id);
         self.held.push(seat);
     }
 
-    /// After a join to wherever there is a seat.
+    /// Checks the outcome of a join that named no room.
     fn joined(&mut self, joined: Result<Seat<'a, Living>, JoinError>) {
         match joined {
             Ok(seat) => {
                 assert!(self.jams.fits(seat.room_id()), "not the best fit");
                 self.seated(seat);
             }
-            Err(JoinError) => {
-                assert_eq!(self.jams.best(), None, "refused, though there is a place")
+            Err(error) => {
+                assert!(error.is_full());
+                assert_eq!(self.jams.best(), None, "refused, though a seat is free")
             }
         }
     }
 
     fn refused(&mut self, id: RoomId, refused: JoinRoomError) {
-        let JoinRoomError { reason, try_next, .. } = refused;
+        let kind = refused.kind();
         match self.jams.open.get(&id) {
-            Some(jam) => assert_eq!(Some(reason), self.jams.shut(jam)),
-            None if reason.is_full() => assert!(!self.jams.may_open(), "one more may be opened"),
-            None => assert!(reason.is_gone()),
+            Some(jam) => assert_eq!(Some(kind), self.jams.refusal(jam)),
+            None if kind.is_full() => assert!(!self.jams.may_open(), "one more may be opened"),
+            None => assert!(kind.is_gone()),
         }
         if self.jams.closed.contains(&id) || self.foreign.contains(&id) {
-            assert!(reason.is_gone());
+            assert!(kind.is_gone());
         }
-        match try_next {
+        match refused.try_next() {
             Some(next) => {
                 assert!(self.jams.fits(next), "{next} is not the best fit");
                 assert_ne!(next, id, "sent to where it was refused");
-                self.told.push(next);
+                self.named.push(next);
             }
-            None => assert_eq!(self.jams.best(), None, "refused, though there is a place"),
+            None => assert_eq!(self.jams.best(), None, "refused, though a seat is free"),
         }
     }
 
@@ -252,11 +254,11 @@ impl<'a> Pair<'a> {
             }
             Op::JoinRoom(name) => {
                 let Some(id) = self.id(name) else { return };
-                // Where nobody is sent to an open room, the next to be opened is known.
+                // If no open room admits, the filling room is the next to be opened.
                 let opens = (self.jams.best() == Some(0) && !self.jams.open.contains_key(&id))
                     .then(|| lobby.filling() == id);
                 let joined = lobby.join_room(id);
-                assert!(opens.map_or(true, |opens| opens == joined.is_ok()), "only the next opens");
+                assert!(opens.is_none_or(|opens| opens == joined.is_ok()), "only the next opens");
                 match joined {
                     Ok(seat) => {
                         assert_eq!(seat.room_id(), id, "another room");
@@ -265,10 +267,10 @@ impl<'a> Pair<'a> {
                     Err(refused) => self.refused(id, refused),
                 }
             }
-            Op::JoinOrNext(name) => {
+            Op::JoinRoomOrAny(name) => {
                 let Some(id) = self.id(name) else { return };
                 let admits =
-                    self.jams.open.get(&id).is_some_and(|jam| self.jams.shut(jam).is_none());
+                    self.jams.open.get(&id).is_some_and(|jam| self.jams.refusal(jam).is_none());
                 match lobby.join_room_or_any(id) {
                     Ok(seat) if seat.room_id() == id => self.seated(seat),
                     joined => {
@@ -327,11 +329,11 @@ impl<'a> Pair<'a> {
         usize::from(pick).checked_rem(self.held.len())
     }
 
-    /// What the lobby says about one room.
+    /// Compares what the lobby reports about one room.
     fn look(&self, id: RoomId) {
         let room = self.lobby.room(id);
         assert_eq!(room.is_some(), self.jams.open.contains_key(&id));
-        assert!(room.map_or(true, |room| room.id == id));
+        assert!(room.is_none_or(|room| room.id == id));
     }
 
     fn compare(&self, op: Option<Op>) {
@@ -354,7 +356,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Does what `ops` say, to a lobby and to a plain collection. Panics where they differ.
+/// Applies `ops` to a lobby and to a plain collection. Panics where they differ.
 pub(crate) fn check(setup: Setup, ops: impl IntoIterator<Item = Op>) {
     let Setup { seats, quorum, max_rooms, shards } = setup;
     let living = Arc::new(AtomicUsize::new(0));
@@ -367,7 +369,7 @@ pub(crate) fn check(setup: Setup, ops: impl IntoIterator<Item = Op>) {
         counted.fetch_add(1, Ordering::Relaxed);
         Living { id, count: Arc::clone(&counted) }
     });
-    // The places and lives of its rooms are as those of this lobby's.
+    // Its rooms have the same locations and generations as those of this lobby.
     let other = Lobby::builder(1).shards(shards).build();
     let foreign: Vec<RoomId> = (0..2)
         .flat_map(|_| {
@@ -378,9 +380,9 @@ pub(crate) fn check(setup: Setup, ops: impl IntoIterator<Item = Op>) {
     let max_rooms = max_rooms.map_or(usize::MAX, |rooms| rooms as usize);
     let (open, closed) = Default::default();
     let jams = Jams { seats: seats as usize, max_rooms, open, closed };
-    let (held, told) = Default::default();
+    let (held, named) = Default::default();
     let quorum = quorum as usize;
-    let mut pair = Pair { lobby: &lobby, quorum, foreign: &foreign, jams, held, leaked: 0, told };
+    let mut pair = Pair { lobby: &lobby, quorum, foreign: &foreign, jams, held, leaked: 0, named };
     for op in ops {
         pair.act(op);
         pair.compare(Some(op));

@@ -1,9 +1,9 @@
-//! What holds for texts and numbers that may be room ids, and for forged ones. Shared by the
+//! Properties of texts and numbers that may be room ids, and of forged ids. Shared by the
 //! properties and the fuzz target.
 
 use headcount::{Lobby, RoomId};
 
-/// What parses, prints as it was.
+/// Fails unless a text that parses prints as it was.
 pub(crate) fn check_text(text: &str) {
     if let Ok(id) = text.parse::<RoomId>() {
         assert_eq!(id.to_string(), text);
@@ -11,7 +11,7 @@ pub(crate) fn check_text(text: &str) {
     }
 }
 
-/// What passes for an id is that number, and prints as a text that parses.
+/// Fails unless a number that passes as an id converts back, and prints as a text that parses.
 pub(crate) fn check_number(number: u64) {
     if let Ok(id) = RoomId::try_from(number) {
         assert_eq!(u64::from(id), number);
@@ -19,13 +19,14 @@ pub(crate) fn check_number(number: u64) {
     }
 }
 
-/// Asks a small lobby for rooms that it may have, have had, or never have: each number as it is, and
-/// each in place of the low bits of a real id. Nobody gets into a room but by its very id.
+/// Asks a small lobby for rooms that it may have, have had, or never have: each number as it is,
+/// and each in place of the low bits of a real id. A caller is admitted to a room by its very id
+/// only.
 pub(crate) fn check_forged(numbers: &[u64]) {
     let lobby = Lobby::builder(2).max_rooms(4).build();
-    // Rooms of several lives: one full, one with a free seat, one locked.
-    for lives in [3, 2, 1] {
-        (0..lives).for_each(|_| drop([(); 6].map(|()| lobby.join().expect("a free seat"))));
+    // Rooms of several generations: one full, one with a free seat, one locked.
+    for openings in [3, 2, 1] {
+        (0..openings).for_each(|_| drop([(); 6].map(|()| lobby.join().expect("a free seat"))));
     }
     let seats = [(); 5].map(|()| lobby.join().expect("a free seat"));
     assert!(lobby.lock(seats[2].room_id()));
@@ -39,7 +40,7 @@ pub(crate) fn check_forged(numbers: &[u64]) {
                     continue;
                 };
                 let open = lobby.room(id);
-                assert!(open.map_or(true, |room| room.id == id));
+                assert!(open.is_none_or(|room| room.id == id));
                 assert_eq!(lobby.unlock(id), open.is_some(), "locks are for open rooms");
                 lobby.lock(locked);
                 match lobby.join_room(id) {
@@ -53,8 +54,8 @@ pub(crate) fn check_forged(numbers: &[u64]) {
                     }
                     Err(refused) => {
                         assert!(id != free, "refused, though there is a seat");
-                        assert_eq!(refused.reason.is_locked(), id == locked);
-                        assert_eq!(refused.reason.is_full(), id == full);
+                        assert_eq!(refused.is_locked(), id == locked);
+                        assert_eq!(refused.is_full(), id == full);
                     }
                 }
             }

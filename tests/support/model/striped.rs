@@ -1,20 +1,20 @@
-//! A striped gate beside a plain number. Shared by the properties and the fuzz target.
+//! A striped gate beside a plain number. The properties and the fuzz target share this.
 
 use std::sync::Arc;
 use std::thread;
 
 use headcount::{OwnedStripedPermit, StripedGate};
 
-/// What is done to the gate next.
+/// The next action on the gate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Op {
-    /// Takes a place, on this thread or on one that comes for it, and thus from another stripe.
-    Take { elsewhere: bool },
-    /// Gives back the permit at this index, modulo how many there are.
-    Give { which: u8, elsewhere: bool },
+    /// Acquires a place, on this thread or on a new one, which has another stripe.
+    Acquire { new_thread: bool },
+    /// Drops the permit at this index, modulo how many there are.
+    Release { which: u8, new_thread: bool },
     /// Forgets it instead.
     Forget { which: u8 },
-    /// Takes a place for a call that panics.
+    /// Acquires a place for a call that panics.
     Panic,
 }
 
@@ -23,17 +23,17 @@ impl Op {
     pub(crate) fn from_byte(byte: u8) -> Op {
         let which = byte >> 4;
         match byte & 0b1111 {
-            0..=4 => Op::Take { elsewhere: false },
-            5..=7 => Op::Take { elsewhere: true },
-            8..=10 => Op::Give { which, elsewhere: false },
-            11..=13 => Op::Give { which, elsewhere: true },
+            0..=4 => Op::Acquire { new_thread: false },
+            5..=7 => Op::Acquire { new_thread: true },
+            8..=10 => Op::Release { which, new_thread: false },
+            11..=13 => Op::Release { which, new_thread: true },
             14 => Op::Forget { which },
             _ => Op::Panic,
         }
     }
 }
 
-/// Does what `ops` say, to a gate and to a number. Panics where they differ.
+/// Applies `ops` to a gate and to a number. Panics where they differ.
 pub(crate) fn run(capacity: u32, stripes: usize, ops: impl IntoIterator<Item = Op>) {
     let gate = Arc::new(StripedGate::with_stripes(capacity, stripes));
     let mut permits: Vec<OwnedStripedPermit> = Vec::new();
@@ -41,10 +41,10 @@ pub(crate) fn run(capacity: u32, stripes: usize, ops: impl IntoIterator<Item = O
     for op in ops {
         let held = permits.len() as u32 + forgotten;
         match op {
-            Op::Take { elsewhere } => {
+            Op::Acquire { new_thread } => {
                 let gate = Arc::clone(&gate);
-                let take = move || gate.try_acquire_owned();
-                match on_thread(elsewhere, take) {
+                let acquire = move || gate.try_acquire_owned();
+                match on_thread(new_thread, acquire) {
                     Ok(permit) => {
                         assert!(held < capacity, "never-over");
                         permits.push(permit);
@@ -55,9 +55,9 @@ pub(crate) fn run(capacity: u32, stripes: usize, ops: impl IntoIterator<Item = O
                     }
                 }
             }
-            Op::Give { which, elsewhere } => {
+            Op::Release { which, new_thread } => {
                 if let Some(permit) = pick(&mut permits, which) {
-                    on_thread(elsewhere, move || drop(permit));
+                    on_thread(new_thread, move || drop(permit));
                 }
             }
             Op::Forget { which } => {
@@ -98,8 +98,8 @@ fn pick(permits: &mut Vec<OwnedStripedPermit>, which: u8) -> Option<OwnedStriped
     Some(permits.swap_remove(index))
 }
 
-fn on_thread<T: Send>(elsewhere: bool, act: impl FnOnce() -> T + Send) -> T {
-    if elsewhere {
+fn on_thread<T: Send>(new_thread: bool, act: impl FnOnce() -> T + Send) -> T {
+    if new_thread {
         thread::scope(|scope| scope.spawn(act).join().expect("it does not panic"))
     } else {
         act()

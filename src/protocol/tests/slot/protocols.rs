@@ -2,14 +2,16 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::monitor::{Answer, Call};
+use headcount_spec::{GateAnswer as Answer, GateCall as Call};
+
 use super::search::Protocol;
 use crate::protocol::slot::{
-    self, ClearFlag, Enter, Give, Leave, Refusal, Slot, SlotWord, Take, Withdraw,
+    self, ClearFlag, CloseIf, Enter, Give, Leave, Refusal, Slot, SlotWord, Take, Withdraw,
 };
 use crate::protocol::step::Step::{self, Done, Next};
 
 /// The steps of `src/slot.rs`, put together as `src/gate.rs` does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Real;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -22,12 +24,13 @@ pub(crate) enum RealOp {
     ClearFlag(ClearFlag),
     Close,
     Reopen,
+    CloseIf(CloseIf),
     Occupied(u32),
 }
 
 fn admitted(result: Result<u32, Refusal>) -> Answer {
     match result {
-        Ok(_) => Answer::In,
+        Ok(_) => Answer::Acquired,
         Err(Refusal::Full) => Answer::Full,
         Err(Refusal::Closed) => Answer::Closed,
     }
@@ -48,21 +51,27 @@ impl Protocol for Real {
         Slot::new(capacity, 0).read().0
     }
 
-    fn begin(&self, call: Call, _: u32, succeeded: bool) -> Vec<RealOp> {
+    fn begin(&self, call: Call, capacity: u32, succeeded: bool) -> Vec<RealOp> {
         vec![match call {
             // It may remember that there was room, and not look.
-            Call::Enter if succeeded => {
+            Call::Acquire if succeeded => {
                 return vec![RealOp::Enter(Enter::Look), RealOp::Enter(Enter::Add)]
             }
-            Call::Enter => RealOp::Enter(Enter::Look),
-            Call::Leave => RealOp::Leave(Leave),
-            Call::Take(n) => RealOp::Take(Take::Look(n)),
-            Call::Give(n) => RealOp::Give(Give::Look(n)),
+            Call::Acquire => RealOp::Enter(Enter::Look),
+            Call::Release => RealOp::Leave(Leave),
+            Call::AcquireMany(n) => RealOp::Take(Take::Look(n)),
+            Call::ReleaseMany(n) => RealOp::Give(Give::Look(n)),
             Call::Close => RealOp::Close,
             Call::Reopen => RealOp::Reopen,
-            Call::Resize { from, to } if to < from => RealOp::Withdraw(Withdraw::Look(from - to)),
-            Call::Resize { from, to } => RealOp::Give(Give::Look(to - from)),
-            Call::Occupied(places) => RealOp::Occupied(places),
+            Call::SetCapacity(to) if to < capacity => {
+                RealOp::Withdraw(Withdraw::Look(capacity - to))
+            }
+            Call::SetCapacity(to) => RealOp::Give(Give::Look(to - capacity)),
+            Call::CloseIf(at_least) => {
+                RealOp::CloseIf(CloseIf::Look { at_least, places: capacity })
+            }
+            Call::Occupied => RealOp::Occupied(capacity),
+            Call::IsFull => unreachable!("no search asks for it"),
         }]
     }
 
@@ -100,15 +109,19 @@ impl Protocol for Real {
                 slot::reopen(word);
                 Done(Answer::Done)
             }
+            RealOp::CloseIf(op) => match op.step(word) {
+                Next(op) => Next(RealOp::CloseIf(op)),
+                Done(result) => Done(Answer::Quorum(result)),
+            },
             RealOp::Occupied(places) => {
-                Done(Answer::Held(SlotWord(word.load(Ordering::Relaxed)).held(places) as u8))
+                Done(Answer::Held(SlotWord(word.load(Ordering::Relaxed)).held(places)))
             }
         }
     }
 }
 
 /// The alternatives: a plain count, and different ways of entering.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Alternative {
     CheckThenAdd,
     /// Add; if over, subtract.
@@ -143,11 +156,11 @@ impl Protocol for Alternative {
 
     fn begin(&self, call: Call, capacity: u32, _: bool) -> Vec<AltOp> {
         vec![match call {
-            Call::Enter if *self == Alternative::Textbook => AltOp::Add { capacity },
-            Call::Enter => AltOp::Look { capacity },
-            Call::Leave => AltOp::Leave { capacity },
-            Call::Occupied(_) if *self == Alternative::NoRollback => return Vec::new(),
-            Call::Occupied(_) => AltOp::Occupied,
+            Call::Acquire if *self == Alternative::Textbook => AltOp::Add { capacity },
+            Call::Acquire => AltOp::Look { capacity },
+            Call::Release => AltOp::Leave { capacity },
+            Call::Occupied if *self == Alternative::NoRollback => return Vec::new(),
+            Call::Occupied => AltOp::Occupied,
             _ => unreachable!("the alternatives only enter and leave"),
         }]
     }
@@ -164,8 +177,8 @@ impl Protocol for Alternative {
             AltOp::Add { capacity } => {
                 let before = word.fetch_add(1, SEQ);
                 match self {
-                    _ if before < capacity => Done(Answer::In),
-                    Alternative::CheckThenAdd => Done(Answer::In),
+                    _ if before < capacity => Done(Answer::Acquired),
+                    Alternative::CheckThenAdd => Done(Answer::Acquired),
                     Alternative::NoRollback => Done(Answer::Full),
                     Alternative::KeepIfDropped => {
                         Next(AltOp::RollBack { capacity, seen: before + 1 })
@@ -180,13 +193,13 @@ impl Protocol for Alternative {
             AltOp::RollBack { capacity, seen } => {
                 match word.compare_exchange(seen, seen - 1, SEQ, SEQ) {
                     Ok(_) => Done(Answer::Full),
-                    Err(now) if now <= capacity => Done(Answer::In),
+                    Err(now) if now <= capacity => Done(Answer::Acquired),
                     Err(now) => Next(AltOp::RollBack { capacity, seen: now }),
                 }
             }
             AltOp::Swap { capacity, seen } => match word.compare_exchange(seen, seen + 1, SEQ, SEQ)
             {
-                Ok(_) => Done(Answer::In),
+                Ok(_) => Done(Answer::Acquired),
                 Err(now) if now >= capacity => Done(Answer::Full),
                 Err(now) => Next(AltOp::Swap { capacity, seen: now }),
             },
@@ -197,7 +210,50 @@ impl Protocol for Alternative {
                 }
                 Done(Answer::Done)
             }
-            AltOp::Occupied => Done(Answer::Held(word.load(SEQ) as u8)),
+            AltOp::Occupied => Done(Answer::Held(word.load(SEQ))),
+        }
+    }
+}
+
+/// The slot's protocol, but for a quorum that is read first and closed afterwards.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct LooksThenCloses;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum LookOp {
+    Real(RealOp),
+    Look { at_least: u32, capacity: u32 },
+    Close { held: u32 },
+}
+
+impl Protocol for LooksThenCloses {
+    type Op = LookOp;
+
+    fn empty(&self, capacity: u32) -> u32 {
+        Real.empty(capacity)
+    }
+
+    fn begin(&self, call: Call, capacity: u32, succeeded: bool) -> Vec<LookOp> {
+        match call {
+            Call::CloseIf(at_least) => vec![LookOp::Look { at_least, capacity }],
+            _ => Real.begin(call, capacity, succeeded).into_iter().map(LookOp::Real).collect(),
+        }
+    }
+
+    fn step(&self, op: LookOp, word: &AtomicU32) -> Step<LookOp, Answer> {
+        match op {
+            LookOp::Real(op) => match Real.step(op, word) {
+                Next(op) => Next(LookOp::Real(op)),
+                Done(answer) => Done(answer),
+            },
+            LookOp::Look { at_least, capacity } => match SlotWord(word.load(SEQ)).held(capacity) {
+                held if held < at_least => Done(Answer::Quorum(Err(held))),
+                held => Next(LookOp::Close { held }),
+            },
+            LookOp::Close { held } => {
+                slot::close(word);
+                Done(Answer::Quorum(Ok(held)))
+            }
         }
     }
 }

@@ -1,74 +1,64 @@
-//! A search through every order in which threads can take their steps.
-//!
-//! A thread calls an operation, takes its steps one at a time, and gets an answer. Between two steps
-//! of one thread any other may step. The state spaces are finite, so the number of operations is not
-//! bounded: guests enter and leave for ever.
+//! The threads of a search over a slot, and what they do.
 
-use std::collections::HashSet;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::atomic::AtomicU32;
 
-use super::monitor::{explain, Answer, Call, Story};
-use crate::protocol::step::Step;
+use headcount_spec::{Explanations, Gate, GateAnswer, GateCall};
 
-pub(crate) const MOST_THREADS: usize = 5;
+use crate::protocol::slot::SlotWord;
+use crate::protocol::step::Step;
+use crate::protocol::tests::search::{order_by, search, Failure, Fault, Move, System, Violation};
 
 /// A protocol on one word, as steps of one atomic operation each.
-pub(crate) trait Protocol {
+pub(crate) trait Protocol: Copy + Eq + Hash + Debug {
     type Op: Copy + Eq + Hash + Debug;
 
     /// The word of `capacity` places, all free.
     fn empty(&self, capacity: u32) -> u32;
-    /// The ways in which a call can begin, for a thread whose last entry succeeded or not.
-    fn begin(&self, call: Call, capacity: u32, succeeded: bool) -> Vec<Self::Op>;
-    fn step(&self, op: Self::Op, word: &AtomicU32) -> Step<Self::Op, Answer>;
+    /// The ways in which a call can begin, for a thread whose last entry succeeded or not. `capacity`
+    /// is what the thread knows it to be.
+    fn begin(&self, call: GateCall, capacity: u32, succeeded: bool) -> Vec<Self::Op>;
+    fn step(&self, op: Self::Op, word: &AtomicU32) -> Step<Self::Op, GateAnswer>;
 }
 
 /// What a thread goes on doing.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Role {
-    /// Enters and leaves.
-    Guest,
-    /// Takes and gives back so many at once.
-    Party(u32),
-    /// Reads how many of so many places are held.
-    Reader(u32),
-    /// Does these one after another, once.
-    Admin(&'static [Call]),
+    /// Acquires one place and releases it.
+    Entrant,
+    /// Acquires so many places at once and releases them.
+    Many(u32),
+    /// Reads how many places are held.
+    Reader,
+    /// Makes these calls one after another, once.
+    Admin(&'static [GateCall]),
 }
 
 impl Role {
-    fn next_call(self, holds: u32, done: usize) -> Option<Call> {
+    fn next_call(self, holds: u32, done: usize) -> Option<GateCall> {
         match self {
-            Role::Guest if holds == 0 => Some(Call::Enter),
-            Role::Guest => Some(Call::Leave),
-            Role::Party(n) if holds == 0 => Some(Call::Take(n)),
-            Role::Party(n) => Some(Call::Give(n)),
-            Role::Reader(places) => Some(Call::Occupied(places)),
+            Role::Entrant if holds == 0 => Some(GateCall::Acquire),
+            Role::Entrant => Some(GateCall::Release),
+            Role::Many(n) if holds == 0 => Some(GateCall::AcquireMany(n)),
+            Role::Many(n) => Some(GateCall::ReleaseMany(n)),
+            Role::Reader => Some(GateCall::Occupied),
             Role::Admin(script) => script.get(done).copied(),
         }
     }
+
+    /// The capacity after the calls of a script that are done, for the thread that changes it.
+    fn capacity(self, first: u32, done: usize) -> u32 {
+        let Role::Admin(script) = self else { return first };
+        sizes(&script[..done]).last().unwrap_or(first)
+    }
 }
 
-/// What went wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Fault {
-    /// More places were held than there have ever been.
-    Over,
-    /// No order of instants explains the answers.
-    Inexact,
-    /// An entry took more steps than its bound.
-    TooManySteps,
-    /// All had left, and some place still counted as held.
-    Leaked,
-}
-
-/// A fault, and a shortest way to it.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) fault: Fault,
-    pub(crate) way: String,
+fn sizes(script: &'static [GateCall]) -> impl Iterator<Item = u32> {
+    script.iter().filter_map(|call| match call {
+        GateCall::SetCapacity(to) => Some(*to),
+        _ => None,
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -80,14 +70,27 @@ struct Thread<Op> {
     /// Did its last entry succeed?
     succeeded: bool,
     /// The call that it is within, the step that comes next, and how many it has taken.
-    within: Option<(Call, Op, u32)>,
+    within: Option<(GateCall, Op, u32)>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct State<Op> {
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct SlotSystem<P: Protocol> {
+    protocol: P,
+    capacity: u32,
+    /// The most steps that one entry may take, if that is bounded.
+    entry_bound: Option<u32>,
     word: u32,
-    threads: Vec<Thread<Op>>,
-    stories: Vec<Story>,
+    threads: Vec<Thread<P::Op>>,
+    explanations: Explanations<Gate>,
+    last: Last,
+}
+
+/// What the last step ended in. Counted once for each state, so it is no more than a sign of life.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Last {
+    Other,
+    Admission { steps: u32 },
+    Refusal { steps: u32 },
 }
 
 /// What a search has seen.
@@ -100,202 +103,209 @@ pub(crate) struct Seen {
     pub(crate) entry_steps: u32,
 }
 
-pub(crate) struct Search<'a, P> {
-    pub(crate) protocol: &'a P,
-    pub(crate) capacity: u32,
-    pub(crate) roles: &'a [Role],
-    /// The most steps that one entry may take, if that is bounded.
-    pub(crate) entry_bound: Option<u32>,
+/// Takes every step of `roles` in every order.
+pub(crate) fn run<P: Protocol>(
+    protocol: P,
+    capacity: u32,
+    roles: &[Role],
+    entry_bound: Option<u32>,
+) -> Result<Seen, Failure> {
+    let at_rest = |&role| Thread { role, done: 0, holds: 0, succeeded: false, within: None };
+    let spec = Gate { excuses_lowering: true, ..Gate::new(capacity) };
+    let start = SlotSystem {
+        protocol,
+        capacity,
+        entry_bound,
+        word: protocol.empty(capacity),
+        threads: roles.iter().map(at_rest).collect(),
+        explanations: Explanations::new(spec, roles.len()),
+        last: Last::Other,
+    };
+    let mut seen = Seen::default();
+    let states = search([start], |state| match state.last {
+        Last::Other => {}
+        Last::Admission { steps } => {
+            seen.admissions += 1;
+            seen.entry_steps = seen.entry_steps.max(steps);
+        }
+        Last::Refusal { steps } => {
+            seen.refusals += 1;
+            seen.entry_steps = seen.entry_steps.max(steps);
+        }
+    })?;
+    Ok(Seen { states, ..seen })
 }
 
-impl<P: Protocol> Search<'_, P> {
-    /// Takes every step in every order.
-    pub(crate) fn run(&self) -> Result<Seen, Failure> {
-        let at_rest = |&role| Thread { role, done: 0, holds: 0, succeeded: false, within: None };
-        let start = State {
-            word: self.protocol.empty(self.capacity),
-            threads: self.roles.iter().map(at_rest).collect(),
-            stories: vec![Story::new(self.capacity)],
-        };
-        let mut known = HashSet::from([start.clone()]);
-        // Each state with the one that it was first reached from: breadth first, so that the way to
-        // a fault is a shortest one.
-        let mut states = vec![(start, 0)];
-        let mut seen = Seen::default();
-        while seen.states < states.len() {
-            let at = seen.states;
-            seen.states += 1;
-            let fail = |fault| Failure { fault, way: way(&states, at) };
-            let state = states[at].0.clone();
-            self.check_books(&state).map_err(fail)?;
-            let mut found = Vec::new();
-            for who in 0..state.threads.len() {
-                found.extend(self.moves(&state, who, &mut seen).map_err(fail)?);
-            }
-            for next in found.into_iter().map(sorted) {
-                if known.insert(next.clone()) {
-                    states.push((next, at));
-                }
-            }
+impl<P: Protocol> SlotSystem<P> {
+    /// The steps that `thread` can take. A call begins with its first step: had it begun earlier, it
+    /// could only be easier to explain.
+    fn ways(&self, thread: usize) -> Vec<(GateCall, P::Op, u32)> {
+        let own = self.threads[thread];
+        if let Some(within) = own.within {
+            return vec![within];
         }
-        Ok(seen)
-    }
-
-    /// All states to which one step of `who` leads. A call begins with its first step: had it begun
-    /// earlier, it could only be easier to explain.
-    fn moves(
-        &self,
-        state: &State<P::Op>,
-        who: usize,
-        seen: &mut Seen,
-    ) -> Result<Vec<State<P::Op>>, Fault> {
-        let thread = state.threads[who];
-        if let Some((call, op, steps)) = thread.within {
-            return Ok(vec![self.step(state, who, call, op, steps, seen)?]);
-        }
-        let Some(call) = thread.role.next_call(thread.holds, thread.done) else {
-            return Ok(Vec::new());
-        };
-        let ways = self.protocol.begin(call, self.capacity, thread.succeeded);
-        ways.into_iter().map(|op| self.step(state, who, call, op, 0, seen)).collect()
+        let Some(call) = own.role.next_call(own.holds, own.done) else { return Vec::new() };
+        let capacity = own.role.capacity(self.capacity, own.done);
+        let ops = self.protocol.begin(call, capacity, own.succeeded);
+        ops.into_iter().map(|op| (call, op, 0)).collect()
     }
 
     fn step(
         &self,
-        state: &State<P::Op>,
-        who: usize,
-        call: Call,
+        thread: usize,
+        call: GateCall,
         op: P::Op,
         steps: u32,
-        seen: &mut Seen,
-    ) -> Result<State<P::Op>, Fault> {
-        let mut next = state.clone();
-        let word = AtomicU32::new(state.word);
+    ) -> Result<Self, Violation> {
+        let mut next = self.clone();
+        next.last = Last::Other;
+        if self.threads[thread].within.is_none() {
+            next.explanations.begin(thread, call);
+        }
+        let word = AtomicU32::new(self.word);
         let step = self.protocol.step(op, &word);
         next.word = word.into_inner();
         // Counted only where there is a bound: loops would make the space infinite.
         let steps = match self.entry_bound {
-            Some(_) if call == Call::Enter => steps + 1,
+            Some(_) if call == GateCall::Acquire => steps + 1,
             _ => 0,
         };
-        seen.entry_steps = seen.entry_steps.max(steps);
         if self.entry_bound.is_some_and(|bound| steps > bound) {
-            return Err(Fault::TooManySteps);
+            return Err(Fault::TooManySteps.seen(steps));
         }
-        let thread = &mut next.threads[who];
+        let own = &mut next.threads[thread];
         let answer = match step {
             Step::Next(op) => {
-                thread.within = Some((call, op, steps));
+                own.within = Some((call, op, steps));
                 return Ok(next);
             }
             Step::Done(answer) => answer,
         };
-        thread.within = None;
+        own.within = None;
         match (call, answer) {
-            (Call::Enter, Answer::In) => thread.holds = 1,
-            (Call::Take(n), Answer::In) => thread.holds = n,
-            (Call::Leave | Call::Give(_), _) => thread.holds = 0,
+            (GateCall::Acquire, GateAnswer::Acquired) => own.holds = 1,
+            (GateCall::AcquireMany(n), GateAnswer::Acquired) => own.holds = n,
+            (GateCall::Release | GateCall::ReleaseMany(_), _) => own.holds = 0,
             _ => {}
         }
         match answer {
-            Answer::In => {
-                thread.succeeded = true;
-                seen.admissions += 1;
+            GateAnswer::Acquired => {
+                own.succeeded = true;
+                next.last = Last::Admission { steps };
             }
-            Answer::Full | Answer::Closed => {
-                thread.succeeded = false;
-                seen.refusals += 1;
+            GateAnswer::Full | GateAnswer::Closed => {
+                own.succeeded = false;
+                next.last = Last::Refusal { steps };
             }
-            Answer::Done | Answer::Held(_) => {}
+            _ => {}
         }
-        if let Role::Admin(_) = thread.role {
-            thread.done += 1;
+        if let Role::Admin(_) = own.role {
+            own.done += 1;
         }
-        if self.held(&next) > self.most_places() {
-            return Err(Fault::Over);
+        let held = next.held();
+        if held > next.most_places() {
+            return Err(Fault::Over.seen(("places held", held)));
         }
-        let mut pending: Vec<_> =
-            state.threads.iter().map(|thread| thread.within.map(|within| within.0)).collect();
-        pending[who] = Some(call);
-        next.stories = explain(&state.stories, &pending, who, answer);
-        if next.stories.is_empty() {
-            return Err(Fault::Inexact);
+        if !next.explanations.answer(thread, answer) {
+            return Err(Fault::Inexact.seen((call, answer)));
         }
         Ok(next)
     }
 
     /// Places held for certain: those of threads that are not just giving them back.
-    fn held(&self, state: &State<P::Op>) -> u32 {
-        let at_rest = state.threads.iter().filter(|thread| thread.within.is_none());
+    fn held(&self) -> u32 {
+        let at_rest = self.threads.iter().filter(|thread| thread.within.is_none());
         at_rest.map(|thread| thread.holds).sum()
     }
 
     /// The greatest capacity that there ever is.
     fn most_places(&self) -> u32 {
-        let scripts = self.roles.iter().filter_map(|role| match role {
-            Role::Admin(script) => Some(*script),
+        let scripts = self.threads.iter().filter_map(|thread| match thread.role {
+            Role::Admin(script) => Some(script),
             _ => None,
         });
-        let sizes = scripts.flatten().filter_map(|call| match call {
-            Call::Resize { to, .. } => Some(*to),
-            _ => None,
-        });
-        sizes.fold(self.capacity, u32::max)
+        scripts.flat_map(sizes).fold(self.capacity, u32::max)
+    }
+}
+
+impl<P: Protocol> System for SlotSystem<P> {
+    fn moves(&self) -> Vec<Move<Self>> {
+        let mut moves = Vec::new();
+        for thread in 0..self.threads.len() {
+            for (way, (call, op, steps)) in self.ways(thread).into_iter().enumerate() {
+                moves.push(Move { thread, way, after: self.step(thread, call, op, steps) });
+            }
+        }
+        moves
     }
 
-    /// When all is quiet and nobody holds a place, none counts as held.
-    fn check_books(&self, state: &State<P::Op>) -> Result<(), Fault> {
-        let quiet = state.threads.iter().all(|thread| thread.within.is_none());
-        if !quiet || self.held(state) > 0 {
+    /// When all is quiet and no place is held, none counts as held.
+    fn check(&self) -> Result<(), Violation> {
+        let quiet = self.threads.iter().all(|thread| thread.within.is_none());
+        if !quiet || self.held() > 0 {
             return Ok(());
         }
-        let capacity = state.stories[0].capacity;
-        for op in self.protocol.begin(Call::Occupied(capacity), capacity, false) {
-            let reading = self.protocol.step(op, &AtomicU32::new(state.word));
-            if reading != Step::Done(Answer::Held(0)) {
-                return Err(Fault::Leaked);
+        let capacity = self.explanations.a_state().capacity;
+        for op in self.protocol.begin(GateCall::Occupied, capacity, false) {
+            let reading = self.protocol.step(op, &AtomicU32::new(self.word));
+            if reading != Step::Done(GateAnswer::Held(0)) {
+                return Err(Fault::Leaked.seen(reading));
             }
         }
         Ok(())
     }
-}
 
-/// The states that lead to the one at `at`, a line each.
-fn way<Op: Debug>(states: &[(State<Op>, usize)], mut at: usize) -> String {
-    let mut lines = Vec::new();
-    while at > 0 {
-        let (state, from) = &states[at];
-        let threads: Vec<_> =
-            state.threads.iter().map(|thread| (thread.within.as_ref(), thread.holds)).collect();
-        lines.push(format!("{:#x} {threads:?}", state.word));
-        at = *from;
+    fn sorted(mut self) -> Self {
+        let order = order_by(self.threads.len(), |thread| self.threads[thread]);
+        self.threads = order.iter().map(|&thread| self.threads[thread]).collect();
+        self.explanations.reorder(&order);
+        self
     }
-    lines.reverse();
-    lines.join("\n")
+
+    fn describe(&self, thread: usize, way: usize, after: Option<&Self>) -> String {
+        let name = (b'A' + thread as u8) as char;
+        let (call, op, _) = self.ways(thread)[way];
+        let verb = if self.threads[thread].within.is_some() { "goes on with" } else { "calls" };
+        let step = format!("{name} {verb} {call:?}, step {op:?}");
+        let Some(after) = after else { return step };
+        let then = match after.threads[thread] {
+            Thread { within: Some(_), .. } => String::new(),
+            Thread { holds, .. } => format!(", is done and holds {holds}"),
+        };
+        format!("{step}{then}\n       {:?}", SlotFields::of(after.word))
+    }
 }
 
-/// Threads that do the same are alike: one order stands for all.
-fn sorted<Op: Copy + Eq + Hash + Debug>(state: State<Op>) -> State<Op> {
-    use std::hash::{DefaultHasher, Hasher};
-    let key = |who: &usize| {
-        let mut hasher = DefaultHasher::new();
-        state.threads[*who].hash(&mut hasher);
-        hasher.finish()
-    };
-    let mut order: Vec<usize> = (0..state.threads.len()).collect();
-    order.sort_by_cached_key(key);
-    let reordered = |story: &Story| {
-        let mut effects = [None; MOST_THREADS];
-        for (to, &from) in order.iter().enumerate() {
-            effects[to] = story.effects[from];
+/// The fields of a slot's word; a rejected protocol has the count alone.
+#[derive(Debug)]
+#[allow(dead_code)] // Read by `Debug` only.
+pub(crate) struct SlotFields {
+    count: Count,
+    waiting: bool,
+    closed: bool,
+}
+
+/// A count, and its distance from the ceiling if it is a slot's.
+struct Count(u32);
+
+impl Debug for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use crate::protocol::slot::CEILING;
+        match self.0 {
+            plain @ 0..=1000 => write!(f, "{plain}"),
+            below if below < CEILING => write!(f, "CEILING - {}", CEILING - below),
+            above => write!(f, "CEILING + {}", above - CEILING),
         }
-        Story { effects, ..*story }
-    };
-    let mut stories: Vec<Story> = state.stories.iter().map(reordered).collect();
-    stories.sort();
-    State {
-        word: state.word,
-        threads: order.iter().map(|&who| state.threads[who]).collect(),
-        stories,
+    }
+}
+
+impl SlotFields {
+    pub(crate) fn of(word: u32) -> SlotFields {
+        use crate::protocol::slot::{CLOSED, WAITING};
+        SlotFields {
+            count: Count(word & !(CLOSED | WAITING)),
+            waiting: SlotWord(word).is_waiting(),
+            closed: SlotWord(word).is_closed(),
+        }
     }
 }
