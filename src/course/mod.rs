@@ -3,9 +3,10 @@
 //!
 //! # Invariant
 //!
-//! Each enrolled student holds a place of the gate: a place is claimed before `enrolled` goes up, and
-//! given back after `enrolled` went down. The upper half of `enrolled` counts its changes, so that
-//! two equal readings mean that it did not change in between. The capacity of the gate never changes.
+//! Each enrolled student holds a place of the gate: a place is claimed before `enrolled` goes up,
+//! and given back after `enrolled` went down. The upper half of `enrolled` counts its changes, so
+//! that two equal readings mean that it did not change in between. The capacity of the gate never
+//! changes.
 //!
 //! [An Atomic Rant]: https://nateware.com/2010/02/18/an-atomic-rant/
 
@@ -365,8 +366,8 @@ struct ReservationInner<C: Deref<Target = Course>> {
 impl<C: Deref<Target = Course>> ReservationInner<C> {
     fn confirm(mut self) {
         self.cancels = false;
-        // Release, pairs with the Acquire of `counts`: a reader that sees this student enrolled sees
-        // the place taken; and with that of `withdraw`.
+        // Release, pairs with the Acquire of `counts`: a reader that sees this student enrolled
+        // sees the place taken; and with that of `withdraw`.
         self.course
             .enrolled
             .fetch_add(change() + 1, ordering!("course-confirm", Release => Relaxed));
@@ -381,8 +382,8 @@ impl<C: Deref<Target = Course>> Drop for ReservationInner<C> {
     }
 }
 
-/// The methods of both reservations. `$course` and `$reserve` are code of the examples: how to create
-/// a course and how to reserve.
+/// The methods of both reservations. `$course` and `$reserve` are code of the examples: how to
+/// create a course and how to reserve.
 macro_rules! reservation {
     ([$($lifetime:lifetime)?] $reservation:ty, $handle:ty, $name:literal, $course:literal, $reserve:literal) => {
         impl$(<$lifetime>)? $reservation {
@@ -392,8 +393,8 @@ macro_rules! reservation {
                 Self(ReservationInner { course, cancels: true })
             }
 
-            /// Confirms the reservation: the place counts as enrolled and stays taken until a caller
-            /// [withdraws](Course::withdraw) it.
+            /// Confirms the reservation: the place counts as enrolled and stays taken until a
+            /// caller [withdraws](Course::withdraw) it.
             ///
             /// # Examples
             ///
@@ -454,8 +455,8 @@ reservation!(
     "course.try_reserve()"
 );
 
-/// Holds a place of a [`Course`] behind an `Arc` that is not enrolled yet, and gives it back when it
-/// is dropped.
+/// Holds a place of a [`Course`] behind an `Arc` that is not enrolled yet, and gives it back when
+/// it is dropped.
 ///
 /// Returned by [`Course::try_reserve_owned`]; otherwise the same as [`Reservation`].
 ///
