@@ -1,8 +1,9 @@
-//! The atomics that everything else uses: `core`'s, loom's under `--cfg headcount_loom`, or shuttle's
+//! The atomics that the crate uses: `core`'s, loom's under `--cfg headcount_loom`, or shuttle's
 //! under `--cfg headcount_shuttle`.
 //!
-//! This is the only file that knows either. Shuttle sees all that neither waits nor locks; what does is
-//! left to loom, whose atomics cannot be made in a constant, so [`const_fn`] drops the `const` there.
+//! No other file knows loom or shuttle. Shuttle runs what neither waits nor locks; the rest is
+//! checked with loom. Loom's atomics cannot be created in a constant, so [`const_fn`] drops the
+//! `const` there.
 
 #[cfg(not(any(headcount_loom, headcount_shuttle)))]
 pub(crate) use core::sync::atomic::{AtomicU32, Ordering};
@@ -45,11 +46,11 @@ impl<T> UnsafeCell<T> {
 #[cfg(all(not(headcount_loom), feature = "std", target_has_atomic = "64"))]
 #[inline(always)]
 pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
-    // SeqCst: what it pairs with stands at each call.
+    // SeqCst: each call says what it pairs with.
     atomic.load(Ordering::SeqCst)
 }
 
-/// A sequentially consistent load. Loom takes it for an acquire load, so a fence stands in for the
+/// A sequentially consistent load. Loom treats it as an acquire load, so a fence makes up for the
 /// rest: every caller has made a sequentially consistent change before it.
 #[cfg(all(headcount_loom, feature = "std"))]
 pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
@@ -57,7 +58,7 @@ pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
     atomic.load(Ordering::SeqCst)
 }
 
-/// Declares a value of each thread's own; loom's and shuttle's cannot be made in a constant either.
+/// Declares a thread-local value. Loom's and shuttle's cannot be created in a constant either.
 #[cfg(all(not(any(headcount_loom, headcount_shuttle)), feature = "std"))]
 macro_rules! per_thread {
     (static $name:ident: $type:ty = $start:expr;) => {
@@ -82,16 +83,16 @@ macro_rules! per_thread {
 #[cfg(feature = "std")]
 pub(crate) use per_thread;
 
-/// A number that no thread has been given yet, until they wrap.
-#[cfg(all(not(headcount_loom), feature = "std"))]
+/// Returns a number that no thread has been given yet, until the numbers wrap around.
+#[cfg(all(not(headcount_loom), feature = "std", target_has_atomic = "64"))]
 pub(crate) fn next_number() -> usize {
     static NEXT: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
-    // Relaxed: the number stands for itself.
+    // Relaxed: the value orders nothing else.
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The same, counted anew in every execution: a model must be able to run twice alike.
-#[cfg(all(headcount_loom, feature = "std"))]
+/// Returns the next number, which starts anew in every execution: loom replays executions.
+#[cfg(all(headcount_loom, feature = "std", target_has_atomic = "64"))]
 pub(crate) fn next_number() -> usize {
     loom::lazy_static! {
         static ref NEXT: loom::sync::atomic::AtomicUsize = loom::sync::atomic::AtomicUsize::new(0);
@@ -100,7 +101,7 @@ pub(crate) fn next_number() -> usize {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Declares a function that is `const` wherever the atomics allow it.
+/// Declares a function that is `const` where the atomics can be created in a constant.
 #[cfg(not(headcount_loom))]
 macro_rules! const_fn {
     ($(#[$meta:meta])* $vis:vis const fn $($rest:tt)*) => {
@@ -131,14 +132,14 @@ mod waiting {
         thread::{current, park, park_timeout, Thread},
     };
 
-    /// Loom has no clock: a caller that waits with a timeout looks again until its time is up.
+    /// Loom has no clock: a thread that waits with a timeout looks again until its deadline.
     #[cfg(headcount_loom)]
     pub(crate) fn park_timeout(_: core::time::Duration) {
         loom::thread::yield_now();
     }
 
-    /// A value that is allocated when it is first needed; with loom, which does not know
-    /// `OnceLock`, it is there from the start.
+    /// A value that is allocated when it is first needed. Loom has no `OnceLock`: there it exists
+    /// from the start.
     #[cfg(not(headcount_loom))]
     pub(crate) struct Lazy<T>(std::sync::OnceLock<Box<T>>);
 
@@ -176,7 +177,7 @@ mod waiting {
     }
 }
 
-/// The lock of a line of those who wait; in the models also of the map of gates by key.
+/// The lock of the waitlist; in the models also that of the map of keyed gates.
 #[cfg(all(any(feature = "keyed", feature = "wait"), headcount_loom))]
 pub(crate) use loom::sync::Mutex;
 #[cfg(all(feature = "wait", not(headcount_loom)))]
@@ -184,6 +185,6 @@ pub(crate) use std::sync::Mutex;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::*;
 
-/// True in the models, which make do with one of whatever there are many of.
+/// True under loom, whose models use one of each thing that there are many of.
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
 pub(crate) const IN_MODEL: bool = cfg!(headcount_loom);

@@ -3,9 +3,10 @@
 //!
 //! # Invariant
 //!
-//! Each enrolled student holds a place of the gate: a place is claimed before `enrolled` goes up, and
-//! given back after `enrolled` went down. The upper half of `enrolled` counts its changes, so that
-//! two equal readings mean that it did not change in between. The capacity of the gate never changes.
+//! Each enrolled student holds a place of the gate: a place is claimed before `enrolled` goes up,
+//! and given back after `enrolled` went down. The upper half of `enrolled` counts its changes, so
+//! that two equal readings mean that it did not change in between. The capacity of the gate never
+//! changes.
 //!
 //! [An Atomic Rant]: https://nateware.com/2010/02/18/an-atomic-rant/
 
@@ -23,8 +24,15 @@ use crate::sync::{const_fn, AtomicU64, Ordering};
 #[cfg(feature = "wait")]
 pub use wait::{Reserve, ReserveOwned};
 
-/// One change of `enrolled`, counted in its upper half.
-const CHANGE: u64 = 1 << 32;
+/// Returns one change of `enrolled`, as it is counted in its upper half.
+#[inline(always)]
+fn change() -> u64 {
+    if mutant!("course-uncounted-change") {
+        0
+    } else {
+        1 << 32
+    }
+}
 
 /// Places that are reserved first and confirmed once all else has succeeded.
 ///
@@ -245,8 +253,7 @@ impl Course {
         // the earlier writes of the caller that confirmed. Relaxed on failure: nothing follows.
         let success = ordering!("course-withdraw", Acquire => Relaxed);
         let fewer = self.enrolled.fetch_update(success, Ordering::Relaxed, |enrolled| {
-            let change = if mutant!("course-uncounted-change") { 0 } else { CHANGE };
-            (enrolled as u32 > 0).then(|| enrolled.wrapping_add(change) - 1)
+            (enrolled as u32 > 0).then(|| enrolled.wrapping_add(change()) - 1)
         });
         fewer.map_err(|_| WithdrawError)?;
         self.gate.give_back(1);
@@ -359,9 +366,11 @@ struct ReservationInner<C: Deref<Target = Course>> {
 impl<C: Deref<Target = Course>> ReservationInner<C> {
     fn confirm(mut self) {
         self.cancels = false;
-        // Release, pairs with the Acquire of `counts`: a reader that sees this student enrolled sees
-        // the place taken; and with that of `withdraw`.
-        self.course.enrolled.fetch_add(CHANGE + 1, ordering!("course-confirm", Release => Relaxed));
+        // Release, pairs with the Acquire of `counts`: a reader that sees this student enrolled
+        // sees the place taken; and with that of `withdraw`.
+        self.course
+            .enrolled
+            .fetch_add(change() + 1, ordering!("course-confirm", Release => Relaxed));
     }
 }
 
@@ -373,8 +382,8 @@ impl<C: Deref<Target = Course>> Drop for ReservationInner<C> {
     }
 }
 
-/// The methods of both reservations. `$course` and `$reserve` are code of the examples: how to create
-/// a course and how to reserve.
+/// The methods of both reservations. `$course` and `$reserve` are code of the examples: how to
+/// create a course and how to reserve.
 macro_rules! reservation {
     ([$($lifetime:lifetime)?] $reservation:ty, $handle:ty, $name:literal, $course:literal, $reserve:literal) => {
         impl$(<$lifetime>)? $reservation {
@@ -384,8 +393,8 @@ macro_rules! reservation {
                 Self(ReservationInner { course, cancels: true })
             }
 
-            /// Confirms the reservation: the place counts as enrolled and stays taken until a caller
-            /// [withdraws](Course::withdraw) it.
+            /// Confirms the reservation: the place counts as enrolled and stays taken until a
+            /// caller [withdraws](Course::withdraw) it.
             ///
             /// # Examples
             ///
@@ -446,8 +455,8 @@ reservation!(
     "course.try_reserve()"
 );
 
-/// Holds a place of a [`Course`] behind an `Arc` that is not enrolled yet, and gives it back when it
-/// is dropped.
+/// Holds a place of a [`Course`] behind an `Arc` that is not enrolled yet, and gives it back when
+/// it is dropped.
 ///
 /// Returned by [`Course::try_reserve_owned`]; otherwise the same as [`Reservation`].
 ///

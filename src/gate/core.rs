@@ -179,7 +179,6 @@ impl Gate {
     ///
     /// The result is off by what a `set_capacity` moves that runs at the same time.
     #[cfg(target_has_atomic = "64")]
-    #[allow(dead_code)]
     #[inline]
     pub(crate) fn enter_counted(&self) -> Result<u32, TryAcquireError> {
         let level = self.slot.enter()?;

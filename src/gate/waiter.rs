@@ -3,9 +3,9 @@
 //!
 //! # Invariant
 //!
-//! While `ticket` is `Some`, the caller is in the waitlist, or it has been served or refused and has
-//! not learned of it yet. Dropping the wait then cancels the ticket, and gives the places back if
-//! the caller had been served.
+//! While `ticket` is `Some`, the caller is in the waitlist, or it has been served or refused and
+//! has not learned of it yet. Dropping the wait then cancels the ticket, and gives the places back
+//! if the caller had been served.
 
 use core::fmt;
 use core::ops::Deref;
@@ -150,8 +150,8 @@ impl<G: Deref<Target = Gate>> Drop for Wait<G> {
 }
 
 /// Four ways to wait, the same for each public future. `$guard` makes the guard of the gate and the
-/// number of places that [`Wait`] yields. `$free`, `$full` and `$call` are code of the examples: how
-/// to create what is waited for, with and without a free place, and how to call for a place.
+/// number of places that [`Wait`] yields. `$free`, `$full` and `$call` are code of the examples:
+/// how to create what is waited for, with and without a free place, and how to call for a place.
 macro_rules! waiting_future {
     (
         [$($lifetime:lifetime)?] $future:ty, $name:literal => $output:ty, $guard:expr;

@@ -8,7 +8,8 @@
 //! waitlist, which is woken once it has all that it wants. A place thus goes from the holder to the
 //! waiter, and is never free in between.
 //!
-//! - The first waiter sets WAITING with a compare-exchange from a word that has too few free places.
+//! - The first waiter sets WAITING with a compare-exchange from a word that has too few free
+//!   places.
 //!   The holder of every place that is given back after that sees WAITING, and takes the lock.
 //! - WAITING is cleared only under the lock, in the step that serves the last waiter, or when the
 //!   waitlist is empty.

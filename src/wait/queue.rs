@@ -3,16 +3,16 @@
 //! # Invariant
 //!
 //! Tickets ascend from front to back. A waiter that is cancelled leaves a gap; there is no gap at
-//! the front or at the back, and never more gaps than waiters, but for a few. A waiter wants at least
-//! one place.
+//! the front or at the back, and never more gaps than waiters, but for a few. A waiter wants at
+//! least one place.
 //!
 //! # Why not a library
 //!
 //! A listener (`event-listener`) tells a task that something has changed, and another caller may be
-//! there first: it is no waitlist, knows neither how many places a waiter wants nor its position, and
-//! allocates for each waiter. An intrusive list (`pin-list`) needs pinned futures, which cannot be
-//! polled by reference and asked for their position, and has no room for threads that block. What
-//! either leaves to write is this file.
+//! there first: it is no waitlist, knows neither how many places a waiter wants nor its position,
+//! and allocates for each waiter. An intrusive list (`pin-list`) needs pinned futures, which cannot
+//! be polled by reference and asked for their position, and has no room for threads that block.
+//! What either leaves to write is this file.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -42,7 +42,8 @@ impl WakeHandle {
     }
 }
 
-/// The waiters to be woken once the lock is free. Nearly always one, for which nothing is allocated.
+/// The waiters to be woken once the lock is free. Nearly always one, for which nothing is
+/// allocated.
 #[derive(Default)]
 pub(super) struct WakeList {
     first: Option<WakeHandle>,

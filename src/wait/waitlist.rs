@@ -175,8 +175,8 @@ impl Waitlist {
         }
     }
 
-    /// Decides whether a caller keeps the `n` places that it has just claimed. `level` is the result
-    /// of that claim. A caller that has overtaken a waiter gives them back.
+    /// Decides whether a caller keeps the `n` places that it has just claimed. `level` is the
+    /// result of that claim. A caller that has overtaken a waiter gives them back.
     #[inline]
     pub(crate) fn admit(&self, slot: &Slot, level: u32, n: u32) -> Result<(), Refusal> {
         if level <= CEILING || mutant!("waitlist-admit-overtakes") {
@@ -320,8 +320,8 @@ impl Waitlist {
         }
     }
 
-    /// Returns the most that can be held of `places` places. Without a lowering that is all of them:
-    /// a count above is of callers that have overtaken a waiter and are about to back out.
+    /// Returns the most that can be held of `places` places. Without a lowering that is all of
+    /// them: a count above is of callers that have overtaken a waiter and are about to back out.
     pub(crate) fn most(&self, places: u32) -> u32 {
         // Relaxed: as in `withdraw`.
         match self.shared.get().map_or(0, |shared| shared.lowerings.load(Ordering::Relaxed)) {
@@ -350,8 +350,8 @@ impl Waitlist {
         }
     }
 
-    /// Reopens the slot. Callers that waited when it was closed are refused, even if the thread that
-    /// closed it has not come to that yet. The lock keeps later waiters apart from them.
+    /// Reopens the slot. Callers that waited when it was closed are refused, even if the thread
+    /// that closed it has not come to that yet. The lock keeps later waiters apart from them.
     pub(crate) fn reopen(&self, slot: &Slot) {
         if slot.reopen_unless_waiting() {
             return;
@@ -359,7 +359,8 @@ impl Waitlist {
         let shared = self.shared.get_or_make();
         let mut wake_list = WakeList::default();
         let mut queue = shared.lock();
-        // The change itself says whether the slot was closed: a load before it could miss a closing.
+        // The change itself says whether the slot was closed: a load before it could miss a
+        // closing.
         if slot.reopen() && !mutant!("waitlist-reopen-refuses-none") {
             shared.close_all(slot, &mut queue, &mut wake_list);
         }

@@ -2,10 +2,12 @@
 //! nothing is lost, never over. A test that hangs has lost a wake-up; a watchdog turns that into a
 //! failure.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{mpsc, Arc, Barrier};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_executor::Executor;
 use headcount::{AcquireError, AcquireTimeoutError, Course, Gate};
@@ -400,6 +402,73 @@ fn closing_turns_everybody_away() {
         gate.reopen();
         assert!(gate.acquire().wait().is_ok());
     });
+}
+
+/// A future that a task has polled keeps its position when a thread goes on waiting with it.
+#[test]
+fn a_polled_future_that_blocks_keeps_its_position() {
+    watched(|| {
+        let gate = Gate::new(1);
+        let permit = gate.try_acquire().unwrap();
+        let silent = std::task::Waker::from(Arc::new(Silent));
+        let mut cx = std::task::Context::from_waker(&silent);
+        let (mut first, mut second) = (gate.acquire(), gate.acquire());
+        assert!(Pin::new(&mut first).poll(&mut cx).is_pending());
+        assert!(Pin::new(&mut second).poll(&mut cx).is_pending());
+        let deadline = Instant::now() + Duration::from_millis(5);
+        assert!(gate.acquire().wait_deadline(deadline).unwrap_err().is_timeout());
+        assert!(Instant::now() >= deadline);
+        thread::scope(|scope| {
+            let blocked = scope.spawn(|| drop(first.wait().unwrap()));
+            // Time for the thread to block; the test holds without it.
+            thread::sleep(Duration::from_millis(5));
+            assert_eq!((gate.waiting(), second.position()), (2, Some(1)));
+            drop(permit);
+            blocked.join().unwrap();
+        });
+        // Served since: waiting returns the permit although the time is up.
+        assert_eq!(second.wait_timeout(Duration::ZERO).unwrap().count(), 1);
+        assert_eq!((gate.waiting(), gate.occupied()), (0, 0));
+    });
+}
+
+/// Every way to wait panics on a future that was ready before.
+#[test]
+fn a_future_that_was_ready_cannot_be_used_again() {
+    let gate = Gate::new(9);
+    let course = Course::new(9);
+    let used = || {
+        let mut acquire = gate.acquire();
+        drop(block_on(&mut acquire).unwrap());
+        acquire
+    };
+    let calls: [Box<dyn Fn()>; 5] = [
+        Box::new(|| drop(block_on(used()))),
+        Box::new(|| drop(used().wait())),
+        Box::new(|| drop(used().wait_timeout(Duration::ZERO))),
+        Box::new(|| drop(used().wait_deadline(Instant::now()))),
+        Box::new(|| {
+            let mut reserve = course.reserve();
+            drop(block_on(&mut reserve).unwrap());
+            drop(block_on(reserve));
+        }),
+    ];
+    for (number, call) in calls.iter().enumerate() {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+        let message = panic.expect_err(&format!("call {number}"));
+        assert_eq!(
+            message.downcast_ref(),
+            Some(&"polled again after it was ready".to_string()),
+            "{number}"
+        );
+    }
+    assert_eq!((gate.occupied(), course.counts().taken), (0, 0));
+}
+
+struct Silent;
+
+impl std::task::Wake for Silent {
+    fn wake(self: Arc<Self>) {}
 }
 
 /// A course's waitlist, with those who cancel, confirm and withdraw.

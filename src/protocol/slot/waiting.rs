@@ -3,9 +3,9 @@
 //! # Invariant
 //!
 //! The caller of each operation holds the lock of the waitlist, so no two of them overlap, and no
-//! other operation clears WAITING. While a caller waits, WAITING is set, and no place is free unless
-//! the holder that gave it back is on its way to the lock: what was free has been set aside for the
-//! head of the waitlist.
+//! other operation clears WAITING. While a caller waits, WAITING is set, and no place is free
+//! unless the holder that gave it back is on its way to the lock: what was free has been set aside
+//! for the head of the waitlist.
 
 use super::{Refusal, Slot, SlotWord, WAITING};
 use crate::protocol::mutants::{mutant, ordering};

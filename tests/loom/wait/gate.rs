@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
 use std::task::Poll;
 
+use loom::cell::UnsafeCell;
+
 use super::{block_on, explore, poll_once, spawn};
 use headcount::{AcquireError, Course, Gate};
 
@@ -177,6 +179,74 @@ fn the_last_waker_counts() {
         waiter.join().unwrap();
         assert_eq!((gate.waiting(), gate.available()), (0, 1));
     });
+}
+
+/// A thread that waits on a future which was polled before is unparked in place of the task.
+#[test]
+fn a_thread_takes_over_from_a_task() {
+    explore(3, || {
+        let gate = Arc::new(Gate::new(1));
+        let permit = gate.try_acquire().unwrap();
+        let waiter = spawn(&gate, |gate| {
+            let mut acquire = gate.acquire();
+            match poll_once(&mut acquire) {
+                Poll::Ready(permit) => drop(permit.unwrap()),
+                Poll::Pending => drop(acquire.wait().unwrap()),
+            }
+        });
+        drop(permit);
+        waiter.join().unwrap();
+        assert_eq!((gate.waiting(), gate.available()), (0, 1));
+    });
+}
+
+/// A waiter that polls again before it is woken, and finds itself served, sees what the last holder
+/// of its place wrote.
+#[test]
+fn served_before_it_is_woken() {
+    let served = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&served);
+    explore(3, move || {
+        let gate = Arc::new(Gate::new(1));
+        let cell = Arc::new(UnsafeCell::new(()));
+        let permit = gate.try_acquire().unwrap();
+        let (theirs, counted) = (Arc::clone(&cell), Arc::clone(&counted));
+        let waiter = spawn(&gate, move |gate| {
+            let mut acquire = gate.acquire();
+            if poll_once(&mut acquire).is_pending() && poll_once(&mut acquire).is_ready() {
+                theirs.with_mut(|_| ());
+                counted.fetch_add(1, Relaxed);
+            }
+        });
+        cell.with_mut(|_| ());
+        drop(permit);
+        waiter.join().unwrap();
+    });
+    assert!(served.load(Relaxed) > 0);
+}
+
+/// A thread that closed the gate does not refuse a caller that waits after the reopening.
+#[test]
+fn a_late_closing_spares_later_waiters() {
+    let reopened = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reopened);
+    explore(3, move || {
+        let gate = Arc::new(Gate::new(0));
+        let mut early = gate.acquire();
+        assert!(poll_once(&mut early).is_pending());
+        let closer = spawn(&gate, |gate| gate.close());
+        if gate.is_closed() {
+            gate.reopen();
+            let mut late = gate.acquire();
+            assert!(poll_once(&mut late).is_pending());
+            closer.join().unwrap();
+            assert_eq!(late.position(), Some(0));
+            counted.fetch_add(1, Relaxed);
+        } else {
+            closer.join().unwrap();
+        }
+    });
+    assert!(reopened.load(Relaxed) > 0);
 }
 
 /// Known to wait means not overtaken.
