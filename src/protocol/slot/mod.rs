@@ -49,6 +49,8 @@ pub(crate) use word::{Refusal, SlotWord, CEILING, CLOSED, WAITING};
 mod waiting;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::Assigned;
+#[cfg(all(test, feature = "wait", not(any(headcount_loom, headcount_shuttle))))]
+pub(crate) use waiting::{AcquireOrSetWaiting, Assign, ClearWaiting};
 
 /// Claims one place: load, add, check, roll back. Returns the level that includes the new permit,
 /// with WAITING if that is set.

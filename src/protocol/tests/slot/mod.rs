@@ -5,6 +5,8 @@
 
 mod protocols;
 mod search;
+#[cfg(feature = "wait")]
+mod waitlist;
 mod words;
 
 use std::sync::atomic::AtomicU32;
