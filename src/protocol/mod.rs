@@ -6,9 +6,10 @@
 //!
 //! # What a step is
 //!
-//! An operation of more than one atomic operation is a state machine ([`step`]). Each call of its
-//! `step` makes exactly one atomic operation, so a test can put any order between the steps of
-//! several threads. `tests` does that exhaustively.
+//! An operation of more than one atomic operation is a state machine ([`step`]) where it is worth
+//! searching, else a plain loop. Each call of a machine's `step` makes exactly one atomic
+//! operation, so a test can put any order between the steps of several threads. `tests` does that
+//! exhaustively.
 
 pub(crate) mod mutants;
 pub(crate) mod slot;

@@ -45,8 +45,8 @@
 //! Every operation here is SeqCst. "All stripes at one instant" means something only in an order that
 //! all callers share: with less, two callers could see the changes of two stripes in different
 //! orders, and each be refused at an instant that did not exist for the other. So the orders that
-//! the exhaustive search runs are all that there are. The acquire and release that *happens-before*
-//! needs are part of SeqCst.
+//! `src/protocol/tests/stripe` searches are all that there are. The acquire and release that
+//! *happens-before* needs are part of SeqCst.
 //!
 //! Loom cannot tell SeqCst from AcqRel. The named weakenings here are those that break what acquire
 //! and release give; that more than those is needed rests on the argument above.

@@ -30,9 +30,10 @@
 //!
 //! # Operations as steps
 //!
-//! Every operation of more than one atomic operation is a state machine (see
-//! [`step`](crate::protocol::step)). The methods of [`Slot`] run the machines to their end;
-//! `src/protocol/tests` runs the same machines in every order that threads can take.
+//! An operation of more than one atomic operation is a state machine (see
+//! [`step`](crate::protocol::step)), but for `reopen_unless_waiting`, a plain loop. The methods of
+//! [`Slot`] run the machines to their end; `src/protocol/tests/slot` runs the same machines in
+//! every order that threads can take.
 
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::step::run;
@@ -49,6 +50,8 @@ pub(crate) use word::{Refusal, SlotWord, CEILING, CLOSED, WAITING};
 mod waiting;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::Assigned;
+#[cfg(all(test, feature = "wait", not(any(headcount_loom, headcount_shuttle))))]
+pub(crate) use waiting::{AcquireOrSetWaiting, Assign, ClearWaiting};
 
 /// Claims one place: load, add, check, roll back. Returns the level that includes the new permit,
 /// with WAITING if that is set.

@@ -21,6 +21,10 @@ pub(super) enum Fault {
     Leaked,
     /// Two threads have what only one may have.
     Shared,
+    /// A caller waits although a place is free or the gate is closed, and no thread looks after it.
+    LostWakeup,
+    /// A waiter keeps or gets places although there is a deficit.
+    DeficitPassedOver,
 }
 
 /// A fault, with what was seen of it.

@@ -1,10 +1,12 @@
 //! The slot's protocol in every order that threads can take its steps, with any number of
-//! operations. The steps are those of `src/slot.rs` itself.
+//! operations. The steps are those of `src/protocol/slot` itself.
 //!
 //! Guarantees: *never-over*, *exact*, *no-leak*, *wait-free enter*, *cheap no*.
 
 mod protocols;
 mod search;
+#[cfg(feature = "wait")]
+mod waitlist;
 mod words;
 
 use std::sync::atomic::AtomicU32;
