@@ -17,8 +17,8 @@
 //!   permits are back.
 //! - `dashmap removing, arc`: the same with `Arc<Semaphore>` and owned permits, which can be held
 //!   and dropped as the guards of this crate can.
-//! - `dashmap of counters`: removes too, with a plain counter in place of the semaphore. The entry's
-//!   lock, which an acquire and a release take anyway, makes it exact.
+//! - `dashmap of counters`: removes too, with a plain counter in place of the semaphore. The
+//!   entry's lock, which an acquire and a release take anyway, makes it exact.
 //! - `dashmap growing`: never removes, so it grows with every key that was ever seen.
 
 mod common;

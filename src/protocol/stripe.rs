@@ -42,8 +42,8 @@
 //!
 //! # Memory ordering
 //!
-//! Every operation here is SeqCst. "All stripes at one instant" means something only in an order that
-//! all callers share: with less, two callers could see the changes of two stripes in different
+//! Every operation here is SeqCst. "All stripes at one instant" means something only in an order
+//! that all callers share: with less, two callers could see the changes of two stripes in different
 //! orders, and each be refused at an instant that did not exist for the other. So the orders that
 //! `src/protocol/tests/stripe` searches are all that there are. The acquire and release that
 //! *happens-before* needs are part of SeqCst.

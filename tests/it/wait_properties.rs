@@ -1,7 +1,7 @@
-//! Waiting against a plain model: futures are made, polled with one waker or another, and dropped at
-//! every point of their lives, while places come free, are withdrawn and added, and the gate closes
-//! and reopens. After each act the gate must agree with the model in everything that can be seen:
-//! who is served, who is woken, who is turned away, who stands where in line, and every count.
+//! Waiting against a plain model: the test makes futures, polls them with one of two wakers and
+//! drops them at every point of their lives, while places come free, are withdrawn and added, and
+//! the gate closes and reopens. After each act the gate must agree with the model in all that can
+//! be seen: which waiters are served, woken or refused, each waiter's position, and every count.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -15,11 +15,11 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// Makes a future that wants so many.
+    /// Makes a future that wants this number of places.
     Come(u32),
-    /// Polls a future that is not done, with its waker of that number.
+    /// Polls a future that is not done, with the waker of this number.
     Poll(usize, usize),
-    /// Drops a future, whatever it has come to.
+    /// Drops a future in any state.
     GiveUp(usize),
     Leave(usize),
     Forget(usize),
@@ -54,10 +54,10 @@ enum State {
     TurnedAway,
 }
 
-/// The model: what a gate with a line is, in plain numbers.
+/// The model: a gate with a waitlist, in plain numbers.
 struct Model {
     capacity: u32,
-    /// Places of permits, of those served, and of the forgotten.
+    /// Places of permits, of served futures, and of forgotten permits.
     held: u32,
     closed: bool,
     /// Number, places wanted, places gathered.
@@ -79,12 +79,12 @@ impl Model {
         enters
     }
 
-    /// Hands out what is free; yields who is served by it.
+    /// Assigns the free places; returns the numbers of the waiters that this serves.
     fn serve(&mut self) -> Vec<usize> {
         let mut served = Vec::new();
-        let owed = self.occupied().saturating_sub(self.capacity);
+        let deficit = self.occupied().saturating_sub(self.capacity);
         if let Some(head) = self.line.front_mut() {
-            head.2 -= owed.min(head.2);
+            head.2 -= deficit.min(head.2);
         }
         loop {
             let free = self.free();
@@ -110,14 +110,14 @@ impl Wake for Bell {
     }
 }
 
-/// One who came: the real future, and what the model makes of it.
+/// A waiter: the real future, and its state in the model.
 struct Visitor {
     number: usize,
     wants: u32,
     future: AcquireOwned,
     state: State,
     bells: [Arc<Bell>; 2],
-    /// How often each bell must have rung.
+    /// How often each waker must have been woken.
     rung: [usize; 2],
     /// The waker of the last poll.
     waker: usize,
@@ -271,7 +271,7 @@ impl Test {
                 self.permits.push(permit);
             }
             (Poll::Ready(Err(AcquireError::Closed)), State::TurnedAway) => {}
-            (polled, expected) => panic!("{polled:?} for one who is {expected:?}"),
+            (polled, expected) => panic!("{polled:?} for a waiter that is {expected:?}"),
         }
         self.check_bells(index);
         self.visitors.remove(index);
@@ -310,7 +310,7 @@ proptest! {
     ) {
         let mut test = Test::new(capacity);
         acts.into_iter().for_each(|act| test.act(act));
-        // All go, those in line first; what is left is what was forgotten.
+        // All leave, waiters first; what stays held are the forgotten permits.
         while !test.visitors.is_empty() {
             test.act(Act::GiveUp(0));
         }
@@ -321,8 +321,7 @@ proptest! {
         prop_assert_eq!(test.gate.waiting(), 0);
     }
 
-    /// Many in line who give up in any order: the line mends itself, and everybody else is served in
-    /// the order of coming.
+    /// Waiters cancel in any order: all others keep their order and are served in it.
     #[test]
     fn a_long_line_with_gaps(
         order in Just((0..200usize).collect::<Vec<_>>()).prop_shuffle(),

@@ -40,15 +40,15 @@ enum Deed {
     Resize(u32),
 }
 
-/// Something that lets in a limited number: the gate, or a rejected of one.
+/// A limit on callers: the gate, or a rejected protocol of one.
 pub(crate) trait Door: Send + Sync + Sized + 'static {
-    /// Proof of being inside, given back when dropped.
+    /// Proof of a place held, given back when dropped.
     type Pass: Send + 'static;
 
     fn enter(door: &Arc<Self>) -> Result<Self::Pass, TryAcquireError>;
     fn occupied(&self) -> u32;
 
-    /// Lets people in again, if anything but being full can keep them out.
+    /// Admits callers again, if they can be refused for a reason other than a full door.
     fn reopen(&self) {}
 
     fn many(_: &Arc<Self>, _: u32) -> Result<Self::Pass, TryAcquireError> {
@@ -218,7 +218,7 @@ impl Crowd {
             .clone()
             .filter_map(|act| if let Resize(capacity) = act { Some(*capacity) } else { None })
             .collect();
-        // Being inside means being alone where whoever enters takes more than half of the places.
+        // A holder is alone where each admitted caller takes more than half of the places.
         let least = acts.clone().filter_map(|act| match act {
             Enter => Some(1),
             Many(n) => Some(*n),
@@ -236,7 +236,7 @@ impl Crowd {
         people.insert(0, first);
         let mut people: Vec<_> = people.into_iter().map(Some).collect();
         let mut part = |who: usize| {
-            let mut one = people[who].take().expect("everybody has one part");
+            let mut one = people[who].take().expect("each thread has one part");
             let acts = self.threads[who];
             move || {
                 one.live(acts);
@@ -262,7 +262,7 @@ impl Crowd {
         let mut capacity = self.capacity;
         if !sizes.is_empty() {
             capacity = door.gate().capacity();
-            assert!(sizes.contains(&capacity), "nobody asked for {capacity} places");
+            assert!(sizes.contains(&capacity), "no thread asked for {capacity} places");
         }
         door.reopen();
         works_as_new(&door, capacity);
@@ -349,7 +349,7 @@ impl<D: Door> Person<D> {
         self.passes.iter().map(|(_, n)| n).sum()
     }
 
-    /// Writes where only whoever is inside may write. Loom fails if two writes are not ordered.
+    /// Writes where only a holder may write. Loom fails if two writes are not ordered.
     fn touch(&self) {
         if let Some(cell) = &*self.witness {
             cell.with_mut(|_| ());

@@ -41,8 +41,8 @@ fn lower_by_two_against_a_late_enter() {
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// After a lowering, a thread with a fast hint adds to a deficit while another thread leaves: it must
-/// not be admitted before the deficit is paid.
+/// After a lowering, a thread with a fast hint adds to a deficit while another thread leaves: it
+/// must not be admitted before the deficit is paid.
 #[test]
 fn lowered_for_a_thread_with_a_hint() {
     let crowd = Crowd {

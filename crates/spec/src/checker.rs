@@ -14,8 +14,8 @@ pub trait Spec: Clone + Ord + Hash + Debug {
     /// Carries out `call` and returns its answer.
     fn apply(&mut self, call: Self::Call) -> Self::Answer;
 
-    /// Returns an answer that `call` may get as well, without an effect. Only for the exceptions that
-    /// the documentation states.
+    /// Returns an answer that `call` may get as well, without an effect. Only for the exceptions
+    /// that the documentation states.
     fn excused(&self, _call: Self::Call) -> Option<Self::Answer> {
         None
     }

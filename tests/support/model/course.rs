@@ -167,7 +167,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Runs `ops` on a course that begins with `enrolled` heads, and on its model.
+/// Runs `ops` on a course that begins with `enrolled` enrolled members, and on its model.
 pub(crate) fn check(capacity: u32, enrolled: u32, ops: &[Op]) {
     let limit = if capacity > Gate::MAX_CAPACITY { Gate::MAX_CAPACITY } else { capacity };
     let asked = if capacity > limit { capacity } else { enrolled };

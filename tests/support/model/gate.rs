@@ -102,7 +102,7 @@ pub(crate) struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    /// Takes a gate that nobody has used yet.
+    /// Takes a gate that has not been used yet.
     pub(crate) fn new(gate: &'a Arc<Gate>) -> Self {
         let model = Model { capacity: gate.capacity(), held: 0, closed: false };
         Pair { gate, permits: Vec::new(), model, forgotten: 0 }

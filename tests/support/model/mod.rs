@@ -27,8 +27,8 @@ pub(crate) enum Ending {
 pub(crate) struct Failed;
 
 impl Ending {
-    /// Ends a block this way. The panic runs no hook: nothing is printed, and a fuzzer that aborts on
-    /// panics lets it pass.
+    /// Ends a block this way. The panic runs no hook: nothing is printed, and a fuzzer that aborts
+    /// on panics lets it pass.
     pub(crate) fn end(self) -> Result<(), Failed> {
         match self {
             Ending::Succeeds => Ok(()),

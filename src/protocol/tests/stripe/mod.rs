@@ -1,12 +1,12 @@
 //! The striped gate's machines, in every order in which threads can take their steps.
 //!
-//! Two or three threads on two stripes begin any operation at any time, from any own stripe, sure of a
-//! place there or not, and give back permits that any of them has taken. After each step, a
-//! monitor that knows nothing of stripes holds all the orders in which the calls so far can have taken
-//! effect one after the other. An answer that none of them explains is a violation. All operations
-//! on the words are sequentially consistent, so these orders are all there are.
+//! Two or three threads on two stripes begin any operation at any time, from any own stripe, sure
+//! of a place there or not, and give back permits that any of them has taken. After each step, a
+//! monitor that knows nothing of stripes holds all the orders in which the calls so far can have
+//! taken effect one after the other. An answer that none of them explains is a violation. All
+//! operations on the words are sequentially consistent, so these orders are all there are.
 //!
-//! RejectedProtocols of the real machine, each with one thought left out, must be caught.
+//! Rejected protocols, each of which leaves out one thought of the real machine, must be caught.
 
 #[allow(dead_code)]
 mod monitor;
@@ -128,8 +128,8 @@ impl Hasher for Mix {
 }
 
 impl State {
-    /// The same state with its threads in an order that depends on what they are about: it makes no
-    /// difference which of them is which.
+    /// Returns the same state with its threads sorted by what they do next: which thread is which
+    /// makes no difference.
     fn sorted(mut self) -> State {
         let mut order: Vec<usize> = (0..self.threads.len()).collect();
         order.sort_by_cached_key(|&index| {
@@ -306,8 +306,8 @@ fn exact_readings() {
     }
 }
 
-// With one place, a caller that finds all stripes empty is right: the place was held whenever it moved. The
-// rejected protocols need two.
+// With one place, a caller that finds all stripes empty is right: the place was held whenever it
+// moved. The rejected protocols need two.
 
 #[test]
 fn rejected_no_second_look() {
