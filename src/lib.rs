@@ -107,6 +107,12 @@
 #[cfg(not(target_has_atomic = "32"))]
 compile_error!("headcount needs compare-exchange on 32-bit atomics (target_has_atomic = \"32\")");
 
+#[cfg(all(headcount_loom, not(feature = "_loom")))]
+compile_error!("cfg(headcount_loom) needs the feature `_loom`: use ci/loom");
+
+#[cfg(all(headcount_shuttle, not(feature = "_shuttle")))]
+compile_error!("cfg(headcount_shuttle) needs the feature `_shuttle`: use ci/shuttle");
+
 extern crate alloc;
 
 // The example of the README is compiled and run as a doc test.
