@@ -51,6 +51,8 @@
 //! Loom cannot tell SeqCst from AcqRel. The named weakenings here are those that break what acquire
 //! and release give; that more than those is needed rests on the argument above.
 
+use core::fmt;
+
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU64, Ordering};
@@ -66,7 +68,7 @@ const BASE: u64 = 1 << 28;
 const RELEASE_UNIT: u64 = (1 << LEVEL_BITS) | 1;
 
 /// One reading of a stripe.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StripeWord(pub(crate) u64);
 
 impl StripeWord {
@@ -87,6 +89,17 @@ impl StripeWord {
     /// Returns how often a place was given back here, modulo 2^34.
     pub(crate) fn releases(self) -> u64 {
         self.0 >> LEVEL_BITS
+    }
+}
+
+// For the searches, which print the words of a path.
+impl fmt::Debug for StripeWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StripeWord")
+            .field("free", &self.free())
+            .field("deficit", &BASE.saturating_sub(self.0 & LEVEL))
+            .field("releases", &self.releases())
+            .finish()
     }
 }
 
