@@ -51,7 +51,7 @@
 //! | `try_acquire_owned`, `…_many_owned` | the same names |
 //! | `TryAcquireError::NoPermits`, `Closed` | [`TryAcquireError::Full`], `Closed` |
 //! | `acquire`, `acquire_many`, `…_owned` | the same names, with the feature `wait` |
-//! | `blocking_acquire`, `…_many`, `…_owned` | `acquire().wait()`; `wait_timeout` and `wait_deadline` too |
+//! | `blocking_acquire`, `…_many`, `…_owned` | `acquire().wait()`, `wait_timeout`, … |
 //! | `AcquireError` | the error of `acquire`: the gate was closed |
 //! | `available_permits` | [`available`](Gate::available) |
 //! | `add_permits`, `forget_permits` | [`set_capacity`](Gate::set_capacity) |

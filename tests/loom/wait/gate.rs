@@ -7,7 +7,7 @@ use std::task::Poll;
 use loom::cell::UnsafeCell;
 
 use super::{block_on, explore, poll_once, spawn};
-use headcount::{AcquireError, Course, Gate};
+use headcount::{Acquire, AcquireError, Course, Gate};
 
 /// A closing meets a caller that starts to wait and a holder that leaves. No caller is left
 /// waiting.
@@ -164,17 +164,16 @@ fn a_waiter_that_cancels_serves_those_behind() {
     });
 }
 
-/// A waiter that is polled with another waker is woken by that waker.
-#[test]
-fn the_last_waker_counts() {
-    explore(3, || {
+/// A future is polled once with a waker that does nothing, and then waits as `finish` does.
+fn polled_before(finish: fn(Acquire<'_>)) {
+    explore(3, move || {
         let gate = Arc::new(Gate::new(1));
         let permit = gate.try_acquire().unwrap();
-        let waiter = spawn(&gate, |gate| {
+        let waiter = spawn(&gate, move |gate| {
             let mut acquire = gate.acquire();
             match poll_once(&mut acquire) {
                 Poll::Ready(permit) => drop(permit.unwrap()),
-                Poll::Pending => drop(block_on(acquire).unwrap()),
+                Poll::Pending => finish(acquire),
             }
         });
         drop(permit);
@@ -183,23 +182,16 @@ fn the_last_waker_counts() {
     });
 }
 
+/// A waiter that is polled with another waker is woken by that waker.
+#[test]
+fn the_last_waker_counts() {
+    polled_before(|acquire| drop(block_on(acquire).unwrap()));
+}
+
 /// A thread that waits on a future which was polled before is unparked in place of the task.
 #[test]
 fn a_thread_takes_over_from_a_task() {
-    explore(3, || {
-        let gate = Arc::new(Gate::new(1));
-        let permit = gate.try_acquire().unwrap();
-        let waiter = spawn(&gate, |gate| {
-            let mut acquire = gate.acquire();
-            match poll_once(&mut acquire) {
-                Poll::Ready(permit) => drop(permit.unwrap()),
-                Poll::Pending => drop(acquire.wait().unwrap()),
-            }
-        });
-        drop(permit);
-        waiter.join().unwrap();
-        assert_eq!((gate.waiting(), gate.available()), (0, 1));
-    });
+    polled_before(|acquire| drop(acquire.wait().unwrap()));
 }
 
 /// A waiter that polls again before it is woken, and finds itself served, sees what the last holder
