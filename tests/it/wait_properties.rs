@@ -1,14 +1,7 @@
-<<<<<<< HEAD
-//! Waiting against a plain model: the test makes futures, polls them with one of two wakers and
-//! drops them at every point of their lives, while places come free, are withdrawn and added, and
-//! the gate closes and reopens. After each act the gate must agree with the model in all that can
-//! be seen: which waiters are served, woken or refused, each waiter's position, and every count.
-=======
 //! Waiting against the specification of a gate: futures are made, polled with one waker or another,
 //! and dropped at every point of their lives, while places are released, removed and added, and the
 //! gate closes and reopens. After each act the gate must agree with the specification in everything
 //! that can be seen: which waiters are served, woken and refused, their positions, and every count.
->>>>>>> unify
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,15 +18,6 @@ use crate::support::model::gate::{quorum, readings, told};
 /// An act. A `usize` picks among the futures that are not done, or among the permits.
 #[derive(Clone, Debug)]
 enum Act {
-<<<<<<< HEAD
-    /// Makes a future that wants this number of places.
-    Come(u32),
-    /// Polls a future that is not done, with the waker of this number.
-    Poll(usize, usize),
-    /// Drops a future in any state.
-    GiveUp(usize),
-    Leave(usize),
-=======
     /// Makes a future that wants so many.
     New {
         places: u32,
@@ -45,7 +29,6 @@ enum Act {
     /// Drops a future, whatever it has come to.
     Cancel(usize),
     Release(usize),
->>>>>>> unify
     Forget(usize),
     TryAcquire(u32),
     SetCapacity(u32),
@@ -70,64 +53,6 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-<<<<<<< HEAD
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum State {
-    New,
-    InLine,
-    Served,
-    TurnedAway,
-}
-
-/// The model: a gate with a waitlist, in plain numbers.
-struct Model {
-    capacity: u32,
-    /// Places of permits, of served futures, and of forgotten permits.
-    held: u32,
-    closed: bool,
-    /// Number, places wanted, places gathered.
-    line: VecDeque<(usize, u32, u32)>,
-}
-
-impl Model {
-    fn occupied(&self) -> u32 {
-        self.held + self.line.iter().map(|waiter| waiter.2).sum::<u32>()
-    }
-
-    fn free(&self) -> u32 {
-        self.capacity.saturating_sub(self.occupied())
-    }
-
-    fn enters(&mut self, n: u32) -> bool {
-        let enters = !self.closed && (n == 0 || (self.line.is_empty() && self.free() >= n));
-        self.held += if enters { n } else { 0 };
-        enters
-    }
-
-    /// Assigns the free places; returns the numbers of the waiters that this serves.
-    fn serve(&mut self) -> Vec<usize> {
-        let mut served = Vec::new();
-        let deficit = self.occupied().saturating_sub(self.capacity);
-        if let Some(head) = self.line.front_mut() {
-            head.2 -= deficit.min(head.2);
-        }
-        loop {
-            let free = self.free();
-            let Some(head) = self.line.front_mut() else { break };
-            head.2 += free.min(head.1 - head.2);
-            if head.2 < head.1 {
-                break;
-            }
-            self.held += head.1;
-            served.push(head.0);
-            self.line.pop_front();
-        }
-        served
-    }
-}
-
-=======
->>>>>>> unify
 #[derive(Default)]
 struct Bell(AtomicUsize);
 
@@ -137,11 +62,7 @@ impl Wake for Bell {
     }
 }
 
-<<<<<<< HEAD
-/// A waiter: the real future, and its state in the model.
-=======
 /// A future that is not done.
->>>>>>> unify
 struct Visitor {
     ticket: Ticket,
     wants: u32,
@@ -285,10 +206,6 @@ impl Test {
                 self.permits.push(permit);
                 GateAnswer::Acquired
             }
-<<<<<<< HEAD
-            (Poll::Ready(Err(AcquireError::Closed)), State::TurnedAway) => {}
-            (polled, expected) => panic!("{polled:?} for a waiter that is {expected:?}"),
-=======
             Poll::Ready(Err(AcquireError::Closed)) => GateAnswer::Closed,
             Poll::Ready(Err(error)) => panic!("{error:?} for {call:?}"),
         };
@@ -296,7 +213,6 @@ impl Test {
         if answer != GateAnswer::Waits {
             self.check_bells(index);
             self.visitors.remove(index);
->>>>>>> unify
         }
     }
 
@@ -349,21 +265,7 @@ proptest! {
         capacity in 0..4u32,
         acts in prop::collection::vec(act(), 1..60),
     ) {
-<<<<<<< HEAD
-        let mut test = Test::new(capacity);
-        acts.into_iter().for_each(|act| test.act(act));
-        // All leave, waiters first; what stays held are the forgotten permits.
-        while !test.visitors.is_empty() {
-            test.act(Act::GiveUp(0));
-        }
-        while !test.permits.is_empty() {
-            test.act(Act::Leave(0));
-        }
-        prop_assert_eq!(test.gate.occupied(), test.model.held);
-        prop_assert_eq!(test.gate.waiting(), 0);
-=======
         run(capacity, &acts);
->>>>>>> unify
     }
 
     /// Waiters cancel in any order: all others keep their order and are served in it.

@@ -1,5 +1,5 @@
-//! The body that all gate models share: some threads, one door, and the specification of a gate, which
-//! must explain what happened.
+//! The body that all gate models share: some threads, one door, and the specification of a gate,
+//! which must explain what happened.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,27 +12,7 @@ use loom::cell::UnsafeCell;
 /// What one thread asked and was told, in order.
 type History = Vec<(GateCall, GateAnswer)>;
 
-<<<<<<< HEAD
-use Act::*;
-
-/// What came of it.
-#[derive(Clone, Copy, Debug)]
-enum Deed {
-    In(u32),
-    Full(u32),
-    Closed,
-    Out(u32),
-    Read(u32),
-    Close,
-    Reopen,
-    CloseIf(u32, Result<u32, u32>),
-    Resize(u32),
-}
-
-/// A limit on callers: the gate, or a rejected protocol of one.
-=======
 /// Something that lets in a limited number: the gate, or a rejected protocol.
->>>>>>> unify
 pub(crate) trait Door: Send + Sync + Sized + 'static {
     /// Proof of a place held, given back when dropped.
     type Pass: Send + 'static;
@@ -121,8 +101,8 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
     orders(last).into_iter().flat_map(put).collect()
 }
 
-/// A model: the calls of `before` are made by the first thread alone, those of `threads` at the same
-/// time. `Release` releases what its thread has held longest, if it holds anything.
+/// A model: the calls of `before` are made by the first thread alone, those of `threads` at the
+/// same time. `Release` releases what its thread has held longest, if it holds anything.
 ///
 /// It is explored once for each order in which the threads can be started. Loom 0.7 forgets a load
 /// when another follows on the same atomic, and then does not try the addition of a third party
@@ -167,15 +147,9 @@ impl Crowd {
             })
             .collect();
         // A holder is alone where each admitted caller takes more than half of the places.
-<<<<<<< HEAD
-        let least = acts.clone().filter_map(|act| match act {
-            Enter => Some(1),
-            Many(n) => Some(*n),
-=======
         let least = calls.filter_map(|call| match call {
             GateCall::Acquire => Some(1),
             GateCall::AcquireMany(n) => Some(*n),
->>>>>>> unify
             _ => None,
         });
         let alone = least.min().is_some_and(|n| 2 * n > self.capacity) && sizes.is_empty();
@@ -194,11 +168,7 @@ impl Crowd {
         let mut people: Vec<_> = people.into_iter().map(Some).collect();
         let mut part = |who: usize| {
             let mut one = people[who].take().expect("each thread has one part");
-<<<<<<< HEAD
-            let acts = self.threads[who];
-=======
             let calls = self.threads[who];
->>>>>>> unify
             move || {
                 one.live(calls);
                 one

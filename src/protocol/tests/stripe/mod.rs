@@ -1,21 +1,11 @@
 //! The striped gate's machines, in every order in which threads can take their steps.
 //!
-<<<<<<< HEAD
 //! Two or three threads on two stripes begin any operation at any time, from any own stripe, sure
-//! of a place there or not, and give back permits that any of them has taken. After each step, a
-//! monitor that knows nothing of stripes holds all the orders in which the calls so far can have
-//! taken effect one after the other. An answer that none of them explains is a violation. All
-//! operations on the words are sequentially consistent, so these orders are all there are.
-//!
-//! Rejected protocols, each of which leaves out one thought of the real machine, must be caught.
-=======
-//! Two or three threads on two stripes begin any operation at any time, from any own stripe, sure of a
-//! place there or not, and give back permits that any of them has taken. What the answers must agree
-//! with is the plain gate of `headcount-spec`, which knows nothing of stripes. All operations on the
-//! words are sequentially consistent, so these orders are all there are.
+//! of a place there or not, and give back permits that any of them has taken. What the answers must
+//! agree with is the plain gate of `headcount-spec`, which knows nothing of stripes. All operations
+//! on the words are sequentially consistent, so these orders are all there are.
 //!
 //! Rejected protocols, each the real machine with one thought left out, must be caught.
->>>>>>> unify
 
 mod rejected;
 
@@ -98,66 +88,6 @@ struct Thread {
     left: u8,
 }
 
-<<<<<<< HEAD
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct State {
-    words: [u64; STRIPES],
-    threads: Vec<Thread>,
-    /// Permits that were handed out and not given back; any thread may give any back.
-    permits: u64,
-    monitor: Monitor,
-}
-
-/// A hasher that costs little even without optimisation.
-#[derive(Default)]
-struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 29)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u8(&mut self, n: u8) {
-        self.write_u64(u64::from(n));
-    }
-
-    fn write_usize(&mut self, n: usize) {
-        self.write_u64(n as u64);
-    }
-
-    fn write_isize(&mut self, n: isize) {
-        self.write_u64(n as u64);
-    }
-
-    fn write_u64(&mut self, n: u64) {
-        self.0 = (self.0.rotate_left(5) ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-impl State {
-    /// Returns the same state with its threads sorted by what they do next: which thread is which
-    /// makes no difference.
-    fn sorted(mut self) -> State {
-        let mut order: Vec<usize> = (0..self.threads.len()).collect();
-        order.sort_by_cached_key(|&index| {
-            let mut hasher = Mix::default();
-            self.threads[index].hash(&mut hasher);
-            hasher.finish()
-        });
-        self.threads = order.iter().map(|&index| self.threads[index]).collect();
-        self.monitor.reorder(&order);
-        self
-    }
-}
-
-=======
->>>>>>> unify
 /// What the threads of a search do.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Plan {
