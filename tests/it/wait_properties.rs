@@ -18,7 +18,7 @@ use crate::support::model::gate::{quorum, readings, told};
 /// An act. A `usize` picks among the futures that are not done, or among the permits.
 #[derive(Clone, Debug)]
 enum Act {
-    /// Makes a future that wants this number of places.
+    /// Makes a future that wants so many.
     New {
         places: u32,
     },
@@ -26,7 +26,7 @@ enum Act {
         pick: usize,
         waker: usize,
     },
-    /// Drops a future in any state.
+    /// Drops a future, whatever it has come to.
     Cancel(usize),
     Release(usize),
     Forget(usize),
@@ -70,7 +70,7 @@ struct Visitor {
     /// Whether it has been polled: before, the gate knows nothing of it.
     polled: bool,
     bells: [Arc<Bell>; 2],
-    /// How often each bell must have rung.
+    /// How often each waker must have been woken.
     rung: [usize; 2],
     /// The waker of the last poll.
     waker: usize,
