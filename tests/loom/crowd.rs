@@ -12,7 +12,7 @@ use loom::cell::UnsafeCell;
 /// What one thread asked and was told, in order.
 type History = Vec<(GateCall, GateAnswer)>;
 
-/// Something that lets in a limited number: the gate, or a rejected protocol.
+/// A limit on callers: the gate, or a rejected protocol of one.
 pub(crate) trait Door: Send + Sync + Sized + 'static {
     /// Proof of a place held, given back when dropped.
     type Pass: Send + 'static;
