@@ -70,7 +70,7 @@ struct Visitor {
     /// Whether it has been polled: before, the gate knows nothing of it.
     polled: bool,
     bells: [Arc<Bell>; 2],
-    /// How often each bell must have rung.
+    /// How often each waker must have been woken.
     rung: [usize; 2],
     /// The waker of the last poll.
     waker: usize,
@@ -268,8 +268,7 @@ proptest! {
         run(capacity, &acts);
     }
 
-    /// Many in line who give up in any order: the line mends itself, and everybody else is served in
-    /// the order of coming.
+    /// Waiters cancel in any order: all others keep their order and are served in it.
     #[test]
     fn a_long_line_with_gaps(
         order in Just((0..200usize).collect::<Vec<_>>()).prop_shuffle(),

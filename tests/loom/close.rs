@@ -59,7 +59,7 @@ fn reopen_against_a_late_enter() {
 
 /// A thread with a fast hint adds to a gate that has been closed all along, and must back out.
 #[test]
-fn closed_against_who_remembers_room() {
+fn closed_against_a_fast_hint() {
     let crowd = Crowd {
         capacity: 2,
         before: &[Acquire, Release, Close],
@@ -137,7 +137,7 @@ fn limits_a_call_overlaps_a_reopening_and_a_closing() {
 /// A late caller that is about to back out is counted.
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
-fn limits_a_closed_gate_counts_who_backs_out() {
+fn limits_a_closed_gate_counts_a_caller_that_backs_out() {
     let crowd = Crowd {
         capacity: 2,
         before: &[Acquire],

@@ -1,5 +1,5 @@
-//! The body that all gate models share: some threads, one door, and the specification of a gate, which
-//! must explain what happened.
+//! The body that all gate models share: some threads, one door, and the specification of a gate,
+//! which must explain what happened.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -101,8 +101,8 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
     orders(last).into_iter().flat_map(put).collect()
 }
 
-/// A model: the calls of `before` are made by the first thread alone, those of `threads` at the same
-/// time. `Release` releases what its thread has held longest, if it holds anything.
+/// A model: the calls of `before` are made by the first thread alone, those of `threads` at the
+/// same time. `Release` releases what its thread has held longest, if it holds anything.
 ///
 /// It is explored once for each order in which the threads can be started. Loom 0.7 forgets a load
 /// when another follows on the same atomic, and then does not try the addition of a third party

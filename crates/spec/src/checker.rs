@@ -22,8 +22,8 @@ pub trait Spec: Clone + Ord + Hash + Debug {
         true
     }
 
-    /// Returns an answer that `call` may get as well, without an effect. Only for the exceptions that
-    /// the documentation states.
+    /// Returns an answer that `call` may get as well, without an effect. Only for the exceptions
+    /// that the documentation states.
     fn excused(&self, _call: Self::Call) -> Option<Self::Answer> {
         None
     }

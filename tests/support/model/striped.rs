@@ -1,4 +1,5 @@
-//! A striped gate beside the specification of a gate. The properties and the fuzz target share this.
+//! A striped gate beside the specification of a gate. The properties and the fuzz target share
+//! this.
 
 use std::sync::Arc;
 use std::thread;
