@@ -56,6 +56,13 @@ impl Door for Gate {
     }
 }
 
+/// A line for each thread.
+fn shown(histories: &[History]) -> String {
+    let call = |(call, answer): &(GateCall, GateAnswer)| format!("{call:?} -> {answer:?}");
+    let line = |own: &History| own.iter().map(call).collect::<Vec<_>>().join(", ");
+    histories.iter().map(|own| format!("\n  a thread: {}", line(own))).collect()
+}
+
 /// What came of all executions together. Counted outside of loom, which knows one at a time.
 #[derive(Default)]
 pub(crate) struct Seen {
@@ -184,7 +191,7 @@ impl Crowd {
         explain(&start, &histories).unwrap_or_else(|unexplained| panic!("{unexplained}"));
 
         let held = people.iter().map(|one| one.holds()).sum::<u32>();
-        assert_eq!(door.occupied(), held, "places held, after {histories:?}");
+        assert_eq!(door.occupied(), held, "places held, after{}", shown(&histories));
         people.iter_mut().for_each(Person::leave_all);
         assert_eq!(door.occupied(), 0, "a place leaked");
         let mut capacity = self.capacity;
