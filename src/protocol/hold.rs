@@ -75,7 +75,7 @@ impl HoldWord {
     /// Begins a hold in a vacant cell that the caller owns.
     #[inline]
     pub(crate) fn begin(&self, generation: u32) {
-        let held = u64::from(generation) * GENERATION | HELD;
+        let held = (u64::from(generation) * GENERATION) | HELD;
         // Release: pairs with the Acquire of `read`. A caller that finds the hold sees the guard
         // and the tag of its ticket.
         self.0.store(held, ordering!("hold-begin", Release => Relaxed));

@@ -8,8 +8,10 @@
 
 mod checker;
 mod gate;
+mod holds;
 mod room;
 
 pub use checker::{explains, Explanations, Spec};
 pub use gate::{Gate, GateAnswer, GateCall};
+pub use holds::{Holds, HoldsAnswer, HoldsCall};
 pub use room::{Room, RoomAnswer, RoomCall, RoomPhase, RoomRefusal};
