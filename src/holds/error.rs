@@ -21,8 +21,9 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ClaimError {
-    /// The deadline of the hold was acted upon, and the guard was released. The answer turns into
-    /// [`Ended`](Self::Ended) once the memory of the hold is used again.
+    /// The deadline of the hold was acted upon, and the guard was dropped. The answer turns into
+    /// [`Ended`](Self::Ended) once the memory of the hold is used again, which is put off for as
+    /// long as there is other memory.
     Expired,
     /// This `Holds` has issued the ticket, and the hold has ended: it was claimed or released, or
     /// it expired some time ago.

@@ -126,7 +126,7 @@ impl<G> HoldShard<G> {
         Ok(Ticket::new(place, generation, tag))
     }
 
-    /// Collects the cells that have been returned, or adds a cell, and returns one.
+    /// Collects the cells that have been returned, or adds a page, and returns a spare cell.
     #[cold]
     fn find_spare(&self, wheel: &mut Wheel) -> Option<u32> {
         let Returned { count, first: mut cell } = self.returned.collect();
@@ -137,12 +137,15 @@ impl<G> HoldShard<G> {
             cell = next;
         }
         wheel.take_spare().or_else(|| {
-            let cell = wheel.take_new(self.limit)?;
-            let (page, _) = self.position(cell);
-            self.pages.get(page)?.get_or_init(|| {
-                (0..1_u64 << (self.first_bits as usize + page)).map(|_| HoldCell::new()).collect()
-            });
-            Some(cell)
+            let (page, _) = self.position(wheel.cells());
+            let cells = 1 << (self.first_bits as usize + page);
+            if cells > self.limit - wheel.cells() {
+                return None;
+            }
+            let made = self.pages.get(page)?.set((0..cells).map(|_| HoldCell::new()).collect());
+            assert!(made.is_ok(), "a page of its own");
+            wheel.add(cells);
+            wheel.take_spare()
         })
     }
 

@@ -13,7 +13,8 @@
 //!
 //! `earliest` of a slot is its earliest deadline, or an earlier time if that cell has been unlinked.
 //!
-//! A cell is either linked, or in use and unlinked, or spare. Spare cells are chained by `next`.
+//! A cell is either linked, or in use and unlinked, or spare. Spare cells are chained by `next`, and
+//! used in the order in which they became spare.
 
 use crate::protocol::hold::{FIRST_TIME, NEVER};
 
@@ -62,14 +63,28 @@ pub(super) struct Wheel {
     links: Vec<Link>,
     levels: Vec<Level>,
     elapsed: u64,
-    spare: u32,
+    /// The first spare cell, and the last one if there is a first.
+    first_spare: u32,
+    last_spare: u32,
     /// The number of cells that are linked or in use.
     used: u32,
 }
 
 impl Wheel {
     pub(super) fn new() -> Wheel {
-        Wheel { links: Vec::new(), levels: Vec::new(), elapsed: FIRST_TIME, spare: NONE, used: 0 }
+        Wheel {
+            links: Vec::new(),
+            levels: Vec::new(),
+            elapsed: FIRST_TIME,
+            first_spare: NONE,
+            last_spare: NONE,
+            used: 0,
+        }
+    }
+
+    /// Returns the number of cells.
+    pub(super) fn cells(&self) -> u32 {
+        self.links.len() as u32
     }
 
     /// Returns the number of cells that are linked or in use.
@@ -77,26 +92,30 @@ impl Wheel {
         self.used
     }
 
-    /// Returns a spare cell for use.
-    pub(super) fn take_spare(&mut self) -> Option<u32> {
-        let cell = self.spare;
-        let link = self.links.get(cell as usize)?;
-        self.spare = link.next;
-        self.used += 1;
-        Some(cell)
+    /// Adds so many cells, all spare.
+    pub(super) fn add(&mut self, cells: u32) {
+        self.links.reserve_exact(cells as usize);
+        for _ in 0..cells {
+            self.links.push(Link { deadline: 0, next: NONE, prev: UNLINKED });
+            self.add_spare(self.cells() - 1);
+        }
     }
 
-    /// Returns a new cell for use, if there are fewer than `limit`.
-    pub(super) fn take_new(&mut self, limit: u32) -> Option<u32> {
-        let cell = self.links.len() as u32;
-        if cell >= limit {
-            return None;
+    fn add_spare(&mut self, cell: u32) {
+        self.links[cell as usize].next = NONE;
+        if self.first_spare == NONE {
+            self.first_spare = cell;
+        } else {
+            self.links[self.last_spare as usize].next = cell;
         }
-        if self.links.len() == self.links.capacity() {
-            // By a quarter, not by half: the memory of a hold is promised.
-            self.links.reserve_exact((self.links.len() / 4).max(SLOTS));
-        }
-        self.links.push(Link { deadline: 0, next: NONE, prev: UNLINKED });
+        self.last_spare = cell;
+    }
+
+    /// Returns the cell that has been spare for the longest time, for use.
+    #[inline]
+    pub(super) fn take_spare(&mut self) -> Option<u32> {
+        let cell = self.first_spare;
+        self.first_spare = self.links.get(cell as usize)?.next;
         self.used += 1;
         Some(cell)
     }
@@ -107,8 +126,7 @@ impl Wheel {
         self.unlink(cell);
         self.used -= 1;
         if !worn {
-            self.links[cell as usize].next = self.spare;
-            self.spare = cell;
+            self.add_spare(cell);
         }
     }
 
@@ -267,8 +285,10 @@ mod tests {
                 let pick = |pick: usize| map.keys().nth(pick % map.len().max(1)).copied();
                 match op {
                     Op::Link(by) => {
-                        let cell = wheel.take_spare().or_else(|| wheel.take_new(MAX_CELLS));
-                        let cell = cell.expect("a cell");
+                        let cell = wheel.take_spare().unwrap_or_else(|| {
+                            wheel.add(3);
+                            wheel.take_spare().expect("it was added")
+                        });
                         let deadline = now.saturating_add(by);
                         wheel.link(cell, deadline);
                         assert_eq!(map.insert(cell, deadline), None, "two uses of one cell");

@@ -154,21 +154,7 @@ impl ReturnStack {
     /// Gives back a cell that the caller owns. `link` writes the cell that comes after it.
     #[inline]
     pub(crate) fn push(&self, cell: u32, link: impl Fn(u32)) {
-        // Relaxed: the compare-exchange decides.
-        let mut seen = self.0.load(Ordering::Relaxed);
-        loop {
-            let Returned { count, first } = Returned::unpack(seen);
-            link(first);
-            let after = Returned { count: count + 1, first: cell }.pack();
-            // Release: pairs with the Acquire of `collect`. The next hold in the cell begins after
-            // the guard was moved out, and the collector sees the link. Later pushes are
-            // read-modify-writes, so they continue the release sequence.
-            let order = ordering!("hold-return", Release => Relaxed);
-            match self.0.compare_exchange_weak(seen, after, order, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => seen = now,
-            }
-        }
+        run!(PushReturned::Look { cell }, &self.0, &link);
     }
 
     /// Takes all cells. Each cell's link names the next one.
@@ -176,6 +162,38 @@ impl ReturnStack {
     pub(crate) fn collect(&self) -> Returned {
         // Acquire: pairs with the Release of `push`.
         Returned::unpack(self.0.swap(0, ordering!("hold-collect", Acquire => Relaxed)))
+    }
+}
+
+/// Gives a cell back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum PushReturned {
+    Look { cell: u32 },
+    Swap { cell: u32, seen: u64 },
+}
+
+impl PushReturned {
+    #[inline]
+    pub(crate) fn step(self, stack: &AtomicU64, link: &impl Fn(u32)) -> Step<PushReturned, ()> {
+        match self {
+            PushReturned::Look { cell } => {
+                // Relaxed: the compare-exchange decides.
+                Next(PushReturned::Swap { cell, seen: stack.load(Ordering::Relaxed) })
+            }
+            PushReturned::Swap { cell, seen } => {
+                let Returned { count, first } = Returned::unpack(seen);
+                link(first);
+                let after = Returned { count: count + 1, first: cell }.pack();
+                // Release: pairs with the Acquire of `collect`. The next hold in the cell begins
+                // after the guard was moved out, and the collector sees the link. Later pushes are
+                // read-modify-writes, so they continue the release sequence.
+                let order = ordering!("hold-return", Release => Relaxed);
+                match stack.compare_exchange(seen, after, order, Ordering::Relaxed) {
+                    Ok(_) => Done(()),
+                    Err(seen) => Next(PushReturned::Swap { cell, seen }),
+                }
+            }
+        }
     }
 }
 
@@ -192,6 +210,16 @@ pub(crate) struct DueBound(AtomicU64);
 /// it.
 pub(crate) struct EarliestDue(AtomicU64);
 
+/// A sequentially consistent load; an acquire load if the mutant is active.
+#[inline]
+fn look(atomic: &AtomicU64, weakened: bool) -> u64 {
+    if weakened {
+        atomic.load(Ordering::Acquire)
+    } else {
+        load_seq_cst(atomic)
+    }
+}
+
 impl EarliestDue {
     pub(crate) fn new() -> EarliestDue {
         EarliestDue(AtomicU64::new(NEVER))
@@ -199,8 +227,8 @@ impl EarliestDue {
 
     #[inline]
     pub(crate) fn get(&self) -> u64 {
-        // SeqCst: see `RaiseDue::Read`.
-        load_seq_cst(&self.0)
+        // SeqCst, pairs with the store in `set`: see there.
+        look(&self.0, mutant!("due-earliest-not-seq-cst"))
     }
 
     /// Lowers the time to the deadline of a hold that is about to be put, if it is later.
@@ -219,7 +247,8 @@ impl EarliestDue {
         // - if this store comes first, that load sees it, and the bound is not raised above it;
         // - if that load comes first, the look of the same put at the bound (`LowerDue::Look`)
         //   comes after the token was set, and sees the token or what has replaced it.
-        self.0.store(earliest, ordering!("due-earliest", SeqCst => Relaxed));
+        // No model can kill its weakening: loom's `load_seq_cst` has a fence, which comes after it.
+        self.0.store(earliest, Ordering::SeqCst);
     }
 }
 
@@ -239,7 +268,9 @@ impl DueBound {
     pub(crate) fn get(&self) -> u64 {
         // Acquire: pairs with the SeqCst of `LowerDue` and `RaiseDue`. A caller that sees the bound
         // of a hold sees the earliest deadline of its shard.
-        self.0.load(ordering!("due-get", Acquire => Relaxed))
+        // No model can kill its weakening: the look at the earliest deadline comes next, and loom's
+        // `load_seq_cst` has a fence.
+        self.0.load(Ordering::Acquire)
     }
 
     /// Lowers the bound to the deadline of a hold that was just put. The earliest deadline of the
@@ -269,7 +300,7 @@ impl LowerDue {
         match self {
             LowerDue::Look { deadline } => {
                 // SeqCst, pairs with the swap in `RaiseDue::Announce`: see `EarliestDue::set`.
-                let seen = load_seq_cst(bound);
+                let seen = look(bound, mutant!("due-bound-not-seq-cst"));
                 LowerDue::after(deadline, seen)
             }
             LowerDue::Swap { deadline, seen } => {
@@ -316,7 +347,8 @@ impl RaiseDue {
                 // - if this swap comes first, a put sees the token, or what has replaced it;
                 // - if that load comes first, so did the put's store to the earliest deadline of
                 //   its shard, and `Read` sees it.
-                bound.swap(token, ordering!("due-announce", SeqCst => Relaxed));
+                // No model can kill its weakening, as in `EarliestDue::set`.
+                bound.swap(token, Ordering::SeqCst);
                 Next(RaiseDue::Read { token, shard: 0, earliest: NEVER })
             }
             RaiseDue::Read { token, shard, earliest } => {
