@@ -39,8 +39,8 @@ use crate::waiting::Patience;
 ///
 /// # The inner service
 ///
-/// It is a service from `http::Request` to `http::Response`, and `Clone`: a request that waits takes
-/// along the instance that was ready for it, and leaves a clone. A rejected request is never
+/// It is a service from `http::Request` to `http::Response`, and `Clone`: a request that waits
+/// takes along the instance that was ready for it, and leaves a clone. A rejected request is never
 /// passed on.
 ///
 /// # Cost
@@ -143,7 +143,7 @@ pub struct KeyedGateLayer<K, F, H = RandomState, R = PlainText> {
 impl<K: Hash + Eq, F, H: BuildHasher> KeyedGateLayer<K, F, H> {
     /// Creates a layer that takes the places of the keys that `key_of` returns, and never waits.
     ///
-    /// `key_of` is called once for each request, or twice for one that waits. It needs the type of
+    /// `key_of` is called once for each request, and again for one that waits. It needs the type of
     /// the request: for a closure, write `|request: &Request<Body>|`.
     ///
     /// # Examples

@@ -24,8 +24,8 @@ impl Meter {
     #[cfg(feature = "metrics")]
     pub(crate) fn register(name: String) -> Self {
         let rejected = Reason::ALL.map(|reason| {
-            let reason = reason.label();
-            metrics::counter!("headcount_rejected_total", "gate" => name.clone(), "reason" => reason)
+            let labels = [("gate", name.clone()), ("reason", reason.label().to_owned())];
+            metrics::counter!("headcount_rejected_total", &labels)
         });
         let counters = Counters {
             accepted: metrics::counter!("headcount_accepted_total", "gate" => name.clone()),

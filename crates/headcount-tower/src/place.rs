@@ -5,13 +5,13 @@ use core::fmt;
 use std::sync::Arc;
 
 use http::header::UPGRADE;
-use http::{Method, Request};
+use http::{Extensions, Method, Request};
 
 /// The places of a request that asks for an upgrade, as an extension of the request.
 ///
 /// An upgraded connection, such as a WebSocket, outlives its response. A request with the header
-/// `Upgrade`, or with the method `CONNECT`, therefore carries a `Place`. A handler that moves it, or
-/// a clone of it, into the task of the connection keeps the place. It is given back when the
+/// `Upgrade`, or with the method `CONNECT`, therefore carries a `Place`. A handler that moves it,
+/// or a clone of it, into the task of the connection keeps the place. It is given back when the
 /// response body has ended *and* all clones are dropped.
 ///
 /// Behind several layers of this crate there is one `Place`, for the places of all.
@@ -56,12 +56,18 @@ pub(crate) enum Hold<P> {
 }
 
 impl<P: Send + Sync + 'static> Hold<P> {
-    /// Holds the permit for the response, and for the handler of an upgrade.
+    /// Holds the permit for the response and, if the request asks for an upgrade, for its handler.
+    #[inline]
     pub(crate) fn new<Q>(permit: P, request: &mut Request<Q>) -> Self {
-        if request.method() != Method::CONNECT && !request.headers().contains_key(UPGRADE) {
-            return Hold::Alone { _permit: permit };
+        if request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE) {
+            Self::shared(permit, request.extensions_mut())
+        } else {
+            Hold::Alone { _permit: permit }
         }
-        let extensions = request.extensions_mut();
+    }
+
+    #[cold]
+    fn shared(permit: P, extensions: &mut Extensions) -> Self {
         let outer = extensions.remove::<Place>();
         let place = Place { _permits: Arc::new((permit, outer)) };
         extensions.insert(place.clone());

@@ -6,7 +6,9 @@ use core::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use headcount::TryAcquireError;
-use headcount::{AcquireError, AcquireOwned, Gate, KeyedGate, OwnedKeyedPermit, OwnedPermit};
+use headcount::{
+    AcquireError, AcquireOwned, Gate, KeyedAcquireOwned, KeyedGate, OwnedKeyedPermit, OwnedPermit,
+};
 use http::Request;
 
 /// What a layer takes places of: an `Arc<Gate>`, or [`ByKey`]. Sealed.
@@ -39,6 +41,7 @@ impl<Q> Places<Q> for Arc<Gate> {
     type Permit = OwnedPermit;
     type Acquire = AcquireOwned;
 
+    #[inline]
     fn try_acquire(&self, _request: &Request<Q>) -> Result<OwnedPermit, TryAcquireError> {
         Gate::try_acquire_owned(self.clone())
     }
@@ -83,14 +86,16 @@ where
     H: BuildHasher,
 {
     type Permit = OwnedKeyedPermit<K>;
-    type Acquire = core::future::Pending<Result<OwnedKeyedPermit<K>, AcquireError>>;
+    type Acquire = KeyedAcquireOwned<K>;
 
     fn try_acquire(&self, request: &Request<Q>) -> Result<Self::Permit, TryAcquireError> {
         let key = (self.key_of)(request);
         self.gates.clone().try_acquire_owned(key)
     }
 
-    fn acquire(&self, _request: &Request<Q>, _queue_limit: usize) -> Option<Self::Acquire> {
-        None
+    fn acquire(&self, request: &Request<Q>, queue_limit: usize) -> Option<Self::Acquire> {
+        let key = || (self.key_of)(request);
+        (self.gates.hold(key()).waiting() < queue_limit)
+            .then(|| self.gates.clone().acquire_owned(key()))
     }
 }

@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::task::{ready, Context, Poll};
 use std::sync::Arc;
 
-use headcount::Gate;
+use headcount::{Gate, TryAcquireError};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -15,7 +15,7 @@ use tower_service::Service;
 use crate::body::GateBody;
 use crate::observe::Meter;
 use crate::place::Hold;
-use crate::places::{Places, Sealed};
+use crate::places::Places;
 use crate::rejection::{PlainText, Reason, Reject, Rejection};
 use crate::waiting::{Patience, Waiting};
 
@@ -55,21 +55,44 @@ where
 {
     type Response = Response<GateBody<B, P::Permit>>;
     type Error = S::Error;
-    type Future = GateFuture<S, P, R, Q, B>;
+    type Future = GateFuture<S, P, R, Q>;
 
     /// Asks the inner service alone. No place is taken yet.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let Policy { reject, patience, meter } = &self.policy;
-        let reason = match (self.places.try_acquire(&request), patience) {
-            (Ok(permit), _) => {
-                meter.decided(Ok(()));
-                return GateFuture { state: State::inside(&mut self.inner, request, permit) };
+    #[inline]
+    fn call(&mut self, mut request: Request<Q>) -> Self::Future {
+        match self.places.try_acquire(&request) {
+            Ok(permit) => {
+                self.policy.meter.decided(Ok(()));
+                let hold = Some(Hold::new(permit, &mut request));
+                // If the inner call panics, the place is given back.
+                let state = State::Inside { response: self.inner.call(request), hold };
+                GateFuture { state }
             }
-            (Err(error), Some(patience)) if error.is_full() => {
+            Err(error) => GateFuture { state: self.wait_or_reject(request, error) },
+        }
+    }
+}
+
+impl<S, P, R> GateService<S, P, R> {
+    // Not inlined: else the compiler copies the request once more on the way to the inner service.
+    #[inline(never)]
+    fn wait_or_reject<Q>(
+        &mut self,
+        request: Request<Q>,
+        error: TryAcquireError,
+    ) -> State<S::Future, P::Permit, Waiting<S, P, R, Q>, R>
+    where
+        S: Service<Request<Q>> + Clone,
+        P: Places<Q>,
+        R: Clone,
+    {
+        let Policy { reject, patience, meter } = &self.policy;
+        let reason = match patience {
+            Some(patience) if error.is_full() => {
                 match self.places.acquire(&request, patience.queue_limit) {
                     Some(acquire) => {
                         // The inner service that is ready waits with the request.
@@ -78,15 +101,15 @@ where
                         let (reject, meter) = (reject.clone(), meter.clone());
                         let waiting =
                             Waiting::new(inner, request, reject, acquire, patience, meter);
-                        return GateFuture { state: State::Waiting { waiting: Box::new(waiting) } };
+                        return State::Waiting { waiting: Box::new(waiting) };
                     }
                     None => Reason::QueueFull,
                 }
             }
-            (Err(error), _) => Reason::from(error),
+            _ => Reason::from(error),
         };
         meter.decided(Err(reason));
-        GateFuture { state: State::rejected::<P, R>(reject, reason) }
+        State::Rejected { reject: reject.clone(), reason }
     }
 }
 
@@ -97,19 +120,19 @@ pin_project! {
     ///
     /// If it is dropped, the request has left: its place in the queue, or its place in the gate,
     /// is given back.
-    pub struct GateFuture<S, P, R, Q, B>
+    pub struct GateFuture<S, P, R, Q>
     where
         S: Service<Request<Q>>,
         P: Places<Q>,
     {
         #[pin]
-        state: State<S::Future, P::Permit, Waiting<S, P, R, Q>, B>,
+        state: State<S::Future, P::Permit, Waiting<S, P, R, Q>, R>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, P, W, B> {
+    enum State<F, P, W, R> {
         Waiting { waiting: Box<W> },
         Inside {
             // Before the hold: fields are dropped in order.
@@ -117,50 +140,23 @@ pin_project! {
             response: F,
             hold: Option<Hold<P>>,
         },
-        Rejected { response: Option<Response<B>> },
+        Rejected { reject: R, reason: Reason },
     }
 }
 
-impl<F, T: Send + Sync + 'static, W, B> State<F, T, W, B> {
-    /// Calls the inner service. If that panics, the place is given back.
-    fn inside<S, Q>(inner: &mut S, mut request: Request<Q>, permit: T) -> Self
-    where
-        S: Service<Request<Q>, Future = F>,
-    {
-        let hold = Some(Hold::new(permit, &mut request));
-        State::Inside { response: inner.call(request), hold }
-    }
-
-    fn rejected<P: Sealed, R: Reject<B>>(reject: &R, reason: Reason) -> Self {
-        let response = reject.reject(Rejection { reason, keyed: P::KEYED });
-        State::Rejected { response: Some(response) }
-    }
-}
-
-impl<S, P, R, Q, B> Future for GateFuture<S, P, R, Q, B>
+impl<S, P, R, Q, B> Future for GateFuture<S, P, R, Q>
 where
     S: Service<Request<Q>, Response = Response<B>>,
     P: Places<Q>,
-    R: Reject<B>,
+    R: Reject<B> + Clone,
 {
     type Output = Result<Response<GateBody<B, P::Permit>>, S::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        const POLLED_AGAIN: &str = "polled again after it was ready";
         let mut state = self.project().state;
         loop {
-            let next = match state.as_mut().project() {
-                StateProjection::Waiting { waiting } => {
-                    let admitted = ready!(waiting.poll(cx));
-                    let Waiting { inner, request, reject, observed, .. } = &mut **waiting;
-                    observed.decided(admitted.as_ref().map(|_| ()).map_err(|reason| *reason));
-                    match admitted {
-                        Ok(permit) => {
-                            State::inside(inner, request.take().expect(POLLED_AGAIN), permit)
-                        }
-                        Err(reason) => State::rejected::<P, R>(reject, reason),
-                    }
-                }
+            match state.as_mut().project() {
                 StateProjection::Inside { response, hold } => {
                     let result = ready!(response.poll(cx));
                     let hold = hold.take();
@@ -168,17 +164,46 @@ where
                         result.map(|response| response.map(|body| GateBody::new(body, hold))),
                     );
                 }
-                StateProjection::Rejected { response } => {
-                    let response = response.take().expect(POLLED_AGAIN);
-                    return Poll::Ready(Ok(response.map(|body| GateBody::without_place(body))));
+                StateProjection::Rejected { reject, reason } => {
+                    let rejection = Rejection { reason: *reason, keyed: P::KEYED };
+                    let response = reject.reject(rejection);
+                    return Poll::Ready(Ok(response.map(GateBody::without_place)));
                 }
-            };
-            state.set(next);
+                StateProjection::Waiting { waiting } => {
+                    let next = ready!(enter_or_reject(waiting, cx));
+                    state.set(next);
+                }
+            }
         }
     }
 }
 
-impl<S, P, R, Q, B> fmt::Debug for GateFuture<S, P, R, Q, B>
+/// The step that follows the wait.
+// Not inlined: see `wait_or_reject`.
+#[inline(never)]
+fn enter_or_reject<S, P, R, Q>(
+    waiting: &mut Waiting<S, P, R, Q>,
+    cx: &mut Context<'_>,
+) -> Poll<State<S::Future, P::Permit, Waiting<S, P, R, Q>, R>>
+where
+    S: Service<Request<Q>>,
+    P: Places<Q>,
+    R: Clone,
+{
+    let admitted = ready!(waiting.poll(cx));
+    let Waiting { inner, request, reject, observed, .. } = waiting;
+    observed.decided(admitted.as_ref().map(|_| ()).map_err(|reason| *reason));
+    Poll::Ready(match admitted {
+        Ok(permit) => {
+            let mut request = request.take().expect("the wait ends once");
+            let hold = Some(Hold::new(permit, &mut request));
+            State::Inside { response: inner.call(request), hold }
+        }
+        Err(reason) => State::Rejected { reject: reject.clone(), reason },
+    })
+}
+
+impl<S, P, R, Q> fmt::Debug for GateFuture<S, P, R, Q>
 where
     S: Service<Request<Q>>,
     P: Places<Q>,

@@ -103,3 +103,32 @@ async fn an_address_is_limited_over_loopback() {
         until(|| gates.is_empty()).await;
     }
 }
+
+/// Each key has a queue of its own; the key lives while a request waits.
+#[tokio::test]
+async fn requests_of_a_key_wait_in_a_queue_of_their_own() {
+    let gates = gates(1);
+    let layer = KeyedGateLayer::new::<()>(gates.clone(), user_of).queue_limit(1);
+    let service = layer.layer(scripted(&[], true));
+    let ask = |user| tokio::spawn(service.clone().oneshot(request_of(user)));
+    let held = ask("ann").await.unwrap().unwrap();
+    let waiting = ask("ann");
+    let waiting_count = || gates.hold("ann".to_owned()).waiting();
+    until(|| waiting_count() == 1).await;
+
+    let refused = ask("ann").await.unwrap().unwrap();
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(ask("bob").await.unwrap().unwrap().status(), StatusCode::OK);
+    assert!(!waiting.is_finished());
+
+    drop(held);
+    let served = waiting.await.unwrap().unwrap();
+    assert_eq!((served.status(), gates.len()), (StatusCode::OK, 1));
+    let gone = ask("ann");
+    until(|| waiting_count() == 1).await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    assert_eq!(waiting_count(), 0);
+    drop(served);
+    assert!(gates.is_empty());
+}

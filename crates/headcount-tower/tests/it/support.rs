@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::Router;
 use headcount::Gate;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body::Frame;
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -108,7 +108,8 @@ pub(crate) async fn get_once(
 }
 
 pub(crate) fn get(path: &str) -> http::request::Builder {
-    Request::get(format!("http://localhost{path}"))
+    let uri = Uri::builder().scheme("http").authority("localhost").path_and_query(path);
+    Request::get(uri.build().unwrap())
 }
 
 /// Waits until the condition holds; fails the test if it does not within ten seconds.
