@@ -17,15 +17,14 @@ mod common;
 
 use std::convert::Infallible;
 use std::future::{ready, Future, Ready};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use common::contenders::Contender;
 use common::crew::Crew;
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
+use futures_util::FutureExt;
 use headcount::{Gate, OwnedPermit};
 use headcount_tower::{GateLayer, GateService};
 use http::{header, HeaderValue, Request, Response, StatusCode};
@@ -54,10 +53,7 @@ fn refusal() -> Response<Full<Bytes>> {
 
 /// Returns what the future is ready with when it is first polled.
 fn at_once<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("the future waits"),
-    }
+    future.now_or_never().expect("the future is ready")
 }
 
 struct Layered {

@@ -78,13 +78,12 @@ where
 }
 
 impl<S, P, R> GateService<S, P, R> {
-    // Not inlined: else the compiler copies the request once more on the way to the inner service.
-    #[inline(never)]
+    /// The way of a request for which `try_acquire` found no place.
     fn wait_or_reject<Q>(
         &mut self,
         request: Request<Q>,
         error: TryAcquireError,
-    ) -> State<S::Future, P::Permit, Waiting<S, P, R, Q>, R>
+    ) -> StateOf<S, P, R, Q>
     where
         S: Service<Request<Q>> + Clone,
         P: Places<Q>,
@@ -126,7 +125,7 @@ pin_project! {
         P: Places<Q>,
     {
         #[pin]
-        state: State<S::Future, P::Permit, Waiting<S, P, R, Q>, R>,
+        state: StateOf<S, P, R, Q>,
     }
 }
 
@@ -143,6 +142,9 @@ pin_project! {
         Rejected { reject: R, reason: Reason },
     }
 }
+
+type StateOf<S, P, R, Q> =
+    State<<S as Service<Request<Q>>>::Future, <P as Places<Q>>::Permit, Waiting<S, P, R, Q>, R>;
 
 impl<S, P, R, Q, B> Future for GateFuture<S, P, R, Q>
 where
@@ -179,12 +181,10 @@ where
 }
 
 /// The step that follows the wait.
-// Not inlined: see `wait_or_reject`.
-#[inline(never)]
 fn enter_or_reject<S, P, R, Q>(
     waiting: &mut Waiting<S, P, R, Q>,
     cx: &mut Context<'_>,
-) -> Poll<State<S::Future, P::Permit, Waiting<S, P, R, Q>, R>>
+) -> Poll<StateOf<S, P, R, Q>>
 where
     S: Service<Request<Q>>,
     P: Places<Q>,
