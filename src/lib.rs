@@ -171,3 +171,5 @@ pub use tally::Tally;
 
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
 pub use keyed::{KeyHandle, KeyInfo, KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit};
+#[cfg(all(feature = "keyed", feature = "wait", target_has_atomic = "64"))]
+pub use keyed::{KeyedAcquire, KeyedAcquireOwned};
