@@ -1,9 +1,9 @@
 //! Servers that the tests start themselves, and what stands between them and a client.
 
-pub mod proxy;
-pub mod server;
+pub(crate) mod proxy;
+pub(crate) mod server;
 
-pub use server::{Engine, Server};
+pub(crate) use server::{Engine, Server};
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-pub fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -38,7 +38,7 @@ pub fn run(test: impl Future<Output = ()>) {
 }
 
 /// Connects with short timeouts, as tests of faults need them.
-pub async fn connect(url: &str) -> Connection {
+pub(crate) async fn connect(url: &str) -> Connection {
     Connection::builder()
         .response_timeout(Duration::from_millis(300))
         .open(url)
@@ -46,12 +46,12 @@ pub async fn connect(url: &str) -> Connection {
         .expect("a connection")
 }
 
-pub fn ms(ms: u64) -> Duration {
+pub(crate) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 /// Waits until the condition holds; panics after ten seconds.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     let begun = Instant::now();
     while !condition().await {
         assert!(begun.elapsed() < ms(10_000), "{what}: not within ten seconds");

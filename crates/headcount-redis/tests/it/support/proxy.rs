@@ -12,25 +12,25 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// How many of a thousand replies of scripts meet each fault.
 #[derive(Clone, Copy, Default)]
-pub struct Faults {
-    pub drop: u32,
-    pub delay: u32,
-    pub duplicate: u32,
-    pub cut: u32,
+pub(crate) struct Faults {
+    pub(crate) drop: u32,
+    pub(crate) delay: u32,
+    pub(crate) duplicate: u32,
+    pub(crate) cut: u32,
     /// No connection gets through.
-    pub refuse: bool,
+    pub(crate) refuse: bool,
 }
 
-pub struct Proxy {
-    pub port: u16,
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
     faults: Arc<Mutex<Faults>>,
     /// Dropped, delayed, repeated and cut.
-    pub seen: Arc<[AtomicU64; 4]>,
+    pub(crate) seen: Arc<[AtomicU64; 4]>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Proxy {
-    pub async fn start(server: u16) -> Proxy {
+    pub(crate) async fn start(server: u16) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let faults = Arc::new(Mutex::new(Faults::default()));
@@ -60,11 +60,11 @@ impl Proxy {
         Proxy { port, faults, seen, task }
     }
 
-    pub fn set(&self, faults: Faults) {
+    pub(crate) fn set(&self, faults: Faults) {
         *self.faults.lock().unwrap() = faults;
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 }

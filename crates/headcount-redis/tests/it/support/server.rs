@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 /// Which server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Engine {
+pub(crate) enum Engine {
     Redis,
     Valkey,
 }
@@ -45,20 +45,20 @@ impl Engine {
     }
 }
 
-pub struct Server {
+pub(crate) struct Server {
     engine: Engine,
-    pub port: u16,
+    pub(crate) port: u16,
     folder: TempDir,
     args: Vec<String>,
     child: Child,
 }
 
 impl Server {
-    pub fn start(engine: Engine) -> Server {
+    pub(crate) fn start(engine: Engine) -> Server {
         Server::start_with(engine, &[])
     }
 
-    pub fn start_with(engine: Engine, args: &[&str]) -> Server {
+    pub(crate) fn start_with(engine: Engine, args: &[&str]) -> Server {
         let mut folder = tempfile::tempdir().expect("a temporary folder");
         let args: Vec<String> = args.iter().map(|&arg| arg.into()).collect();
         // Another process may take the port before the server does.
@@ -90,12 +90,12 @@ impl Server {
         false
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
     /// Sends a command of these words.
-    pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+    pub(crate) fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let mut connection = redis::Client::open(self.url())
             .and_then(|client| client.get_connection())
             .expect("a connection to the test's server");
@@ -105,13 +105,13 @@ impl Server {
     }
 
     /// Ends the server at once.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Starts it again, on its port and in its folder.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.kill();
         for _ in 0..20 {
             self.child = spawn(self.engine, self.port, &self.folder, &self.args);
@@ -124,7 +124,7 @@ impl Server {
         panic!("{:?} did not start again: {}", self.engine, log(&self.folder));
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 }
@@ -135,7 +135,7 @@ impl Drop for Server {
     }
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     // A cluster's nodes also use the port that is higher by 10,000.
     loop {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
