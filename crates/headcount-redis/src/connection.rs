@@ -41,6 +41,8 @@ impl Answer {
     }
 }
 
+// There is one of these for each connection.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone)]
 enum Engine {
     Single(ConnectionManager),

@@ -88,6 +88,12 @@ struct Books {
     runs: bool,
 }
 
+impl Books {
+    fn is_idle(&self) -> bool {
+        self.held.is_empty() && self.releases.is_empty()
+    }
+}
+
 /// Renews and releases the leases of one object.
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -101,7 +107,13 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(object: Object, ttl: Duration, renew: Vec<Arg>, release: Vec<Arg>) -> Keeper {
+    pub(crate) fn new(
+        object: Object,
+        ttl: Duration,
+        renew: impl Into<Vec<Arg>>,
+        release: impl Into<Vec<Arg>>,
+    ) -> Keeper {
+        let (renew, release) = (renew.into(), release.into());
         Keeper { object, ttl, renew, release, books: Mutex::default(), wake: Notify::new() }
     }
 
@@ -119,15 +131,15 @@ impl Keeper {
     }
 
     /// Returns a guard for what a call is about to take. If it is dropped, it releases that.
-    pub(crate) fn guard(self: &Arc<Self>, release: Vec<Arg>) -> Guard {
-        Guard { keeper: Arc::clone(self), release: Some(release), hold: None }
+    pub(crate) fn guard(self: &Arc<Self>, release: impl Into<Vec<Arg>>) -> Guard {
+        Guard { keeper: Arc::clone(self), release: Some(release.into()), hold: None }
     }
 
     /// Changes the books, and sees to it that the task runs.
     fn change(self: &Arc<Self>, change: impl FnOnce(&mut Books)) {
         let mut books = self.books();
         change(&mut books);
-        let starts = !books.runs && !(books.held.is_empty() && books.releases.is_empty());
+        let starts = !books.runs && !books.is_idle();
         books.runs |= starts;
         drop(books);
         if starts {
@@ -142,7 +154,7 @@ impl Keeper {
         loop {
             let releases = {
                 let mut books = self.books();
-                if books.held.is_empty() && books.releases.is_empty() {
+                if books.is_idle() {
                     books.runs = false;
                     return;
                 }
@@ -208,10 +220,10 @@ pub(crate) struct Guard {
 
 impl Guard {
     /// The engine has given it: begins to renew it.
-    pub(crate) fn keep(&mut self, sent: Instant, renew: Vec<Arg>) {
+    pub(crate) fn keep(&mut self, sent: Instant, renew: impl Into<Vec<Arg>>) {
         let status = watch::Sender::new(Status::Held(valid_until(sent, self.keeper.ttl)));
         let release = self.release.clone().unwrap_or_default();
-        let hold = Arc::new(Hold { status, renew, release });
+        let hold = Arc::new(Hold { status, renew: renew.into(), release });
         self.keeper.change(|books| {
             books.next += 1;
             books.held.insert(books.next, Arc::clone(&hold));

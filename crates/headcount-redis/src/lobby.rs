@@ -340,7 +340,8 @@ impl RemoteLobby {
         let request = fresh_id()?;
         let mut guard = self.keeper.guard(args![member, &request]);
         let (ttl, hold) = (ms(self.keeper.ttl()), ms(self.hold));
-        let mut args = args!["join", member, &request, ttl, hold, self.seats, self.max_rooms];
+        let mut args =
+            args!["join", member, &request, ttl, hold, self.seats, self.max_rooms].to_vec();
         args.extend(room.map(crate::object::arg));
         let answer = self.object().run(&args).await?;
         let code = answer.get(0)?;

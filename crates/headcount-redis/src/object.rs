@@ -26,7 +26,7 @@ pub(crate) use script;
 
 /// Makes the arguments of a script.
 macro_rules! args {
-    ($($arg:expr),* $(,)?) => { vec![$($crate::object::arg($arg)),*] };
+    ($($arg:expr),* $(,)?) => { [$($crate::object::arg($arg)),*] };
 }
 pub(crate) use args;
 

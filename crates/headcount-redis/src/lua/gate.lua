@@ -183,7 +183,7 @@ if op == 'renew' then
 end
 
 -- block id sequence fence weight need want ttl capacity channel learning -> {1, weight, fence,
--- 1 if closed}, or {0} if the block is lost. The block shrinks to `weight`, then grows: by
+-- 1 if closed, ms until a lease ends if fewer than `need` were free}, or {0} if the block is lost. The block shrinks to `weight`, then grows: by
 -- `need` if that many places are free, and by up to `want` as far as one block may. With a
 -- sequence number that has been answered, the answer is the same.
 if op == 'block' then
@@ -202,7 +202,7 @@ if op == 'block' then
       had = nil
     elseif done >= sequence then
       call('ZADD', leases, whole(expiry), id .. '/' .. whole(had))
-      return { 1, had, fence_of(id), closed and 1 or 0 }
+      return { 1, had, fence_of(id), closed and 1 or 0, until_first(leases) }
     end
   end
   if had then
@@ -237,7 +237,7 @@ if op == 'block' then
     call('HSET', state, 'b:' .. id, whole(weight) .. '/' .. whole(sequence))
   end
   save()
-  return { 1, weight, fence, closed and 1 or 0 }
+  return { 1, weight, fence, closed and 1 or 0, grant < need and until_first(leases) or -1 }
 end
 
 -- close -> {1}; reopen -> {1}

@@ -1,5 +1,7 @@
 //! Servers that the tests start themselves, and what stands between them and a client.
 
+pub(crate) mod fake;
+pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod server;
 
@@ -51,7 +53,7 @@ pub(crate) fn ms(ms: u64) -> Duration {
 }
 
 /// Waits until the condition holds; panics after ten seconds.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !condition().await {
         assert!(begun.elapsed() < ms(10_000), "{what}: not within ten seconds");

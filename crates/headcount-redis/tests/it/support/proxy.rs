@@ -1,6 +1,6 @@
 //! A proxy that drops, delays, repeats and cuts replies, and stops when it is told to.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ pub(crate) struct Faults {
 
 pub(crate) struct Proxy {
     pub(crate) port: u16,
+    server: Arc<AtomicU16>,
     faults: Arc<Mutex<Faults>>,
     /// Dropped, delayed, repeated and cut.
     pub(crate) seen: Arc<[AtomicU64; 4]>,
@@ -36,6 +37,8 @@ impl Proxy {
         let faults = Arc::new(Mutex::new(Faults::default()));
         let seen = Arc::new([const { AtomicU64::new(0) }; 4]);
         let (of_task, counts) = (Arc::clone(&faults), Arc::clone(&seen));
+        let server = Arc::new(AtomicU16::new(server));
+        let target = Arc::clone(&server);
         let task = tokio::spawn(async move {
             for number in 0.. {
                 let Ok((client, _)) = listener.accept().await else { return };
@@ -43,6 +46,7 @@ impl Proxy {
                     continue;
                 }
                 let (faults, counts) = (Arc::clone(&of_task), Arc::clone(&counts));
+                let server = target.load(Relaxed);
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else {
                         return;
@@ -57,11 +61,16 @@ impl Proxy {
                 });
             }
         });
-        Proxy { port, faults, seen, task }
+        Proxy { port, server, faults, seen, task }
     }
 
     pub(crate) fn set(&self, faults: Faults) {
         *self.faults.lock().unwrap() = faults;
+    }
+
+    /// Leads new connections to that server.
+    pub(crate) fn lead_to(&self, server: u16) {
+        self.server.store(server, Relaxed);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -106,20 +115,15 @@ async fn replies(
                 count.fetch_add(u64::from(met), Relaxed);
                 met
             };
-            if meets(now.drop, &seen[0]) {
+            let (drop, delay) = (meets(now.drop, &seen[0]), meets(now.delay, &seen[1]));
+            let (duplicate, cut) = (meets(now.duplicate, &seen[2]), meets(now.cut, &seen[3]));
+            if drop {
                 continue;
             }
-            if meets(now.delay, &seen[1]) {
+            if delay {
                 tokio::time::sleep(Duration::from_millis(random.random_range(1..500))).await;
             }
-            let mut meets = |share: u32, count: &AtomicU64| {
-                let met = reply[0] == b'*' && random.random_range(0..1000) < share;
-                count.fetch_add(u64::from(met), Relaxed);
-                met
-            };
-            let times = if meets(now.duplicate, &seen[2]) { 2 } else { 1 };
-            let cut = meets(now.cut, &seen[3]);
-            for _ in 0..times {
+            for _ in 0..if duplicate { 2 } else { 1 } {
                 let end = if cut { reply.len() / 2 } else { reply.len() };
                 if to.write_all(&reply[..end]).await.is_err() || cut {
                     return;
