@@ -23,6 +23,12 @@ function nameOf(userId) {
   return `${first[parseInt(userId[0], 16)]} ${second[parseInt(userId[1], 16)]}`;
 }
 
+// A room id has the number of the room and its generation: short enough for a person.
+function nameOfJam(jam) {
+  const id = BigInt(`0x${jam.replace("jams:", "")}`);
+  return `${(id >> 24n) & 0x7ffffffn}.${id & 0xffffffn}`;
+}
+
 function make(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
@@ -61,7 +67,7 @@ function show() {
   button.setAttribute("aria-pressed", String(Boolean(own?.playing)));
   button.textContent = own ? `${own.playing ? "Stop" : "Play"} the ${own.loop_name}` : "Play your loop";
   const link = element("jam");
-  link.textContent = topic.slice(-6);
+  link.textContent = nameOfJam(topic);
   link.href = `/jams/${topic.replace("jams:", "")}`;
   document.body.dataset.topic = topic;
 }
@@ -105,7 +111,7 @@ function join(nextTopic, ticket) {
       if (channel !== joining) return;
       joining.leave();
       if (other) {
-        say(`Jam ${topic.slice(-6)} was full. A seat was kept for you in jam ${other.slice(-6)}.`);
+        say(`Jam ${nameOfJam(topic)} was full. A seat was kept for you in jam ${nameOfJam(other)}.`);
         document.body.dataset.redirects = String(Number(document.body.dataset.redirects ?? 0) + 1);
         join(other, seat);
       } else {
