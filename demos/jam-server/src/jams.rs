@@ -208,9 +208,12 @@ impl Drop for Member {
     }
 }
 
+/// A member of a user, while it lives, with its jam.
+type WeakMember = (RoomId, Weak<Member>);
+
 /// Returns the living member of that jam. Upgrades no other: the last owner of a member must not drop
 /// it under the lock of the list.
-fn living(list: &[(RoomId, Weak<Member>)], id: RoomId) -> Option<Arc<Member>> {
+fn living(list: &[WeakMember], id: RoomId) -> Option<Arc<Member>> {
     list.iter().filter(|(jam, _)| *jam == id).find_map(|(_, member)| member.upgrade())
 }
 
@@ -263,7 +266,7 @@ pub(crate) struct Jams {
     lobby: Arc<Lobby<Jam>>,
     holds: Holds<Held>,
     /// The living members of each user.
-    members: Mutex<HashMap<UserId, Vec<(RoomId, Weak<Member>)>>>,
+    members: Mutex<HashMap<UserId, Vec<WeakMember>>>,
     /// The pages of each address that have a seat held.
     pages: Arc<KeyedGate<IpAddr>>,
     args: Args,
