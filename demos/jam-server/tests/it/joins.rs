@@ -31,7 +31,7 @@ async fn pages_are_seated_before_their_sockets_come() {
         (running.state()["members"].clone(), running.state()["held"].clone()),
         (json!(8), json!(0))
     );
-    let first = clients.iter_mut().nth(1).unwrap();
+    let first = &mut clients[1];
     first.event("presence_state").await;
     assert!(running.shut_down().await);
 }
