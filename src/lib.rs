@@ -28,6 +28,7 @@
 //! | [`Lobby`](struct.Lobby.html) | many rooms of *n* numbered seats; it chooses the room |
 //! | [`StripedGate`](struct.StripedGate.html) | one limit that all threads pass, and seldom reach |
 //! | [`KeyedGate`](struct.KeyedGate.html) | a limit for each user or address, made on demand |
+//! | [`Holds`](struct.Holds.html) | a place that waits for its owner until a deadline |
 //!
 //! The documentation of each type names its guarantees, and says what it does not promise.
 //!
@@ -99,6 +100,7 @@
 //!   mean that another caller waits for the place. Cargo unites the features of a build, so any
 //!   other crate in it can switch this on.
 //! - `keyed`: [`KeyedGate`](struct.KeyedGate.html), on the concurrent map of `papaya`.
+//! - `holds`: [`Holds`](struct.Holds.html), with a key from `getrandom` and tickets by `siphasher`.
 //!
 //! All types but [`Gate`] need 64-bit atomics. The minimum supported Rust version is 1.84.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
@@ -128,6 +130,8 @@ mod wait;
 
 #[cfg(target_has_atomic = "64")]
 mod course;
+#[cfg(all(feature = "holds", target_has_atomic = "64"))]
+mod holds;
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
 mod keyed;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
@@ -153,6 +157,8 @@ pub use gate::{Acquire, AcquireOwned};
 
 #[cfg(target_has_atomic = "64")]
 pub use course::{Course, CourseCounts, OwnedReservation, Reservation};
+#[cfg(all(feature = "holds", target_has_atomic = "64"))]
+pub use holds::{ClaimError, Holds, HoldsBuilder, ParseTicketError, Ticket};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use lobby::{
     JoinError, JoinRoomError, JoinRoomErrorKind, Lobby, LobbyBuilder, LobbyStats, OwnedSeat,
@@ -165,3 +171,5 @@ pub use tally::Tally;
 
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
 pub use keyed::{KeyHandle, KeyInfo, KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit};
+#[cfg(all(feature = "keyed", feature = "wait", target_has_atomic = "64"))]
+pub use keyed::{KeyedAcquire, KeyedAcquireOwned};

@@ -177,10 +177,10 @@ mod waiting {
     }
 }
 
-/// The lock of the waitlist; in the models also that of the map of keyed gates.
-#[cfg(all(any(feature = "keyed", feature = "wait"), headcount_loom))]
+/// The lock of the waitlist and of holds; in the models also that of the map of keyed gates.
+#[cfg(all(any(feature = "holds", feature = "keyed", feature = "wait"), headcount_loom))]
 pub(crate) use loom::sync::Mutex;
-#[cfg(all(feature = "wait", not(headcount_loom)))]
+#[cfg(all(any(feature = "holds", feature = "wait"), not(headcount_loom)))]
 pub(crate) use std::sync::Mutex;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::*;

@@ -154,10 +154,10 @@ impl<G: Deref<Target = Gate>> Drop for Wait<G> {
 /// how to create what is waited for, with and without a free place, and how to call for a place.
 macro_rules! waiting_future {
     (
-        [$($lifetime:lifetime)?] $future:ty, $name:literal => $output:ty, $guard:expr;
+        [$($generics:tt)*] $future:ty, $name:literal => $output:ty, $guard:expr;
         $free:literal, $full:literal, $call:literal
     ) => {
-        impl$(<$lifetime>)? $future {
+        impl<$($generics)*> $future {
             /// Blocks the thread until there is a place for this caller.
             ///
             /// Threads and tasks stand in one waitlist. A future that has been polled before keeps
@@ -280,7 +280,7 @@ macro_rules! waiting_future {
             }
         }
 
-        impl$(<$lifetime>)? core::future::Future for $future {
+        impl<$($generics)*> core::future::Future for $future {
             type Output = Result<$output, crate::AcquireError>;
 
             #[inline]
@@ -293,7 +293,7 @@ macro_rules! waiting_future {
             }
         }
 
-        impl$(<$lifetime>)? core::fmt::Debug for $future {
+        impl<$($generics)*> core::fmt::Debug for $future {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 self.wait.describe($name, f)
             }

@@ -6,6 +6,8 @@
 //! with the last ref. `table.rs` finds, makes and removes entries; `protocol/cell.rs` says why no
 //! key lives twice.
 
+#[cfg(feature = "wait")]
+mod acquire;
 mod cell;
 mod handle;
 #[cfg(not(headcount_loom))]
@@ -31,6 +33,8 @@ use map::mix;
 use map_model::mix;
 use table::{EntryRef, Table};
 
+#[cfg(feature = "wait")]
+pub use acquire::{KeyedAcquire, KeyedAcquireOwned};
 pub use handle::{KeyHandle, OwnedKeyHandle};
 pub use permit::{KeyedPermit, OwnedKeyedPermit};
 

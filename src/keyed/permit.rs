@@ -26,6 +26,20 @@ macro_rules! keyed_permit {
             pub fn key(&self) -> &K {
                 &self.0.entry().key
             }
+
+            /// Returns the number of places that this permit holds.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use headcount::KeyedGate;
+            #[doc = $gate]
+            #[doc = concat!("assert_eq!(", $acquire, "?.count(), 1);")]
+            /// # Ok::<(), headcount::TryAcquireError>(())
+            /// ```
+            pub fn count(&self) -> u32 {
+                self.0.count()
+            }
         }
 
         impl<K: fmt::Debug> fmt::Debug for $permit {

@@ -19,6 +19,7 @@ use super::map::OverflowMap;
 use super::map_model::OverflowMap;
 use super::overflow::OverflowEntry;
 use crate::error::TryAcquireError;
+use crate::gate::Gate;
 use crate::protocol::cell::{CellWord, Tag};
 use crate::protocol::mutants::mutant;
 use crate::sync::IN_MODEL;
@@ -62,8 +63,17 @@ pub(super) struct EntryRef<T: Deref<Target = Table<K>>, K> {
     table: T,
     /// `None` once it has moved to another `EntryRef`.
     at: Option<Location<K>>,
-    /// Places held, 0 or 1.
+    /// Places held.
     count: u32,
+}
+
+impl<T: Deref<Target = Table<K>>, K> Deref for EntryRef<T, K> {
+    type Target = Gate;
+
+    #[inline]
+    fn deref(&self) -> &Gate {
+        &self.entry().gate
+    }
 }
 
 impl<T: Deref<Target = Table<K>>, K> EntryRef<T, K> {
@@ -76,6 +86,20 @@ impl<T: Deref<Target = Table<K>>, K> EntryRef<T, K> {
             }
             Location::Overflow(node) => node.entry(),
         }
+    }
+
+    /// Returns the number of places held.
+    #[inline]
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Returns the same ref with `count` places, which the caller has acquired of the key's gate.
+    #[cfg(feature = "wait")]
+    #[inline]
+    pub(super) fn with_places(mut self, count: u32) -> Self {
+        self.count = count;
+        self
     }
 
     /// Acquires `count` places, 0 or 1, of the key's gate.

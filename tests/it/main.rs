@@ -15,6 +15,14 @@ mod shape;
 mod stories;
 mod tally;
 
+#[cfg(feature = "holds")]
+mod holds;
+#[cfg(feature = "holds")]
+mod holds_drivers;
+#[cfg(feature = "holds")]
+mod holds_properties;
+#[cfg(feature = "holds")]
+mod holds_stories;
 #[cfg(feature = "keyed")]
 mod keyed;
 #[cfg(feature = "keyed")]

@@ -12,7 +12,7 @@ use loom::cell::UnsafeCell;
 /// What one thread asked and was told, in order.
 type History = Vec<(GateCall, GateAnswer)>;
 
-/// Something that lets in a limited number: the gate, or a rejected protocol.
+/// A limit on callers: the gate, or a rejected protocol of one.
 pub(crate) trait Door: Send + Sync + Sized + 'static {
     /// Proof of a place held, given back when dropped.
     type Pass: Send + 'static;
@@ -54,6 +54,13 @@ impl Door for Gate {
     fn gate(&self) -> &Gate {
         self
     }
+}
+
+/// A line for each thread.
+fn shown(histories: &[History]) -> String {
+    let call = |(call, answer): &(GateCall, GateAnswer)| format!("{call:?} -> {answer:?}");
+    let line = |own: &History| own.iter().map(call).collect::<Vec<_>>().join(", ");
+    histories.iter().map(|own| format!("\n  a thread: {}", line(own))).collect()
 }
 
 /// What came of all executions together. Counted outside of loom, which knows one at a time.
@@ -184,7 +191,7 @@ impl Crowd {
         explain(&start, &histories).unwrap_or_else(|unexplained| panic!("{unexplained}"));
 
         let held = people.iter().map(|one| one.holds()).sum::<u32>();
-        assert_eq!(door.occupied(), held, "places held, after {histories:?}");
+        assert_eq!(door.occupied(), held, "places held, after{}", shown(&histories));
         people.iter_mut().for_each(Person::leave_all);
         assert_eq!(door.occupied(), 0, "a place leaked");
         let mut capacity = self.capacity;

@@ -317,8 +317,25 @@ mod tests {
     fn renumbered_threads_keep_their_calls() {
         let mut gate = Explanations::new(Gate::new(1), 2);
         gate.begin(1, Acquire);
+        let mut settled = gate.clone();
         gate.reorder(&[1, 0]);
         gate.answer(0, Acquired).unwrap();
         assert_eq!(gate.a_state().held, 1);
+
+        settled.begin(0, Acquire);
+        settled.answer(0, Full).unwrap();
+        settled.reorder(&[1, 0]);
+        settled.answer(0, Acquired).unwrap();
+    }
+
+    /// Histories that allow the same in future are equal, so that a search meets few states.
+    #[test]
+    fn only_the_shortest_explanations_are_kept() {
+        let mut gate = Explanations::new(Gate::new(1), 2);
+        gate.begin(0, Acquire);
+        let before = gate.clone();
+        gate.begin(1, Occupied);
+        gate.answer(1, Held(0)).unwrap();
+        assert_eq!(gate, before);
     }
 }

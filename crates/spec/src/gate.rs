@@ -58,7 +58,7 @@ pub enum GateCall {
 pub enum GateAnswer {
     /// The places are the caller's.
     Acquired,
-    /// Too few places are free, or another caller waits for them.
+    /// Too few places are free.
     Full,
     /// The gate is closed.
     Closed,
@@ -148,7 +148,8 @@ impl Gate {
         }
     }
 
-    /// Returns the number of places that are free.
+    /// Returns the number of places that are free: none while a caller waits, since the waiter gets
+    /// them.
     pub fn free(&self) -> u32 {
         self.capacity.saturating_sub(self.held)
     }
@@ -183,7 +184,7 @@ impl Gate {
     fn acquire(&mut self, n: u32) -> GateAnswer {
         if self.closed {
             GateAnswer::Closed
-        } else if n > 0 && (n > self.free() || self.queue().next().is_some()) {
+        } else if n > self.free() {
             GateAnswer::Full
         } else {
             self.held += n;
