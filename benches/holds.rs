@@ -14,8 +14,8 @@
 //!
 //! The peers:
 //! - `map and heap`: a map of guards and a heap of deadlines behind a `Mutex`. A claim removes the
-//!   guard from the map and leaves its deadline in the heap; the heap is cleaned once more than half
-//!   of it is left over. Guards are dropped after the lock is released.
+//!   guard from the map and leaves its deadline in the heap; the heap is cleaned once more than
+//!   half of it is left over. Guards are dropped after the lock is released.
 //! - `DelayQueue`: that of tokio-util behind a `Mutex`, beside a map from tickets to its keys.
 //! - `moka`: its concurrent cache, with a time to live for each entry.
 //!
@@ -281,7 +281,7 @@ struct Claims<K: Keeper> {
     threads: Vec<CachePadded<Own<K::Name>>>,
 }
 
-/// What one thread has: nobody else locks its tickets.
+/// What one thread has: no other thread locks its tickets.
 struct Own<N> {
     tickets: Mutex<Vec<N>>,
     draw: Draw,

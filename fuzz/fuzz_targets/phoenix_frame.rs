@@ -1,5 +1,5 @@
-//! The parser of the jam server's frames: any text is refused or parsed, and the reply to a parsed frame is
-//! a frame with the same refs and topic.
+//! The parser of the jam server's frames: any text is refused or parsed, and the reply to a parsed
+//! frame is a frame with the same refs and topic.
 
 #![no_main]
 

@@ -5,16 +5,17 @@
 //! A level has 64 slots. A slot of level 0 is one time long; a slot of a level is as long as all 64
 //! of the level below. A cell is linked into at most one slot. Written in digits of 6 bits, its
 //! deadline and `elapsed` are equal above the digit of its level, and its slot is that digit of its
-//! deadline. So within a level the first occupied slot has the earliest deadlines. A deadline before
-//! `elapsed` counts as `elapsed`.
+//! deadline. So within a level the first occupied slot has the earliest deadlines. A deadline
+//! before `elapsed` counts as `elapsed`.
 //!
 //! `elapsed` is never greater than a time at which [`Wheel::pop`] was called, nor than the deadline
 //! of a linked cell, but for those that are due.
 //!
-//! `earliest` of a slot is its earliest deadline, or an earlier time if that cell has been unlinked.
+//! `earliest` of a slot is its earliest deadline, or an earlier time if that cell has been
+//! unlinked.
 //!
-//! A cell is either linked, or in use and unlinked, or spare. Spare cells are chained by `next`, and
-//! used in the order in which they became spare.
+//! A cell is either linked, or in use and unlinked, or spare. Spare cells are chained by `next`,
+//! and used in the order in which they became spare.
 
 use crate::protocol::hold::{FIRST_TIME, NEVER};
 
@@ -43,7 +44,7 @@ struct Link {
 #[derive(Clone)]
 struct Level {
     occupied: u64,
-    heads: [u32; SLOTS],
+    firsts: [u32; SLOTS],
     earliest: [u64; SLOTS],
 }
 
@@ -148,7 +149,7 @@ impl Wheel {
         let at = &mut self.levels[level];
         at.occupied |= 1 << slot;
         at.earliest[slot] = at.earliest[slot].min(deadline);
-        let next = core::mem::replace(&mut at.heads[slot], cell);
+        let next = core::mem::replace(&mut at.firsts[slot], cell);
         if let Some(next) = self.links.get_mut(next as usize) {
             next.prev = cell;
         }
@@ -158,7 +159,7 @@ impl Wheel {
 
     #[cold]
     fn add_levels(&mut self, levels: usize) {
-        let level = Level { occupied: 0, heads: [NONE; SLOTS], earliest: [NEVER; SLOTS] };
+        let level = Level { occupied: 0, firsts: [NONE; SLOTS], earliest: [NEVER; SLOTS] };
         self.levels.resize(levels, level);
     }
 
@@ -179,7 +180,7 @@ impl Wheel {
         }
         let (level, slot) = ((prev - FIRST) as usize / SLOTS, prev as usize % SLOTS);
         let at = &mut self.levels[level];
-        at.heads[slot] = next;
+        at.firsts[slot] = next;
         if next == NONE {
             at.occupied &= !(1 << slot);
             at.earliest[slot] = NEVER;
@@ -213,7 +214,7 @@ impl Wheel {
                 self.elapsed = now;
                 return Popped::Nothing;
             };
-            let cell = self.levels[level].heads[slot];
+            let cell = self.levels[level].firsts[slot];
             self.unlink(cell);
             let deadline = self.deadline(cell);
             if deadline <= now {

@@ -12,8 +12,8 @@ use crate::object::{args, fresh_id, ms, script, Object};
 /// Places that are reserved first and confirmed once all else has succeeded, shared by several
 /// processes. Each place is a student's, by an id that the caller chooses.
 ///
-/// A reservation ends after the hold time, and is not renewed: it bounds how long a caller may take.
-/// An enrollment does not end; it is withdrawn.
+/// A reservation ends after the hold time, and is not renewed: it bounds how long a caller may
+/// take. An enrollment does not end; it is withdrawn.
 ///
 /// # Guarantees
 ///
@@ -342,8 +342,9 @@ impl RemoteReservation {
     /// # Errors
     ///
     /// [`Lost`](RemoteError::Lost) if the deadline has passed and the place was given to another
-    /// student, or if the student's reservation was taken over; or the engine's failure. After that,
-    /// whether the student is enrolled is unknown: see [`enrollment`](RemoteCourse::enrollment).
+    /// student, or if the student's reservation was taken over; or the engine's failure. After
+    /// that, whether the student is enrolled is unknown: see
+    /// [`enrollment`](RemoteCourse::enrollment).
     ///
     /// # Cancel safety
     ///
@@ -443,7 +444,8 @@ impl RemoteEnrollment {
     }
 
     /// Withdraws this enrollment, and not a later one of the same student. The place is free again.
-    /// Returns false if the enrollment had been withdrawn more than ten minutes before, or was lost.
+    /// Returns false if the enrollment had been withdrawn more than ten minutes before, or was
+    /// lost.
     ///
     /// # Errors
     ///

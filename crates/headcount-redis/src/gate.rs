@@ -9,8 +9,8 @@ use crate::error::RemoteError;
 use crate::lease::{Guard, Keeper};
 use crate::object::{args, fresh_id, ms, script, Object};
 
-/// Returns the object of the gate of that name; a [`LeasedGate`](crate::LeasedGate) of the same name
-/// shares it.
+/// Returns the object of the gate of that name; a [`LeasedGate`](crate::LeasedGate) of the same
+/// name shares it.
 pub(crate) fn gate_object(connection: &Connection, name: &str) -> Object {
     Object::new(connection, script!("gate.lua"), "gate", name, &["leases", "state"])
 }
@@ -27,8 +27,8 @@ pub(crate) fn gate_object(connection: &Connection, name: &str) -> Object {
 ///
 /// - *never-over*: the weights of the leases that are not [lost](RemoteLease::is_lost) never exceed
 ///   the capacity.
-/// - *exact*: a caller is refused only if, at an instant within the call, too few places were free of
-///   leases that had not ended.
+/// - *exact*: a caller is refused only if, at an instant within the call, too few places were free
+///   of leases that had not ended.
 /// - *once*: a call that is repeated, because its answer was lost, takes its places once.
 /// - Each fence is greater than all fences that this gate has given before.
 ///
@@ -38,8 +38,8 @@ pub(crate) fn gate_object(connection: &Connection, name: &str) -> Object {
 ///   too many: at most as many as the grants that were lost, for at most one ttl. Renewals register
 ///   again what was forgotten. See [`learning`](Self::learning).
 /// - A process that is paused cannot be stopped. When it goes on, its leases are lost, but code
-///   between a check and its use may still run: let the resource refuse a [fence](RemoteLease::fence)
-///   below one that it has seen.
+///   between a check and its use may still run: let the resource refuse a
+///   [fence](RemoteLease::fence) below one that it has seen.
 /// - A call that is delayed in the network until after its lease was released can take the places
 ///   again, for at most one ttl.
 /// - The server's clock decides. If it jumps forwards, leases end early.
@@ -84,7 +84,8 @@ impl RemoteGate {
     /// # use std::time::Duration;
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let connection = headcount_redis::Connection::open("redis://127.0.0.1/").await?;
-    /// let gate = headcount_redis::RemoteGate::new(&connection, "door", 7, Duration::from_secs(5))?;
+    /// let ttl = Duration::from_secs(5);
+    /// let gate = headcount_redis::RemoteGate::new(&connection, "door", 7, ttl)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -125,12 +126,13 @@ impl RemoteGate {
     /// # Errors
     ///
     /// [`Full`](RemoteError::Full) with the time until the first lease ends;
-    /// [`Closed`](RemoteError::Closed); [`Lost`](RemoteError::Lost) if the answer took longer than the
-    /// ttl; or the engine's failure.
+    /// [`Closed`](RemoteError::Closed); [`Lost`](RemoteError::Lost) if the answer took longer than
+    /// the ttl; or the engine's failure.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, a place that the call may have taken is released in the background.
+    /// If the future is dropped, a place that the call may have taken is released in the
+    /// background.
     ///
     /// # Examples
     ///
@@ -148,8 +150,8 @@ impl RemoteGate {
     ///
     /// # Errors
     ///
-    /// As [`try_acquire`](Self::try_acquire); [`Invalid`](RemoteError::Invalid) if `n` is zero. With `n`
-    /// above the capacity the call is refused, however often it is tried.
+    /// As [`try_acquire`](Self::try_acquire); [`Invalid`](RemoteError::Invalid) if `n` is zero.
+    /// With `n` above the capacity the call is refused, however often it is tried.
     ///
     /// # Cancel safety
     ///
@@ -348,8 +350,8 @@ impl RemoteLease {
         self.fence
     }
 
-    /// Returns whether the lease has ended: it could not be renewed in time, or the engine has given
-    /// its places away. Reads the clock; a lost lease stays lost.
+    /// Returns whether the lease has ended: it could not be renewed in time, or the engine has
+    /// given its places away. Reads the clock; a lost lease stays lost.
     ///
     /// # Examples
     ///

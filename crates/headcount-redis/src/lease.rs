@@ -177,7 +177,8 @@ impl Keeper {
         }
     }
 
-    /// Renews all leases, and forgets those that are lost. Returns whether every call got an answer.
+    /// Renews all leases, and forgets those that are lost. Returns whether every call got an
+    /// answer.
     async fn renew_all(&self) -> bool {
         let held: Vec<_> =
             self.books().held.iter().map(|(&n, hold)| (n, Arc::clone(hold))).collect();

@@ -1,8 +1,8 @@
 //! A gate that several processes share, with places leased to each process in blocks.
 //!
-//! One task for each batched gate is the only caller of the engine and the only one that changes the
-//! capacity of the local gate: the block's weight. Places are taken out of the local gate before the
-//! engine is told that they are free, and put in after the engine has granted them.
+//! One task for each batched gate is the only caller of the engine and the only one that changes
+//! the capacity of the local gate: the block's weight. Places are taken out of the local gate
+//! before the engine is told that they are free, and put in after the engine has granted them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,9 +23,9 @@ use crate::object::{args, fresh_id, ms, Object};
 /// A gate that several processes share, at the choice of exactness or of a local gate's price.
 ///
 /// [`new`](Self::new) makes an exact gate: each acquisition is a call to the engine, as with a
-/// [`RemoteGate`]. [`batched`](Self::batched) makes one that leases places in blocks, and hands them out
-/// by a local [`Gate`]. Both kinds and [`RemoteGate`]s of the same name share one gate, which a
-/// `RemoteGate` closes.
+/// [`RemoteGate`]. [`batched`](Self::batched) makes one that leases places in blocks, and hands
+/// them out by a local [`Gate`]. Both kinds and [`RemoteGate`]s of the same name share one gate,
+/// which a `RemoteGate` closes.
 ///
 /// | | exact | batched |
 /// |---|---|---|
@@ -34,16 +34,16 @@ use crate::object::{args, fresh_id, ms, Object};
 /// | price | a call to the engine | that of a local gate while the block lasts |
 /// | a close by another process is seen | at once | within a third of the ttl |
 ///
-/// A batched gate grows its block when the local gate is full: by what is needed if that is free, or
-/// by up to half of its share of the free places. A refusal by the engine asks the other processes,
-/// at most every 20 ms, to return what lies idle; so a caller that tries again soon is likely to
-/// succeed. Each third of the ttl, a block returns half of what lies idle.
+/// A batched gate grows its block when the local gate is full: by what is needed if that is free,
+/// or by up to half of its share of the free places. A refusal by the engine asks the other
+/// processes, at most every 20 ms, to return what lies idle; so a caller that tries again soon is
+/// likely to succeed. Each third of the ttl, a block returns half of what lies idle.
 ///
 /// # What is not promised
 ///
-/// As for [`RemoteGate`](RemoteGate#what-is-not-promised). A batched gate does not read the clock when it
-/// hands a place out: after a pause of the whole process it may hand out places of a block that has
-/// ended, until its task has run. [`LeasedPermit::is_lost`] reads the clock.
+/// As for [`RemoteGate`](RemoteGate#what-is-not-promised). A batched gate does not read the clock
+/// when it hands a place out: after a pause of the whole process it may hand out places of a block
+/// that has ended, until its task has run. [`LeasedPermit::is_lost`] reads the clock.
 ///
 /// # Examples
 ///
@@ -113,8 +113,8 @@ impl LeasedGate {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](RemoteError::Invalid) if the ttl is below a millisecond or above a day, or if the
-    /// capacity is above [`Gate::MAX_CAPACITY`].
+    /// [`Invalid`](RemoteError::Invalid) if the ttl is below a millisecond or above a day, or if
+    /// the capacity is above [`Gate::MAX_CAPACITY`].
     ///
     /// # Examples
     ///
@@ -158,8 +158,8 @@ impl LeasedGate {
     ///
     /// # Errors
     ///
-    /// As [`RemoteGate::try_acquire`]. A batched gate can be refused although places are free, because
-    /// they lie idle in other processes.
+    /// As [`RemoteGate::try_acquire`]. A batched gate can be refused although places are free,
+    /// because they lie idle in other processes.
     ///
     /// # Cancel safety
     ///
@@ -212,8 +212,8 @@ impl LeasedGate {
         Box::pin(self.try_acquire_remote(n)).await
     }
 
-    /// Acquires one place of the block that this process holds; never calls the engine. An exact gate
-    /// holds no block.
+    /// Acquires one place of the block that this process holds; never calls the engine. An exact
+    /// gate holds no block.
     ///
     /// # Examples
     ///
@@ -257,8 +257,8 @@ impl LeasedGate {
         Err(RemoteError::full(retry_after))
     }
 
-    /// Returns the number of places that this process has leased: those that are handed out and those
-    /// that lie idle. For an exact gate, none lie idle, and it is not counted: `None`.
+    /// Returns the number of places that this process has leased: those that are handed out and
+    /// those that lie idle. For an exact gate, none lie idle, and it is not counted: `None`.
     ///
     /// # Examples
     ///
@@ -288,9 +288,9 @@ impl Shared {
         &'a self,
         acquire: impl FnOnce(&'a Gate) -> Option<Permit<'a>>,
     ) -> Option<LeasedPermit<'a>> {
-        // Acquire, pairs with the store in `BlockKeeper::apply`: `until` is that of this block or of a
-        // later one. Read before the place is taken: if the block is lost in between, the permit has
-        // the fence of the lost block and is lost.
+        // Acquire, pairs with the store in `BlockKeeper::apply`: `until` is that of this block or
+        // of a later one. Read before the place is taken: if the block is lost in between, the
+        // permit has the fence of the lost block and is lost.
         let fence = self.fence.load(Ordering::Acquire);
         if fence == 0 {
             return None;
@@ -390,8 +390,8 @@ impl LeasedPermit<'_> {
         }
     }
 
-    /// Releases the places. An exact gate's are free, for all processes, when this returns; a batched
-    /// gate's are free for this process.
+    /// Releases the places. An exact gate's are free, for all processes, when this returns; a
+    /// batched gate's are free for this process.
     ///
     /// # Errors
     ///
@@ -515,8 +515,8 @@ impl BlockKeeper {
         }
         let give = give.min(self.block.weight);
         if give > 0 {
-            // Once they are taken, they are out of the reach of callers; lowering the capacity removes
-            // them when the permit is dropped. If callers were faster, nothing is returned.
+            // Once they are taken, they are out of the reach of callers; lowering the capacity
+            // removes them when the permit is dropped. If callers were faster, nothing is returned.
             if let Ok(idle) = self.shared.local.try_acquire_many(give) {
                 self.block.weight -= give;
                 self.shared.local.set_capacity(self.block.weight);
@@ -568,8 +568,8 @@ impl BlockKeeper {
             self.block.fence = fence;
             self.block.until = valid_until(answer.sent, self.ttl);
             let until = self.block.until.saturating_duration_since(self.shared.base).as_nanos();
-            // Release, pairs with the loads in `Shared`: the time before the fence, the fence before
-            // the places that it covers.
+            // Release, pairs with the loads in `Shared`: the time before the fence, the fence
+            // before the places that it covers.
             self.shared.until.store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Release);
             self.shared.fence.store(fence, Ordering::Release);
             self.shared.local.set_capacity(weight);

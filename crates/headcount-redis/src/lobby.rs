@@ -170,8 +170,8 @@ impl RemoteLobbyBuilder {
     /// # Errors
     ///
     /// [`Invalid`](RemoteError::Invalid) if a room has no seat or more than
-    /// [`Lobby::MAX_SEATS`](headcount::Lobby::MAX_SEATS), or if a time is below a millisecond or above
-    /// a day.
+    /// [`Lobby::MAX_SEATS`](headcount::Lobby::MAX_SEATS), or if a time is below a millisecond or
+    /// above a day.
     ///
     /// # Examples
     ///
@@ -209,9 +209,10 @@ impl RemoteLobbyBuilder {
 /// - *never-over*: no room has more members than seats, and at most `max_rooms` rooms are open.
 /// - *seat-distinct*: two members of one room never have the same seat.
 /// - *no-ghost*: the id of a room that has closed never admits a member again.
-/// - *best-fit*: [`join`](Self::join) takes the most populated room with a free seat, and opens a room
-///   only if no unlocked room has one. Members whose leases have ended count until they are reaped;
-///   each call reaps up to 16, and as many more as it needs before it opens a room or refuses.
+/// - *best-fit*: [`join`](Self::join) takes the most populated room with a free seat, and opens a
+///   room only if no unlocked room has one. Members whose leases have ended count until they are
+///   reaped; each call reaps up to 16, and as many more as it needs before it opens a room or
+///   refuses.
 /// - *once*: a call that is repeated, because its answer was lost, takes one seat.
 ///
 /// # What is not promised
@@ -276,7 +277,8 @@ impl RemoteLobby {
     ///
     /// # Errors
     ///
-    /// [`Full`](RemoteError::Full) with the time until the first lease ends; or the engine's failure.
+    /// [`Full`](RemoteError::Full) with the time until the first lease ends; or the engine's
+    /// failure.
     ///
     /// # Cancel safety
     ///
@@ -305,8 +307,8 @@ impl RemoteLobby {
     /// # Errors
     ///
     /// [`Redirected`](RemoteJoinRoomError::Redirected) with the seat that is held;
-    /// [`Refused`](RemoteJoinRoomError::Refused) if there is no seat elsewhere either; or the engine's
-    /// failure.
+    /// [`Refused`](RemoteJoinRoomError::Refused) if there is no seat elsewhere either; or the
+    /// engine's failure.
     ///
     /// # Cancel safety
     ///
@@ -375,8 +377,8 @@ impl RemoteLobby {
         Ok(Joined::Seated(seat))
     }
 
-    /// Returns the room where [`join`](Self::join) would seat a new member, or `None` if it would open
-    /// one.
+    /// Returns the room where [`join`](Self::join) would seat a new member, or `None` if it would
+    /// open one.
     ///
     /// # Errors
     ///
@@ -521,8 +523,8 @@ struct Facts {
 /// A member's seat in a room of a [`RemoteLobby`].
 ///
 /// While the process holds it, it is renewed in the background. Dropping it leaves the seat in the
-/// background; [`leave`](Self::leave) returns once the seat is free; [`detach`](Self::detach) keeps the
-/// seat for the member until the ttl is over.
+/// background; [`leave`](Self::leave) returns once the seat is free; [`detach`](Self::detach) keeps
+/// the seat for the member until the ttl is over.
 ///
 /// # Examples
 ///
@@ -609,8 +611,8 @@ impl RemoteSeat {
         self.facts.fence
     }
 
-    /// Returns whether the seat is lost: it could not be renewed in time, or the member joined again
-    /// elsewhere. Reads the clock; a lost seat stays lost.
+    /// Returns whether the seat is lost: it could not be renewed in time, or the member joined
+    /// again elsewhere. Reads the clock; a lost seat stays lost.
     ///
     /// # Examples
     ///
@@ -640,8 +642,8 @@ impl RemoteSeat {
         self.guard.lost().await;
     }
 
-    /// Leaves the seat, and returns once the engine has confirmed that. Leaving a lost seat succeeds,
-    /// and frees no other's.
+    /// Leaves the seat, and returns once the engine has confirmed that. Leaving a lost seat
+    /// succeeds, and frees no other's.
     ///
     /// # Errors
     ///
@@ -683,8 +685,8 @@ impl RemoteSeat {
     /// # Errors
     ///
     /// [`Quorum`](RemoteStartError::Quorum) if fewer members are inside, and the room is unchanged;
-    /// [`Remote`](RemoteStartError::Remote) with [`Lost`](RemoteError::Lost) if the room is not open any
-    /// more, or with the engine's failure.
+    /// [`Remote`](RemoteStartError::Remote) with [`Lost`](RemoteError::Lost) if the room is not
+    /// open any more, or with the engine's failure.
     ///
     /// # Examples
     ///

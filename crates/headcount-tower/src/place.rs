@@ -1,4 +1,4 @@
-//! Who holds the place of an admitted request: its response alone, or the handler too.
+//! What holds the place of an admitted request: its response alone, or the handler too.
 
 use core::any::Any;
 use core::fmt;

@@ -1,4 +1,5 @@
-//! The jams: which user sits where, what all members of a jam are told, and the seats that are held.
+//! The jams: which user sits where, what all members of a jam are told, and the seats that are
+//! held.
 //!
 //! A lobby chooses the jam and gives each member a seat; the seat's number is the member's loop, so
 //! no two members of a jam have one loop. A [`Member`] owns its seat. The tabs of a user in one jam
@@ -211,8 +212,8 @@ impl Drop for Member {
 /// A member of a user, while it lives, with its jam.
 type WeakMember = (RoomId, Weak<Member>);
 
-/// Returns the living member of that jam. Upgrades no other: the last owner of a member must not drop
-/// it under the lock of the list.
+/// Returns the living member of that jam. Upgrades no other: the last owner of a member must not
+/// drop it under the lock of the list.
 fn living(list: &[WeakMember], id: RoomId) -> Option<Arc<Member>> {
     list.iter().filter(|(jam, _)| *jam == id).find_map(|(_, member)| member.upgrade())
 }
@@ -320,7 +321,7 @@ impl Jams {
         }
     }
 
-    /// Takes a seat in the jam that fills. Nobody is refused while a hold is due.
+    /// Takes a seat in the jam that fills. No client is refused while a hold is due.
     fn seat_anywhere(&self) -> Result<OwnedSeat<Jam>, JoinError> {
         self.holds.or_expire(|| Arc::clone(&self.lobby).join_owned())
     }
@@ -362,10 +363,10 @@ impl Jams {
         let member = Arc::new(member);
         let mut members = lock(&self.members);
         let list = members.entry(user).or_default();
-        let twin = living(list, id);
-        if let Some(twin) = twin {
+        let known = living(list, id);
+        if let Some(known) = known {
             drop(members);
-            return twin;
+            return known;
         }
         list.push((id, Arc::downgrade(&member)));
         drop(members);

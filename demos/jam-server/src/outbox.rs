@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::ws::{Message, Utf8Bytes};
 use tokio::sync::{mpsc, Notify};
 
-/// The sending end of a socket's queue. A queue that is full tells the socket's session, which ends.
+/// The sending end of a socket's queue. A queue that is full tells the socket's session, which
+/// ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
     sender: mpsc::Sender<Message>,

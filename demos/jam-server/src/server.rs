@@ -170,7 +170,7 @@ async fn page(
     show(id, ticket, &token)
 }
 
-/// The page of a jam that somebody gave a link to. No seat is held: the join decides.
+/// The page of a jam to which a user got a link. No seat is held: the join decides.
 async fn page_of_jam(
     State(server): State<Arc<Server>>,
     Path(id): Path<String>,
@@ -228,7 +228,8 @@ struct SocketQuery {
     token: Option<String>,
 }
 
-/// Returns whether the request comes from a page of this server, or from a client that is no browser.
+/// Returns whether the request comes from a page of this server, or from a client that is no
+/// browser.
 fn is_of_own_page(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let (Ok(origin), Some(Ok(host))) =

@@ -414,7 +414,8 @@ async fn an_unreachable_server(engine: Engine) {
     stop("CONT");
     server.kill();
     assert_eq!(kind(gate.try_acquire().await), EngineErrorKind::Unreachable);
-    // Without renewal the lease is lost when its time is over, and not before the server's copy ends.
+    // Without renewal the lease is lost when its time is over, and not before the server's copy
+    // ends.
     lease.lost().await;
     until("the permit is lost", async || permit.is_lost()).await;
     assert!(jobs.try_acquire_local().is_none());

@@ -1,4 +1,5 @@
-//! Two thousand sockets on loopback. Every second client follows a link to the first jam, which is full.
+//! Two thousand sockets on loopback. Every second client follows a link to the first jam, which is
+//! full.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;

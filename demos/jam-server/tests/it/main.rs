@@ -1,5 +1,5 @@
-//! The server through its own front door: pages over HTTP, and a client of the channel protocol over
-//! WebSocket.
+//! The server through its own front door: pages over HTTP, and a client of the channel protocol
+//! over WebSocket.
 
 mod client;
 mod joins;

@@ -3,8 +3,8 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// Starts the server and returns its address. To a script it sends what `answer` makes of the token of
-/// the call; to all else it says OK.
+/// Starts the server and returns its address. To a script it sends what `answer` makes of the token
+/// of the call; to all else it says OK.
 pub(crate) async fn start(answer: impl Fn(&str) -> Vec<u8> + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
