@@ -101,6 +101,7 @@
 //!   other crate in it can switch this on.
 //! - `keyed`: [`KeyedGate`](struct.KeyedGate.html), on the concurrent map of `papaya`.
 //! - `holds`: [`Holds`](struct.Holds.html), with a key from `getrandom` and tickets by `siphasher`.
+//! - `serde`: room ids and tickets are serialised as the strings that they print.
 //!
 //! All types but [`Gate`] need 64-bit atomics. The minimum supported Rust version is 1.84.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
@@ -138,6 +139,8 @@ mod keyed;
 mod lobby;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod origin;
+#[cfg(all(feature = "serde", target_has_atomic = "64"))]
+mod serde;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod striped;
 #[cfg(target_has_atomic = "64")]

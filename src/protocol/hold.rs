@@ -373,3 +373,46 @@ impl RaiseDue {
         }
     }
 }
+
+/// The words, for a test that steps them.
+#[cfg(all(test, not(headcount_loom)))]
+mod steps {
+    use super::*;
+
+    impl HoldWord {
+        pub(crate) fn of(word: u64) -> HoldWord {
+            HoldWord(AtomicU64::new(word))
+        }
+
+        /// Returns the word of a vacant cell that has had so many holds.
+        pub(crate) fn vacant(generation: u32) -> HoldWord {
+            HoldWord::of(u64::from(generation) * GENERATION)
+        }
+
+        pub(crate) fn into_inner(self) -> u64 {
+            self.0.into_inner()
+        }
+    }
+
+    impl ReturnStack {
+        pub(crate) fn of(stack: u64) -> ReturnStack {
+            ReturnStack(AtomicU64::new(stack))
+        }
+    }
+
+    impl EarliestDue {
+        pub(crate) fn of(earliest: u64) -> EarliestDue {
+            EarliestDue(AtomicU64::new(earliest))
+        }
+    }
+
+    impl DueBound {
+        pub(crate) fn of(bound: u64) -> DueBound {
+            DueBound(AtomicU64::new(bound))
+        }
+
+        pub(crate) fn word(&self) -> &AtomicU64 {
+            &self.0
+        }
+    }
+}

@@ -33,6 +33,8 @@ mod keyed_properties;
 mod lobby;
 #[cfg(feature = "std")]
 mod lobby_properties;
+#[cfg(feature = "serde")]
+mod serde;
 #[cfg(feature = "std")]
 mod striped;
 #[cfg(feature = "std")]

@@ -187,19 +187,23 @@ fn claim_against_a_put_that_reuses_the_cell() {
 #[test]
 fn a_ticket_that_is_passed_on_unsynchronised() {
     explore(1, 3, |all| {
-        // The first hold has the place and the generation 0: only the tag is to be passed on.
+        // Loom does not see how a page is made known, so the cell is there before. The second hold
+        // has the place 0 and the generation 1: only the tag is to be passed on.
+        let first = all.put(1, NEVER);
+        assert!(all.claim(first, 1));
         let tag = Arc::new(AtomicU64::new(0));
         let passed = Arc::clone(&tag);
         let (ticket, claimed) = beside(
             all,
             move |all| {
                 let ticket = all.put(7, NEVER);
+                assert_eq!(u128::from(ticket) >> 64, 1);
                 passed.store(u128::from(ticket) as u64, Relaxed);
                 ticket
             },
             |all| match tag.load(Relaxed) {
                 0 => false,
-                tag => all.claim(Ticket::from(u128::from(tag)), 7),
+                tag => all.claim(Ticket::from(1 << 64 | u128::from(tag)), 7),
             },
         );
         assert_eq!(all.claim(ticket, 7), !claimed, "claimed-once");

@@ -288,7 +288,7 @@ mod tests {
             (Some("http://127.0.0.1:4000"), true),
             (Some("https://127.0.0.1:4000"), true),
             (Some("http://127.0.0.1:4001"), false),
-            (Some("http://evil.example"), false),
+            (Some("http://other.test"), false),
             (Some("null"), false),
         ];
         for (origin, expected) in cases {
@@ -300,7 +300,7 @@ mod tests {
             assert_eq!(is_of_own_page(&headers), expected, "{origin:?}");
         }
         let mut without_host = HeaderMap::new();
-        without_host.insert(header::ORIGIN, HeaderValue::from_static("http://a"));
+        without_host.insert(header::ORIGIN, HeaderValue::from_static("http://other.test"));
         assert!(!is_of_own_page(&without_host));
     }
 }

@@ -140,7 +140,7 @@ async fn only_version_2_and_own_pages_get_a_socket() {
         assert!(refused.is_err_and(|error| error.to_string().contains("403")), "{query}");
     }
     let upgrade = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://other.example\r\n";
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://other.test\r\n";
     let answer = request(running.address, "/socket/websocket?vsn=2.0.0", upgrade).await;
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     assert!(running.shut_down().await);
