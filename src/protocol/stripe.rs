@@ -80,7 +80,7 @@ impl StripeWord {
         (self.0 & LEVEL).saturating_sub(BASE)
     }
 
-    fn has_deficit(self) -> bool {
+    pub(crate) fn has_deficit(self) -> bool {
         self.0 & LEVEL < BASE
     }
 

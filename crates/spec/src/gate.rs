@@ -1,6 +1,13 @@
 //! A gate in ordinary numbers.
+//!
+//! Everything that a gate means stands here, and nowhere else in the tests. A new operation is a
+//! variant of [`GateCall`] and an arm of [`Gate::apply`]; what it may answer is a variant of
+//! [`GateAnswer`]; what can be read of a gate is a field of [`GateReadings`].
 
 use crate::Spec;
+
+/// Names a waiter. The caller chooses it; no two waiters of a gate have the same.
+pub type Ticket = u32;
 
 /// What can be asked of a gate.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -13,7 +20,9 @@ pub enum GateCall {
     Release,
     /// Gives so many places back.
     ReleaseMany(u32),
-    /// Admits no more callers.
+    /// Gives up so many places, which stay held for ever.
+    Forget(u32),
+    /// Admits no more callers, and refuses all waiters.
     Close,
     /// Admits callers again.
     Reopen,
@@ -25,6 +34,23 @@ pub enum GateCall {
     Occupied,
     /// Is no place free?
     IsFull,
+    /// So many places, all or none; waits for them if they are not free.
+    Enqueue {
+        /// The waiter, unless the call is answered at once.
+        ticket: Ticket,
+        /// The places.
+        places: u32,
+    },
+    /// What has become of the waiter? It is gone once it has been told that its wait is over.
+    Poll {
+        /// The waiter.
+        ticket: Ticket,
+    },
+    /// Ends the wait. What the waiter had goes to the next waiters.
+    Cancel {
+        /// The waiter.
+        ticket: Ticket,
+    },
 }
 
 /// What a caller of a gate is told.
@@ -32,10 +58,12 @@ pub enum GateCall {
 pub enum GateAnswer {
     /// The places are the caller's.
     Acquired,
-    /// Too few places are free.
+    /// Too few places are free, or another caller waits for them.
     Full,
     /// The gate is closed.
     Closed,
+    /// The caller waits.
+    Waits,
     /// The call is carried out.
     Done,
     /// So many places are held.
@@ -46,15 +74,59 @@ pub enum GateAnswer {
     IsFull(bool),
 }
 
+/// A caller that waits, or whose wait is over and who has not been told.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Waiter {
+    /// Its name.
+    pub ticket: Ticket,
+    /// The places that it wants.
+    pub wants: u32,
+    /// The places that are its own already. Only the first waiter has some, but not all.
+    pub has: u32,
+    /// Whether it still waits.
+    pub state: WaiterState,
+}
+
+/// Whether a waiter still waits. It is woken when this changes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum WaiterState {
+    /// It waits.
+    Queued,
+    /// It has all that it wants.
+    Served,
+    /// The gate was closed.
+    Refused,
+}
+
+/// What can be read of a gate at one instant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GateReadings {
+    /// The most places that may be held.
+    pub capacity: u32,
+    /// The places held.
+    pub occupied: u32,
+    /// The places free.
+    pub available: u32,
+    /// Whether no place is free.
+    pub is_full: bool,
+    /// Whether every caller is refused.
+    pub is_closed: bool,
+}
+
 /// What a gate is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Gate {
     /// The most places that may be held.
     pub capacity: u32,
-    /// The places held. More than the capacity only after it was lowered.
+    /// The places held, with those that waiters have. More than the capacity only after it was
+    /// lowered.
     pub held: u32,
+    /// Those of the places held that are never released.
+    pub forgotten: u32,
     /// Whether every caller is refused.
     pub closed: bool,
+    /// The waiters, in the order in which they came.
+    pub waiters: Vec<Waiter>,
     /// Whether places were removed while held. Searches and models of single steps may then excuse
     /// a refusal as full that nothing explains.
     pub was_lowered: bool,
@@ -65,23 +137,121 @@ pub struct Gate {
 impl Gate {
     /// Creates an open gate of which no place is held.
     pub fn new(capacity: u32) -> Self {
-        Gate { capacity, held: 0, closed: false, was_lowered: false, excuses_lowering: false }
+        Gate {
+            capacity,
+            held: 0,
+            forgotten: 0,
+            closed: false,
+            waiters: Vec::new(),
+            was_lowered: false,
+            excuses_lowering: false,
+        }
     }
 
-    /// Returns the number of places that can be acquired if the gate is open.
+    /// Returns the number of places that are free.
     pub fn free(&self) -> u32 {
         self.capacity.saturating_sub(self.held)
     }
 
-    /// Acquires so many places, all or none.
-    pub fn acquire(&mut self, n: u32) -> GateAnswer {
+    /// Returns the number of places that were removed while held, and not released since.
+    pub fn deficit(&self) -> u32 {
+        self.held.saturating_sub(self.capacity)
+    }
+
+    /// Returns what can be read of the gate.
+    pub fn readings(&self) -> GateReadings {
+        GateReadings {
+            capacity: self.capacity,
+            occupied: self.held,
+            available: self.free(),
+            is_full: self.free() == 0,
+            is_closed: self.closed,
+        }
+    }
+
+    /// Returns the tickets that still wait, in the order in which they are served.
+    pub fn queue(&self) -> impl Iterator<Item = Ticket> + '_ {
+        let queued = self.waiters.iter().filter(|waiter| waiter.state == WaiterState::Queued);
+        queued.map(|waiter| waiter.ticket)
+    }
+
+    /// Returns the waiter of that name, unless it is gone.
+    pub fn waiter(&self, ticket: Ticket) -> Option<&Waiter> {
+        self.waiters.iter().find(|waiter| waiter.ticket == ticket)
+    }
+
+    fn acquire(&mut self, n: u32) -> GateAnswer {
         if self.closed {
             GateAnswer::Closed
-        } else if n > self.free() {
+        } else if n > 0 && (n > self.free() || self.queue().next().is_some()) {
             GateAnswer::Full
         } else {
             self.held += n;
             GateAnswer::Acquired
+        }
+    }
+
+    fn release(&mut self, n: u32) {
+        self.held -= n;
+        self.serve();
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        for waiter in &mut self.waiters {
+            if waiter.state == WaiterState::Queued {
+                self.held -= std::mem::take(&mut waiter.has);
+                waiter.state = WaiterState::Refused;
+            }
+        }
+    }
+
+    fn set_capacity(&mut self, capacity: u32) {
+        self.capacity = capacity;
+        self.was_lowered |= self.deficit() > 0;
+        self.serve();
+    }
+
+    fn enqueue(&mut self, ticket: Ticket, places: u32) -> GateAnswer {
+        let answer = self.acquire(places);
+        if answer != GateAnswer::Full {
+            return answer;
+        }
+        let state = WaiterState::Queued;
+        self.waiters.push(Waiter { ticket, wants: places, has: 0, state });
+        self.serve();
+        GateAnswer::Waits
+    }
+
+    fn poll(&mut self, ticket: Ticket) -> GateAnswer {
+        let answer = match self.waiter(ticket).expect("the wait is not over").state {
+            WaiterState::Queued => return GateAnswer::Waits,
+            WaiterState::Served => GateAnswer::Acquired,
+            WaiterState::Refused => GateAnswer::Closed,
+        };
+        self.waiters.retain(|waiter| waiter.ticket != ticket);
+        answer
+    }
+
+    fn cancel(&mut self, ticket: Ticket) {
+        let has = self.waiter(ticket).expect("the wait is not over").has;
+        self.waiters.retain(|waiter| waiter.ticket != ticket);
+        self.release(has);
+    }
+
+    /// Pays a deficit with what the first waiter has, or gives the free places to the waiters, in
+    /// order, as far as they go.
+    fn serve(&mut self) {
+        let queued = self.waiters.iter_mut().filter(|waiter| waiter.state == WaiterState::Queued);
+        for waiter in queued {
+            let paid = self.held.saturating_sub(self.capacity).min(waiter.has);
+            let given = self.capacity.saturating_sub(self.held).min(waiter.wants - waiter.has);
+            waiter.has = waiter.has + given - paid;
+            self.held = self.held + given - paid;
+            if waiter.has < waiter.wants {
+                break;
+            }
+            waiter.state = WaiterState::Served;
         }
     }
 }
@@ -94,27 +264,98 @@ impl Spec for Gate {
         match call {
             GateCall::Acquire => return self.acquire(1),
             GateCall::AcquireMany(n) => return self.acquire(n),
-            GateCall::Release => self.held -= 1,
-            GateCall::ReleaseMany(n) => self.held -= n,
-            GateCall::Close => self.closed = true,
+            GateCall::Release => self.release(1),
+            GateCall::ReleaseMany(n) => self.release(n),
+            GateCall::Forget(n) => self.forgotten += n,
+            GateCall::Close => self.close(),
             GateCall::Reopen => self.closed = false,
             GateCall::CloseIf(at_least) => {
-                let reached = self.held >= at_least;
-                self.closed |= reached;
-                return GateAnswer::Quorum(if reached { Ok(self.held) } else { Err(self.held) });
+                let held = self.held;
+                if held < at_least {
+                    return GateAnswer::Quorum(Err(held));
+                }
+                self.close();
+                return GateAnswer::Quorum(Ok(held));
             }
-            GateCall::SetCapacity(capacity) => {
-                self.capacity = capacity;
-                self.was_lowered |= self.held > capacity;
-            }
+            GateCall::SetCapacity(capacity) => self.set_capacity(capacity),
             GateCall::Occupied => return GateAnswer::Held(self.held),
             GateCall::IsFull => return GateAnswer::IsFull(self.free() == 0),
+            GateCall::Enqueue { ticket, places } => return self.enqueue(ticket, places),
+            GateCall::Poll { ticket } => return self.poll(ticket),
+            GateCall::Cancel { ticket } => self.cancel(ticket),
         }
         GateAnswer::Done
+    }
+
+    fn allows(&self, call: GateCall) -> bool {
+        let can_go = self.held - self.forgotten;
+        match call {
+            GateCall::Release => can_go >= 1,
+            GateCall::ReleaseMany(n) | GateCall::Forget(n) => can_go >= n,
+            GateCall::Enqueue { ticket, .. } => self.waiter(ticket).is_none(),
+            GateCall::Poll { ticket } | GateCall::Cancel { ticket } => {
+                self.waiter(ticket).is_some()
+            }
+            _ => true,
+        }
     }
 
     fn excused(&self, call: GateCall) -> Option<GateAnswer> {
         let acquires = matches!(call, GateCall::Acquire | GateCall::AcquireMany(_));
         (self.excuses_lowering && self.was_lowered && acquires).then_some(GateAnswer::Full)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GateAnswer::*, GateCall::*, *};
+
+    fn told(gate: &mut Gate, calls: &[GateCall]) -> Vec<GateAnswer> {
+        calls.iter().map(|&call| gate.apply(call)).collect()
+    }
+
+    fn enqueue(ticket: Ticket, places: u32) -> GateCall {
+        Enqueue { ticket, places }
+    }
+
+    #[test]
+    fn waiters_are_served_in_order_and_overtaken_by_none() {
+        let mut gate = Gate::new(2);
+        let calls = [Acquire, enqueue(7, 2), enqueue(8, 1), Acquire, AcquireMany(0)];
+        assert_eq!(told(&mut gate, &calls), [Acquired, Waits, Waits, Full, Acquired]);
+        assert_eq!((gate.held, gate.queue().collect::<Vec<_>>()), (2, vec![7, 8]));
+        let calls = [Release, Poll { ticket: 8 }, Poll { ticket: 7 }, ReleaseMany(2)];
+        assert_eq!(told(&mut gate, &calls), [Done, Waits, Acquired, Done]);
+        assert_eq!(told(&mut gate, &[Poll { ticket: 8 }, Occupied]), [Acquired, Held(1)]);
+        assert!(!gate.allows(Poll { ticket: 8 }));
+    }
+
+    #[test]
+    fn the_first_waiter_pays_a_deficit_and_what_it_has_goes_on() {
+        let mut gate = Gate::new(3);
+        told(&mut gate, &[Acquire, enqueue(7, 3), enqueue(8, 1), SetCapacity(2)]);
+        assert_eq!((gate.held, gate.waiter(7).unwrap().has, gate.deficit()), (2, 1, 0));
+        told(&mut gate, &[SetCapacity(0)]);
+        assert_eq!((gate.held, gate.waiter(7).unwrap().has, gate.deficit()), (1, 0, 1));
+        told(&mut gate, &[SetCapacity(2), Cancel { ticket: 7 }]);
+        assert_eq!(told(&mut gate, &[Poll { ticket: 8 }]), [Acquired]);
+    }
+
+    #[test]
+    fn a_closing_refuses_the_waiters_but_not_those_served() {
+        let mut gate = Gate::new(1);
+        let calls = [Acquire, enqueue(7, 1), enqueue(8, 1), Release, CloseIf(2), CloseIf(1)];
+        let answers = [Acquired, Waits, Waits, Done, Quorum(Err(1)), Quorum(Ok(1))];
+        assert_eq!(told(&mut gate, &calls), answers);
+        let calls = [Reopen, Poll { ticket: 7 }, Poll { ticket: 8 }, Release, Occupied];
+        assert_eq!(told(&mut gate, &calls), [Done, Acquired, Closed, Done, Held(0)]);
+    }
+
+    #[test]
+    fn only_a_holder_releases() {
+        let mut gate = Gate::new(2);
+        assert!(!gate.allows(Release));
+        told(&mut gate, &[AcquireMany(2), Forget(1)]);
+        assert!(gate.allows(Release) && !gate.allows(ReleaseMany(2)));
     }
 }

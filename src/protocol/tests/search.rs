@@ -4,7 +4,7 @@
 //! first violation found is a nearest one, and a [`Failure`] prints a shortest path to it.
 
 use std::collections::HashSet;
-use std::fmt::{self, Debug};
+use std::fmt::{self, Debug, Display};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// What a protocol did wrong.
@@ -35,8 +35,8 @@ pub(super) struct Violation {
 }
 
 impl Fault {
-    pub(super) fn seen(self, seen: impl Debug) -> Violation {
-        Violation { fault: self, seen: format!("{seen:?}") }
+    pub(super) fn seen(self, seen: impl Display) -> Violation {
+        Violation { fault: self, seen: seen.to_string() }
     }
 }
 
@@ -106,7 +106,8 @@ pub(super) fn search<S: System>(
         for Move { after, .. } in state.moves() {
             match after.map(S::sorted) {
                 Ok(next) => {
-                    if known.insert(next.clone()) {
+                    if !known.contains(&next) {
+                        known.insert(next.clone());
                         states.push((next, at));
                     }
                 }

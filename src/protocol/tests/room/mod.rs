@@ -252,10 +252,10 @@ impl RoomSystem {
             },
             _ => own.has,
         };
-        if !next.explanations.answer(thread, answer) {
-            return Err(Fault::Inexact.seen((call, answer)));
+        match next.explanations.answer(thread, answer) {
+            Ok(()) => Ok(next),
+            Err(unexplained) => Err(Fault::Inexact.seen(unexplained)),
         }
-        Ok(next)
     }
 }
 
@@ -296,10 +296,12 @@ impl System for RoomSystem {
                 Has::Nothing => {}
                 Has::Seat { number, generation } => {
                     if number >= self.plan.seats || seats.contains(&number) {
-                        return Err(Fault::Shared.seen(("two members on seat", number, fields)));
+                        let seen = format_args!("two members on seat {number}: {fields:?}");
+                        return Err(Fault::Shared.seen(seen));
                     }
                     if generation != fields.generation {
-                        return Err(Fault::Shared.seen(("a ghost of", generation, fields)));
+                        let seen = format_args!("a ghost of generation {generation}: {fields:?}");
+                        return Err(Fault::Shared.seen(seen));
                     }
                     seats.push(number);
                 }
@@ -307,7 +309,7 @@ impl System for RoomSystem {
             }
         }
         if owners > 1 || (owners == 1 && !seats.is_empty()) {
-            return Err(Fault::Shared.seen(("an exclusive right", fields)));
+            return Err(Fault::Shared.seen(format_args!("an exclusive right: {fields:?}")));
         }
         let quiet = at_rest().count() == self.threads.len();
         let has = |what: fn(Has) -> bool| at_rest().any(|thread| what(thread.has));
@@ -319,7 +321,7 @@ impl System for RoomSystem {
                 || fields.busy != exclusive
                 || (seats.is_empty() && !fields.closed))
         {
-            return Err(Fault::Leaked.seen(fields));
+            return Err(Fault::Leaked.seen(format_args!("{fields:?}")));
         }
         Ok(())
     }

@@ -71,7 +71,7 @@ impl Protocol for Real {
                 RealOp::CloseIf(CloseIf::Look { at_least, places: capacity })
             }
             Call::Occupied => RealOp::Occupied(capacity),
-            Call::IsFull => unreachable!("no search asks for it"),
+            other => unreachable!("no search makes the call {other:?}"),
         }]
     }
 

@@ -171,7 +171,7 @@ impl<P: Protocol> SlotSystem<P> {
             _ => 0,
         };
         if self.entry_bound.is_some_and(|bound| steps > bound) {
-            return Err(Fault::TooManySteps.seen(steps));
+            return Err(Fault::TooManySteps.seen(format_args!("{steps} steps")));
         }
         let own = &mut next.threads[thread];
         let answer = match step {
@@ -204,12 +204,12 @@ impl<P: Protocol> SlotSystem<P> {
         }
         let held = next.held();
         if held > next.most_places() {
-            return Err(Fault::Over.seen(("places held", held)));
+            return Err(Fault::Over.seen(format_args!("{held} places held")));
         }
-        if !next.explanations.answer(thread, answer) {
-            return Err(Fault::Inexact.seen((call, answer)));
+        match next.explanations.answer(thread, answer) {
+            Ok(()) => Ok(next),
+            Err(unexplained) => Err(Fault::Inexact.seen(unexplained)),
         }
-        Ok(next)
     }
 
     /// Places held for certain: those of threads that are not just giving them back.
@@ -249,7 +249,7 @@ impl<P: Protocol> System for SlotSystem<P> {
         for op in self.protocol.begin(GateCall::Occupied, capacity, false) {
             let reading = self.protocol.step(op, &AtomicU32::new(self.word));
             if reading != Step::Done(GateAnswer::Held(0)) {
-                return Err(Fault::Leaked.seen(reading));
+                return Err(Fault::Leaked.seen(format_args!("no place is held: {reading:?}")));
             }
         }
         Ok(())

@@ -355,7 +355,8 @@ impl Waiting {
                 Done(Assigned::Places(0)) => next.finish(),
                 Done(Assigned::Places(n)) => {
                     if word.deficit() > 0 {
-                        return Err(Fault::DeficitPassedOver.seen(SlotFields::of(word.0)));
+                        let fields = SlotFields::of(word.0);
+                        return Err(Fault::DeficitPassedOver.seen(format_args!("{fields:?}")));
                     }
                     next.serve(n)
                 }
@@ -462,9 +463,18 @@ impl Waiting {
         at_rest.map(|thread| thread.holds).sum::<u32>() + self.set_aside()
     }
 
+    fn queue_by_name(&self) -> Vec<String> {
+        let by_name = |&(waiter, needs, has)| format!("{} needs {needs}, has {has}", name(waiter));
+        self.queue.iter().map(by_name).collect()
+    }
+
     fn set_aside(&self) -> u32 {
         self.queue.iter().map(|waiter| waiter.2).sum()
     }
+}
+
+fn name(thread: usize) -> char {
+    (b'A' + thread as u8) as char
 }
 
 impl System for Waiting {
@@ -480,29 +490,31 @@ impl System for Waiting {
 
     fn check(&self) -> Result<(), Violation> {
         let word = SlotWord(self.word);
-        let seen = || (SlotFields::of(self.word), &self.queue);
         let held = self.held();
+        let violates = |fault: Fault, what: &str| {
+            let (fields, queue) = (SlotFields::of(self.word), self.queue_by_name());
+            Err(fault
+                .seen(format_args!("{what}; {held} places held, {fields:?}, queue: {queue:?}")))
+        };
         if held > self.most {
-            return Err(Fault::Over.seen((held, seen())));
+            return violates(Fault::Over, "too many");
         }
         if self.locked_by.is_none() && !self.queue.is_empty() && !word.is_waiting() {
-            return Err(Fault::LostWakeup.seen(("WAITING is clear", seen())));
+            return violates(Fault::LostWakeup, "WAITING is clear");
         }
         if self.threads.iter().any(|thread| thread.at != At::Rest) {
             return Ok(());
         }
         // No thread is within a call, so none is on its way to the lock.
         if !self.queue.is_empty() && (word.free() > 0 || word.is_closed()) {
-            return Err(
-                Fault::LostWakeup.seen(("a waiter should have been served or refused", seen()))
-            );
+            return violates(Fault::LostWakeup, "a waiter should have been served or refused");
         }
         if word.deficit() > 0 && self.set_aside() > 0 {
-            return Err(Fault::DeficitPassedOver.seen(seen()));
+            return violates(Fault::DeficitPassedOver, "a waiter keeps places");
         }
         if word.held(self.capacity) != held || word.deficit() != held.saturating_sub(self.capacity)
         {
-            return Err(Fault::Leaked.seen((held, seen())));
+            return violates(Fault::Leaked, "the word counts others");
         }
         Ok(())
     }
@@ -523,15 +535,10 @@ impl System for Waiting {
     }
 
     fn describe(&self, thread: usize, way: usize, after: Option<&Self>) -> String {
-        let name = |thread: usize| (b'A' + thread as u8) as char;
         let own = self.threads[thread];
         let step = format!("{} ({:?}): {:?}", name(thread), own.role, self.ways(thread)[way]);
         let Some(after) = after else { return step };
-        let queue: Vec<_> = after
-            .queue
-            .iter()
-            .map(|&(waiter, needs, has)| format!("{} needs {needs}, has {has}", name(waiter)))
-            .collect();
+        let queue = after.queue_by_name();
         let holds = after.threads[thread].holds;
         let fields = SlotFields::of(after.word);
         format!("{step}, and holds {holds}\n       {fields:?}, queue: {queue:?}")
