@@ -280,9 +280,7 @@ impl Course {
         let first = ordering!("course-counts", Acquire => Relaxed);
         let mut before = self.enrolled.load(first);
         loop {
-            // There is never a deficit, as the capacity does not change. A count above the capacity
-            // is of callers that overtook a waiter and are about to back out.
-            let taken = self.gate.slot.read().held(capacity).min(capacity);
+            let taken = self.gate.occupied();
             // Acquire: as above, for the next round. That this load sees each withdrawal whose
             // place was read as free is due to the Acquire of `read`.
             let again = ordering!("course-counts-again", Acquire => Relaxed);

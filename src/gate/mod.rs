@@ -15,9 +15,8 @@ use ::core::fmt;
 use alloc::sync::Arc;
 
 use crate::error::{QuorumError, TryAcquireError};
-use crate::protocol::mutants::mutant;
-use crate::protocol::slot::{CEILING, WAITING};
-use crate::sync::{const_fn, Ordering};
+use crate::protocol::slot::{Resize, CEILING};
+use crate::sync::const_fn;
 #[cfg(feature = "wait")]
 pub use acquire::{Acquire, AcquireOwned};
 pub use core::Gate;
@@ -25,12 +24,6 @@ pub(crate) use permit::PermitInner;
 pub use permit::{OwnedPermit, Permit};
 #[cfg(all(feature = "wait", target_has_atomic = "64"))]
 pub(crate) use waiter::{waiting_future, Wait};
-
-/// The greatest number of places that one step of `set_capacity` removes. Each such call in
-/// progress can have removed one step too many; of this size, 32,767 steps fit between the ceiling
-/// and the flags.
-const STEP_DOWN: u32 = 1 << 14;
-const _: () = assert!(2 * CEILING + 32_767 * STEP_DOWN < WAITING);
 
 impl Gate {
     /// The greatest capacity: 2^28 = 268,435,456 places.
@@ -212,7 +205,7 @@ impl Gate {
     /// assert_eq!(headcount::Gate::new(7).capacity(), 7);
     /// ```
     pub fn capacity(&self) -> u32 {
-        self.places()
+        self.slot.places()
     }
 
     /// Returns the number of places held, forgotten permits included.
@@ -236,8 +229,7 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn occupied(&self) -> u32 {
-        let capacity = self.capacity();
-        self.slot.read().held(capacity).min(self.waitlist.most(capacity))
+        self.waitlist.counts(&self.slot).0
     }
 
     /// Returns the number of free places, whether or not the gate is closed.
@@ -258,7 +250,7 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn available(&self) -> u32 {
-        self.slot.read().free()
+        self.waitlist.counts(&self.slot).1
     }
 
     /// Returns whether no place is free, whether or not the gate is closed.
@@ -315,30 +307,8 @@ impl Gate {
     /// ```
     #[track_caller]
     pub fn set_capacity(&self, capacity: u32) {
-        assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
-        let mut from = self.capacity();
-        while from != capacity {
-            let to = capacity.max(from.saturating_sub(STEP_DOWN));
-            let removed = from.saturating_sub(to);
-            self.waitlist.withdraw(&self.slot, removed);
-            // Relaxed: the slot decides who is admitted. *never-over* needs only that the slot
-            // never has more places than `capacity` says, which the order of each call's own two
-            // changes keeps.
-            let swapped =
-                self.capacity.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
-            from = match swapped {
-                Ok(_) => {
-                    self.give_back(to.saturating_sub(from));
-                    to
-                }
-                Err(now) => {
-                    if !mutant!("gate-lost-resize-keeps") {
-                        self.give_back(removed);
-                    }
-                    now
-                }
-            };
-        }
+        let set = self.waitlist.resize(&self.slot, Resize::To(capacity));
+        assert!(set.is_ok(), "capacity is above Gate::MAX_CAPACITY");
     }
 
     /// Closes the gate: from now on it refuses every caller. Permits stay valid.
@@ -428,16 +398,8 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn close_if_occupied(&self, at_least: u32) -> Result<u32, QuorumError> {
-        let capacity = self.capacity();
-        let most = self.waitlist.most(capacity);
-        let error = |occupied| QuorumError { occupied, quorum: at_least };
-        if at_least > most {
-            return Err(error(self.occupied()));
-        }
-        let closed = self.slot.close_if(at_least, capacity);
-        let held = closed.map_err(|held| error(held.min(most)))?;
-        self.waitlist.closed(&self.slot);
-        Ok(held.min(most))
+        let closed = self.waitlist.close_if(&self.slot, at_least);
+        closed.map_err(|occupied| QuorumError { occupied, quorum: at_least })
     }
 }
 

@@ -39,7 +39,10 @@ impl<G: Deref<Target = Gate>> Wait<G> {
 
     /// Returns how many callers are ahead, while this one is in the waitlist.
     pub(crate) fn position(&self) -> Option<usize> {
-        self.gate.as_ref()?.waitlist.position(self.ticket?)
+        {
+            let gate = self.gate.as_ref()?;
+            gate.waitlist.position(&gate.slot, self.ticket?)
+        }
     }
 
     /// Writes the `Debug` output of the public futures.
@@ -88,7 +91,7 @@ impl<G: Deref<Target = Gate>> Wait<G> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<G, AcquireError>> {
         match (&self.gate, self.ticket) {
             (Some(gate), Some(ticket)) => {
-                let state = gate.waitlist.poll(ticket, cx.waker());
+                let state = gate.waitlist.poll(&gate.slot, ticket, cx.waker());
                 self.finish(state)
             }
             _ => self.begin(|| WakeHandle::Task(cx.waker().clone())),
@@ -107,7 +110,7 @@ impl<G: Deref<Target = Gate>> Wait<G> {
     ) -> Result<G, AcquireTimeoutError> {
         let mut result = match (&self.gate, self.ticket) {
             (Some(gate), Some(ticket)) => {
-                let state = gate.waitlist.switch_to_thread(ticket, sync::current());
+                let state = gate.waitlist.switch_to_thread(&gate.slot, ticket, sync::current());
                 self.finish(state)
             }
             _ => self.begin(|| WakeHandle::Thread(sync::current())),
@@ -122,7 +125,7 @@ impl<G: Deref<Target = Gate>> Wait<G> {
                 Some(left) => sync::park_timeout(left),
             }
             if let (Some(gate), Some(ticket)) = (&self.gate, self.ticket) {
-                let state = gate.waitlist.look(ticket);
+                let state = gate.waitlist.look(&gate.slot, ticket);
                 result = self.finish(state);
             }
         }

@@ -41,7 +41,8 @@ impl Take {
     }
 }
 
-/// Gives several places back, or adds new ones. Returns the word that it wrote if WAITING is set.
+/// Gives several places back, or adds new ones. Returns the word that it wrote if WAITING is set;
+/// with the feature `wait`, the word that it left as it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Give {
     Look(u32),
@@ -49,10 +50,18 @@ pub(crate) enum Give {
 }
 
 impl Give {
+    fn decide(n: u32, seen: SlotWord) -> Step<Give, Option<SlotWord>> {
+        if cfg!(feature = "wait") && seen.is_waiting() {
+            Done(Some(seen))
+        } else {
+            Next(Give::Swap(n, seen))
+        }
+    }
+
     pub(crate) fn step(self, word: &AtomicU32) -> Step<Give, Option<SlotWord>> {
         match self {
             // Relaxed: the exchange checks the value.
-            Give::Look(n) => Next(Give::Swap(n, SlotWord(word.load(Ordering::Relaxed)))),
+            Give::Look(n) => Give::decide(n, SlotWord(word.load(Ordering::Relaxed))),
             Give::Swap(n, seen) => {
                 let given = seen.with_level(seen.level() - n);
                 // Release, pairs with the Acquire of `Enter::add` and `Take`: the next holder of
@@ -61,33 +70,7 @@ impl Give {
                 // Relaxed on failure: the value decides only what to try next.
                 match word.compare_exchange(seen.0, given.0, success, Ordering::Relaxed) {
                     Ok(_) => Done(given.is_waiting().then_some(given)),
-                    Err(now) => Next(Give::Swap(n, SlotWord(now))),
-                }
-            }
-        }
-    }
-}
-
-/// Removes places: free ones at once; held ones become deficit, which the next releases pay.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Withdraw {
-    Look(u32),
-    Swap(u32, SlotWord),
-}
-
-impl Withdraw {
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<Withdraw, ()> {
-        match self {
-            // Relaxed: the exchange checks the value.
-            Withdraw::Look(n) => Next(Withdraw::Swap(n, SlotWord(word.load(Ordering::Relaxed)))),
-            Withdraw::Swap(n, seen) => {
-                let fewer = seen.with_level(seen.level() + n);
-                // Relaxed: it admits no caller. As a read-modify-write it continues the release
-                // sequences of earlier leavers, for the caller that takes these places if they
-                // come back.
-                match word.compare_exchange(seen.0, fewer.0, Ordering::Relaxed, Ordering::Relaxed) {
-                    Ok(_) => Done(()),
-                    Err(now) => Next(Withdraw::Swap(n, SlotWord(now))),
+                    Err(now) => Give::decide(n, SlotWord(now)),
                 }
             }
         }
