@@ -51,7 +51,7 @@
 //! | `try_acquire_owned`, `…_many_owned` | the same names |
 //! | `TryAcquireError::NoPermits`, `Closed` | [`TryAcquireError::Full`], `Closed` |
 //! | `acquire`, `acquire_many`, `…_owned` | the same names, with the feature `wait` |
-//! | `blocking_acquire`, `…_many`, `…_owned` | blocking on `acquire`, also with a timeout |
+//! | `blocking_acquire`, `…_many`, `…_owned` | `acquire().wait()`, `wait_timeout`, … |
 //! | `AcquireError` | the error of `acquire`: the gate was closed |
 //! | `available_permits` | [`available`](Gate::available) |
 //! | `add_permits`, `forget_permits` | [`set_capacity`](Gate::set_capacity) |
@@ -83,7 +83,7 @@
 //! | `try_acquire`, an `Option` | [`try_acquire`](Gate::try_acquire), a `Result` |
 //! | `try_acquire_arc` | [`try_acquire_owned`](Gate::try_acquire_owned) |
 //! | `acquire`, `acquire_arc` | `acquire`, `acquire_owned`, with the feature `wait` |
-//! | `acquire_blocking`, `acquire_arc_blocking` | blocking on the same |
+//! | `acquire_blocking`, `acquire_arc_blocking` | `acquire().wait()`, `acquire_owned().wait()` |
 //! | `add_permits`, `SemaphoreGuard::forget` | [`set_capacity`](Gate::set_capacity) |
 //! | `available_permits` | [`available`](Gate::available) |
 //!
@@ -106,6 +106,12 @@
 
 #[cfg(not(target_has_atomic = "32"))]
 compile_error!("headcount needs compare-exchange on 32-bit atomics (target_has_atomic = \"32\")");
+
+#[cfg(all(headcount_loom, not(feature = "_loom")))]
+compile_error!("cfg(headcount_loom) needs the feature `_loom`: use ci/loom");
+
+#[cfg(all(headcount_shuttle, not(feature = "_shuttle")))]
+compile_error!("cfg(headcount_shuttle) needs the feature `_shuttle`: use ci/shuttle");
 
 extern crate alloc;
 

@@ -67,8 +67,8 @@ use crate::wait::Waitlist;
 /// # Memory ordering
 ///
 /// *happens-before*: giving a place back is a release operation and taking one is an acquire
-/// operation, so a caller that takes a place sees the earlier writes of the holders that gave places
-/// back before. A refusal orders nothing.
+/// operation, so a caller that takes a place sees the earlier writes of the holders that gave
+/// places back before. A refusal orders nothing.
 ///
 /// # Size
 ///

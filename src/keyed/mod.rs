@@ -3,8 +3,8 @@
 //! # Invariant
 //!
 //! A key lives while it has a ref: a permit, a handle, or a call that looks at it. Its entry goes
-//! with the last ref. `table.rs` finds and makes entries; `protocol/cell.rs` says why no key lives
-//! twice.
+//! with the last ref. `table.rs` finds, makes and removes entries; `protocol/cell.rs` says why no
+//! key lives twice.
 
 mod cell;
 mod handle;

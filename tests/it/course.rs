@@ -93,7 +93,7 @@ fn a_closed_course_refuses_and_lets_reservations_end() {
 }
 
 #[test]
-fn the_block_is_given_the_head_count_that_includes_this_head() {
+fn the_block_gets_the_count_that_includes_its_own_place() {
     let course = Course::with_enrolled(5, 2).unwrap();
     let _reservation = course.try_reserve().unwrap();
     assert_eq!(enroll(&course), Ok(4));
@@ -148,7 +148,7 @@ fn withdrawing_does_not_touch_reservations() {
 }
 
 #[test]
-fn a_course_begins_with_those_who_are_enrolled() {
+fn a_course_can_begin_with_enrolled_members() {
     for (capacity, enrolled) in [(0, 0), (1, 0), (1, 1), (30, 29), (MAX, 0), (MAX, MAX)] {
         let course = Course::with_enrolled(capacity, enrolled).unwrap();
         assert_eq!(counts(&course), (enrolled, enrolled));

@@ -1,9 +1,8 @@
-//! Waiting against a plain model: futures are made, polled with one waker or another, and dropped at
-//! every point of their lives, while places come free, are withdrawn and added, and the gate closes
-//! and reopens. After each act the gate must agree with the model in everything that can be seen:
-//! who is served, who is woken, who is turned away, who stands where in line, and every count.
+//! Waiting against the specification of a gate: futures are made, polled with one waker or another,
+//! and dropped at every point of their lives, while places are released, removed and added, and the
+//! gate closes and reopens. After each act the gate must agree with the specification in everything
+//! that can be seen: which waiters are served, woken and refused, their positions, and every count.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,20 +10,28 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use headcount::{AcquireError, AcquireOwned, Gate, OwnedPermit};
+use headcount_spec::{Gate as GateSpec, GateAnswer, GateCall, Spec, Ticket, WaiterState};
 use proptest::prelude::*;
 
+use crate::support::model::gate::{quorum, readings, told};
+
+/// An act. A `usize` picks among the futures that are not done, or among the permits.
 #[derive(Clone, Debug)]
 enum Act {
     /// Makes a future that wants so many.
-    Come(u32),
-    /// Polls a future that is not done, with its waker of that number.
-    Poll(usize, usize),
+    New {
+        places: u32,
+    },
+    Poll {
+        pick: usize,
+        waker: usize,
+    },
     /// Drops a future, whatever it has come to.
-    GiveUp(usize),
-    Leave(usize),
+    Cancel(usize),
+    Release(usize),
     Forget(usize),
-    Try(u32),
-    Resize(u32),
+    TryAcquire(u32),
+    SetCapacity(u32),
     Close,
     CloseIf(u32),
     Reopen,
@@ -33,72 +40,17 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     let any = || 0..1000usize;
     prop_oneof![
-        6 => prop_oneof![4 => Just(1), 1 => 0..6u32].prop_map(Act::Come),
-        12 => (any(), 0..2usize).prop_map(|(who, waker)| Act::Poll(who, waker)),
-        5 => any().prop_map(Act::GiveUp),
-        8 => any().prop_map(Act::Leave),
+        6 => prop_oneof![4 => Just(1), 1 => 0..6u32].prop_map(|places| Act::New { places }),
+        12 => (any(), 0..2usize).prop_map(|(pick, waker)| Act::Poll { pick, waker }),
+        5 => any().prop_map(Act::Cancel),
+        8 => any().prop_map(Act::Release),
         1 => any().prop_map(Act::Forget),
-        3 => (0..4u32).prop_map(Act::Try),
-        2 => (0..6u32).prop_map(Act::Resize),
+        3 => (0..4u32).prop_map(Act::TryAcquire),
+        2 => (0..6u32).prop_map(Act::SetCapacity),
         1 => Just(Act::Close),
         1 => (0..4u32).prop_map(Act::CloseIf),
         2 => Just(Act::Reopen),
     ]
-}
-
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum State {
-    New,
-    InLine,
-    Served,
-    TurnedAway,
-}
-
-/// The model: what a gate with a line is, in plain numbers.
-struct Model {
-    capacity: u32,
-    /// Places of permits, of those served, and of the forgotten.
-    held: u32,
-    closed: bool,
-    /// Number, places wanted, places gathered.
-    line: VecDeque<(usize, u32, u32)>,
-}
-
-impl Model {
-    fn occupied(&self) -> u32 {
-        self.held + self.line.iter().map(|waiter| waiter.2).sum::<u32>()
-    }
-
-    fn free(&self) -> u32 {
-        self.capacity.saturating_sub(self.occupied())
-    }
-
-    fn enters(&mut self, n: u32) -> bool {
-        let enters = !self.closed && (n == 0 || (self.line.is_empty() && self.free() >= n));
-        self.held += if enters { n } else { 0 };
-        enters
-    }
-
-    /// Hands out what is free; yields who is served by it.
-    fn serve(&mut self) -> Vec<usize> {
-        let mut served = Vec::new();
-        let owed = self.occupied().saturating_sub(self.capacity);
-        if let Some(head) = self.line.front_mut() {
-            head.2 -= owed.min(head.2);
-        }
-        loop {
-            let free = self.free();
-            let Some(head) = self.line.front_mut() else { break };
-            head.2 += free.min(head.1 - head.2);
-            if head.2 < head.1 {
-                break;
-            }
-            self.held += head.1;
-            served.push(head.0);
-            self.line.pop_front();
-        }
-        served
-    }
 }
 
 #[derive(Default)]
@@ -110,14 +62,15 @@ impl Wake for Bell {
     }
 }
 
-/// One who came: the real future, and what the model makes of it.
+/// A future that is not done.
 struct Visitor {
-    number: usize,
+    ticket: Ticket,
     wants: u32,
     future: AcquireOwned,
-    state: State,
+    /// Whether it has been polled: before, the gate knows nothing of it.
+    polled: bool,
     bells: [Arc<Bell>; 2],
-    /// How often each bell must have rung.
+    /// How often each waker must have been woken.
     rung: [usize; 2],
     /// The waker of the last poll.
     waker: usize,
@@ -125,178 +78,182 @@ struct Visitor {
 
 struct Test {
     gate: Arc<Gate>,
-    model: Model,
+    spec: GateSpec,
     visitors: Vec<Visitor>,
     permits: Vec<OwnedPermit>,
-    comes_next: usize,
+    next_ticket: Ticket,
+}
+
+fn state(spec: &GateSpec, ticket: Ticket) -> Option<WaiterState> {
+    spec.waiter(ticket).map(|waiter| waiter.state)
 }
 
 impl Test {
     fn new(capacity: u32) -> Test {
         Test {
             gate: Arc::new(Gate::new(capacity)),
-            model: Model { capacity, held: 0, closed: false, line: VecDeque::new() },
+            spec: GateSpec::new(capacity),
             visitors: Vec::new(),
             permits: Vec::new(),
-            comes_next: 0,
+            next_ticket: 0,
         }
     }
 
-    fn told(&mut self, numbers: impl IntoIterator<Item = usize>, state: State) {
-        for number in numbers {
-            let visitor = self.visitors.iter_mut().find(|visitor| visitor.number == number);
-            let visitor = visitor.expect("those in line are visitors");
-            assert_eq!(visitor.state, State::InLine);
-            visitor.state = state;
-            visitor.rung[visitor.waker] += 1;
+    /// Makes the call to the specification. A waiter whose wait it ends must be woken.
+    fn specify(&mut self, call: GateCall) -> GateAnswer {
+        let before = self.spec.clone();
+        let answer = self.spec.apply(call);
+        for visitor in &mut self.visitors {
+            let waited = state(&before, visitor.ticket) == Some(WaiterState::Queued);
+            let after = state(&self.spec, visitor.ticket);
+            if waited && after.is_some_and(|after| after != WaiterState::Queued) {
+                visitor.rung[visitor.waker] += 1;
+            }
         }
+        answer
     }
 
-    fn serve(&mut self) {
-        let served = self.model.serve();
-        self.told(served, State::Served);
+    fn expect(&mut self, call: GateCall, answer: GateAnswer) {
+        assert_eq!(answer, self.specify(call), "the gate's answer, and what {call:?} must answer");
     }
 
-    fn close(&mut self) {
-        self.model.closed = true;
-        let away: Vec<_> = self.model.line.drain(..).map(|waiter| waiter.0).collect();
-        self.told(away, State::TurnedAway);
-    }
-
-    fn act(&mut self, act: Act) {
+    fn act(&mut self, act: &Act) {
         let pick = |index: usize, len: usize| index.checked_rem(len);
-        match act {
-            Act::Come(wants) => {
+        match *act {
+            Act::New { places } => {
                 self.visitors.push(Visitor {
-                    number: self.comes_next,
-                    wants,
-                    future: Arc::clone(&self.gate).acquire_many_owned(wants),
-                    state: State::New,
+                    ticket: self.next_ticket,
+                    wants: places,
+                    future: Arc::clone(&self.gate).acquire_many_owned(places),
+                    polled: false,
                     bells: Default::default(),
                     rung: [0; 2],
                     waker: 0,
                 });
-                self.comes_next += 1;
+                self.next_ticket += 1;
             }
-            Act::Poll(index, waker) => {
+            Act::Poll { pick: index, waker } => {
                 if let Some(index) = pick(index, self.visitors.len()) {
                     self.poll(index, waker);
                 }
             }
-            Act::GiveUp(index) => {
+            Act::Cancel(index) => {
                 if let Some(index) = pick(index, self.visitors.len()) {
-                    let visitor = self.visitors.remove(index);
-                    if visitor.state == State::Served {
-                        self.model.held -= visitor.wants;
+                    let Visitor { ticket, polled, future, .. } = self.visitors.remove(index);
+                    drop(future);
+                    if polled {
+                        self.specify(GateCall::Cancel { ticket });
                     }
-                    self.model.line.retain(|waiter| waiter.0 != visitor.number);
-                    drop(visitor);
-                    self.serve();
                 }
             }
-            Act::Leave(index) => {
+            Act::Release(index) => {
                 if let Some(index) = pick(index, self.permits.len()) {
                     let permit = self.permits.remove(index);
-                    self.model.held -= permit.count();
+                    self.specify(GateCall::ReleaseMany(permit.count()));
                     drop(permit);
-                    self.serve();
                 }
             }
             Act::Forget(index) => {
                 if let Some(index) = pick(index, self.permits.len()) {
-                    self.permits.remove(index).forget();
+                    let permit = self.permits.remove(index);
+                    self.specify(GateCall::Forget(permit.count()));
+                    permit.forget();
                 }
             }
-            Act::Try(n) => {
+            Act::TryAcquire(n) => {
                 let gate = Arc::clone(&self.gate);
-                let permit = match n {
-                    1 => gate.try_acquire_owned(),
-                    _ => gate.try_acquire_many_owned(n),
+                let (call, permit) = match n {
+                    1 => (GateCall::Acquire, gate.try_acquire_owned()),
+                    _ => (GateCall::AcquireMany(n), gate.try_acquire_many_owned(n)),
                 };
-                let closed = self.model.closed;
-                assert_eq!(permit.is_ok(), self.model.enters(n), "{n} places without waiting");
-                assert!(permit.as_ref().err().is_none_or(|refused| refused.is_closed() == closed));
+                self.expect(call, told(&permit));
                 self.permits.extend(permit);
             }
-            Act::Resize(capacity) => {
+            Act::SetCapacity(capacity) => {
                 self.gate.set_capacity(capacity);
-                self.model.capacity = capacity;
-                self.serve();
+                self.specify(GateCall::SetCapacity(capacity));
             }
             Act::Close => {
                 self.gate.close();
-                self.close();
+                self.specify(GateCall::Close);
             }
             Act::CloseIf(at_least) => {
-                let occupied = self.model.occupied();
-                let closes = occupied >= at_least;
-                let outcome = if closes { Ok(occupied) } else { Err(occupied) };
-                assert_eq!(
-                    self.gate.close_if_occupied(at_least).map_err(|error| error.occupied),
-                    outcome
-                );
-                if closes {
-                    self.close();
-                }
+                let answer = quorum(self.gate.close_if_occupied(at_least));
+                self.expect(GateCall::CloseIf(at_least), answer);
             }
             Act::Reopen => {
                 self.gate.reopen();
-                self.model.closed = false;
+                self.specify(GateCall::Reopen);
             }
         }
-        self.check();
+        self.check(act);
     }
 
     fn poll(&mut self, index: usize, waker: usize) {
         let visitor = &mut self.visitors[index];
         let bell = Waker::from(Arc::clone(&visitor.bells[waker]));
         let polled = Pin::new(&mut visitor.future).poll(&mut Context::from_waker(&bell));
-        let (number, wants, state) = (visitor.number, visitor.wants, visitor.state);
-        visitor.waker = waker;
-        let expected = match state {
-            State::New if self.model.closed => State::TurnedAway,
-            State::New if self.model.enters(wants) => State::Served,
-            State::New => {
-                self.model.line.push_back((number, wants, 0));
-                visitor.state = State::InLine;
-                assert!(self.model.serve().is_empty(), "or else it would have entered");
-                State::InLine
-            }
-            other => other,
+        let (ticket, places) = (visitor.ticket, visitor.wants);
+        let call = match std::mem::replace(&mut visitor.polled, true) {
+            true => GateCall::Poll { ticket },
+            false => GateCall::Enqueue { ticket, places },
         };
-        match (polled, expected) {
-            (Poll::Pending, State::InLine) => return,
-            (Poll::Ready(Ok(permit)), State::Served) => {
-                assert_eq!(permit.count(), wants);
+        visitor.waker = waker;
+        let answer = match polled {
+            Poll::Pending => GateAnswer::Waits,
+            Poll::Ready(Ok(permit)) => {
+                assert_eq!(permit.count(), places, "the permit of {call:?}");
                 self.permits.push(permit);
+                GateAnswer::Acquired
             }
-            (Poll::Ready(Err(AcquireError::Closed)), State::TurnedAway) => {}
-            (polled, expected) => panic!("{polled:?} for one who is {expected:?}"),
+            Poll::Ready(Err(AcquireError::Closed)) => GateAnswer::Closed,
+            Poll::Ready(Err(error)) => panic!("{error:?} for {call:?}"),
+        };
+        self.expect(call, answer);
+        if answer != GateAnswer::Waits {
+            self.check_bells(index);
+            self.visitors.remove(index);
         }
-        self.check_bells(index);
-        self.visitors.remove(index);
     }
 
     fn check_bells(&self, index: usize) {
         let visitor = &self.visitors[index];
-        for (bell, rung) in visitor.bells.iter().zip(visitor.rung) {
-            assert_eq!(bell.0.load(Ordering::Relaxed), rung, "wake-ups of {}", visitor.number);
-        }
+        let rung = visitor.bells.each_ref().map(|bell| bell.0.load(Ordering::Relaxed));
+        assert_eq!(rung, visitor.rung, "wake-ups of ticket {}, by waker", visitor.ticket);
     }
 
-    fn check(&self) {
-        let (gate, model) = (&self.gate, &self.model);
-        assert_eq!(gate.occupied(), model.occupied(), "occupied");
-        assert_eq!(gate.available(), model.free(), "available");
-        assert_eq!(gate.capacity(), model.capacity, "capacity");
-        assert_eq!(gate.is_closed(), model.closed, "closed");
-        assert_eq!(gate.waiting(), model.line.len(), "waiting");
+    fn check(&self, act: &Act) {
+        let (gate, spec) = (&self.gate, &self.spec);
+        assert_eq!(readings(gate), spec.readings(), "the gate and the specification after {act:?}");
+        assert_eq!(gate.waiting(), spec.queue().count(), "waiting after {act:?}");
         for (index, visitor) in self.visitors.iter().enumerate() {
-            let position = model.line.iter().position(|waiter| waiter.0 == visitor.number);
-            assert_eq!(visitor.future.position(), position, "position of {}", visitor.number);
+            let ticket = visitor.ticket;
+            let position = spec.position(ticket);
+            assert_eq!(visitor.future.position(), position, "of ticket {ticket} after {act:?}");
             self.check_bells(index);
         }
     }
+}
+
+/// Does `acts` on a gate and on its specification. Then all leave, futures first; what is left is
+/// what was forgotten.
+fn run(capacity: u32, acts: &[Act]) {
+    let mut test = Test::new(capacity);
+    acts.iter().for_each(|act| test.act(act));
+    while !test.visitors.is_empty() {
+        test.act(&Act::Cancel(0));
+    }
+    while !test.permits.is_empty() {
+        test.act(&Act::Release(0));
+    }
+    assert_eq!(test.gate.occupied(), test.spec.forgotten);
+}
+
+/// A raised capacity goes to the waiter; lowered again, it is taken back from it.
+#[test]
+fn a_waiter_pays_a_deficit_with_what_it_has() {
+    use Act::*;
+    run(0, &[New { places: 2 }, Poll { pick: 0, waker: 0 }, SetCapacity(1), SetCapacity(0)]);
 }
 
 proptest! {
@@ -304,25 +261,14 @@ proptest! {
 
     /// *no-lost-wakeup*, *no-leak*, first come first served, at every await point.
     #[test]
-    fn waiting_agrees_with_the_model(
+    fn waiting_agrees_with_the_specification(
         capacity in 0..4u32,
         acts in prop::collection::vec(act(), 1..60),
     ) {
-        let mut test = Test::new(capacity);
-        acts.into_iter().for_each(|act| test.act(act));
-        // All go, those in line first; what is left is what was forgotten.
-        while !test.visitors.is_empty() {
-            test.act(Act::GiveUp(0));
-        }
-        while !test.permits.is_empty() {
-            test.act(Act::Leave(0));
-        }
-        prop_assert_eq!(test.gate.occupied(), test.model.held);
-        prop_assert_eq!(test.gate.waiting(), 0);
+        run(capacity, &acts);
     }
 
-    /// Many in line who give up in any order: the line mends itself, and everybody else is served in
-    /// the order of coming.
+    /// Waiters cancel in any order: all others keep their order and are served in it.
     #[test]
     fn a_long_line_with_gaps(
         order in Just((0..200usize).collect::<Vec<_>>()).prop_shuffle(),

@@ -329,8 +329,8 @@ fn a_lock_against_the_next_generation() {
     });
 }
 
-/// *once*: a join reaches the quorum while a member leaves: a start succeeds only with a quorum, and
-/// each time the quorum is reached, one join reports it.
+/// *once*: a join reaches the quorum while a member leaves: a start succeeds only with a quorum,
+/// and each time the quorum is reached, one join reports it.
 #[test]
 fn the_quorum_against_a_leaver() {
     Model { seats: 3, rooms: 1, quorum: 2, preemptions: 3 }.check(|lobby| {

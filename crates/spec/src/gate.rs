@@ -58,7 +58,7 @@ pub enum GateCall {
 pub enum GateAnswer {
     /// The places are the caller's.
     Acquired,
-    /// Too few places are free, or another caller waits for them.
+    /// Too few places are free.
     Full,
     /// The gate is closed.
     Closed,

@@ -20,7 +20,9 @@
 //! | above `CEILING` | full; the excess is *surplus*   | full; the excess is *deficit*            |
 //!
 //! A caller that increments a full counter is rejected. Its increment becomes *surplus*: owned by
-//! no permit, invisible to readers, removable by any thread.
+//! no permit, invisible to readers, removable by any thread. Its bound is the room between
+//! [`CEILING`] and WAITING: while the slot stays full each thread adds at most once, since a thread
+//! that was rejected looks before it adds again (`gate/fast_hint.rs`).
 //!
 //! *Deficit* counts the places that were removed while they were held: each release pays with the
 //! place that it gives back. Surplus and deficit look alike, so they never occur together: the step

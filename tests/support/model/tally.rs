@@ -9,7 +9,7 @@ use super::{caught, Ending};
 pub(crate) enum Op {
     Change(Change),
     Get,
-    /// The block form, with a change that somebody makes while the block runs.
+    /// The block form, with a change that another thread makes while the block runs.
     IncrementWith(Ending, Option<Change>),
 }
 

@@ -80,10 +80,10 @@ fn close_at_a_quorum() {
     holds(3, &[Role::Many(2), Role::Entrant, Role::Entrant, ONCE], ANY);
 }
 
-/// The limit that `Gate::close_if_occupied` states: at a gate that is closed already, a caller who is
-/// about to back out may count as holding a place.
+/// The limit that `Gate::close_if_occupied` states: at a gate that is closed already, a caller that
+/// is about to back out may count as holding a place.
 #[test]
-fn a_quorum_at_a_closed_gate_may_count_a_caller_who_backs_out() {
+fn a_quorum_at_a_closed_gate_may_count_a_caller_that_backs_out() {
     const ONCE: Role = Role::Admin(&[Call::CloseIf(1)]);
     let roles = [Role::Entrant, Role::Entrant, ONCE, ONCE];
     assert_eq!(run(Real, 1, &roles, ANY).unwrap_err().fault, Fault::Inexact);
@@ -107,7 +107,8 @@ fn raise_and_lower_while_empty() {
 }
 
 /// The monitor lets refusals pass that nothing explains once a held place has been withdrawn; it
-/// still sees every head too many, every place lost and every entry refused as closed without cause.
+/// still sees every caller too many, every place lost and every entry refused as closed without
+/// cause.
 #[test]
 fn lower_below_what_is_held() {
     const DOWN_UP: Role = Role::Admin(&[Call::SetCapacity(1), Call::SetCapacity(2)]);
@@ -119,8 +120,8 @@ fn lower_below_what_is_held() {
     holds(2, &[Role::Entrant, Role::Entrant, CLOSE, TO_NONE], ANY);
 }
 
-/// The limit of *exact* that the documentation of `Gate` states: a call that overlaps a reopening and
-/// the next closing may cause a refusal that nothing explains. Nothing worse.
+/// The limit of *exact* that the documentation of `Gate` states: a call that overlaps a reopening
+/// and the next closing may cause a refusal that nothing explains. Nothing worse.
 #[test]
 fn a_reopening_and_a_closing_within_one_call() {
     const TWICE: Role = Role::Admin(&[Call::Close, Call::Reopen, Call::Close]);

@@ -1,4 +1,4 @@
-//! The slot's own protocol, and those that it was chosen over.
+//! The slot's own protocol, and the rejected ones.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,7 +10,7 @@ use crate::protocol::slot::{
 };
 use crate::protocol::step::Step::{self, Done, Next};
 
-/// The steps of `src/slot.rs`, put together as `src/gate.rs` does.
+/// The steps of `src/protocol/slot`, put together as `src/gate/core.rs` does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Real;
 
@@ -53,7 +53,7 @@ impl Protocol for Real {
 
     fn begin(&self, call: Call, capacity: u32, succeeded: bool) -> Vec<RealOp> {
         vec![match call {
-            // It may remember that there was room, and not look.
+            // The thread may have a fast hint, and not look.
             Call::Acquire if succeeded => {
                 return vec![RealOp::Enter(Enter::Look), RealOp::Enter(Enter::Add)]
             }
@@ -120,7 +120,7 @@ impl Protocol for Real {
     }
 }
 
-/// The alternatives: a plain count, and different ways of entering.
+/// The rejected protocols: a plain count, and different ways of entering.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Alternative {
     CheckThenAdd,

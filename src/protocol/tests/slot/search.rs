@@ -16,8 +16,8 @@ pub(crate) trait Protocol: Copy + Eq + Hash + Debug {
 
     /// The word of `capacity` places, all free.
     fn empty(&self, capacity: u32) -> u32;
-    /// The ways in which a call can begin, for a thread whose last entry succeeded or not. `capacity`
-    /// is what the thread knows it to be.
+    /// The ways in which a call can begin, for a thread whose last entry succeeded or not.
+    /// `capacity` is what the thread knows it to be.
     fn begin(&self, call: GateCall, capacity: u32, succeeded: bool) -> Vec<Self::Op>;
     fn step(&self, op: Self::Op, word: &AtomicU32) -> Step<Self::Op, GateAnswer>;
 }
@@ -137,8 +137,8 @@ pub(crate) fn run<P: Protocol>(
 }
 
 impl<P: Protocol> SlotSystem<P> {
-    /// The steps that `thread` can take. A call begins with its first step: had it begun earlier, it
-    /// could only be easier to explain.
+    /// The steps that `thread` can take. A call begins with its first step: had it begun earlier,
+    /// it could only be easier to explain.
     fn ways(&self, thread: usize) -> Vec<(GateCall, P::Op, u32)> {
         let own = self.threads[thread];
         if let Some(within) = own.within {

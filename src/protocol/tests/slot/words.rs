@@ -1,6 +1,6 @@
 //! What single steps make of single words, down to the bits that no order of steps shows: surplus
-//! that stays and a WAITING flag that is not needed cost time only. With the feature `wait`, that flag falls
-//! under the lock of the line, and settling is not compiled.
+//! that stays and a WAITING flag that is not needed cost time only. With the feature `wait`, that
+//! flag is cleared under the waitlist's lock, and settling is not compiled.
 
 use std::sync::atomic::AtomicU32;
 
@@ -21,7 +21,8 @@ fn a_refused_addition_leaves_nothing() {
         let Step::Next(roll_back) = Enter::Add.step(&word) else {
             panic!("the addition alone decided {before:#x}")
         };
-        // Surplus may be left to the leavers; what counts must be taken back, whatever comes between.
+        // Surplus may be left to the leavers; what counts must be taken back, whatever comes
+        // between.
         let counts = before & WAITING != 0 || before & !CLOSED < FULL.0;
         let after = SlotWord(before + 1);
         let sure = if counts { Enter::BackOut(after) } else { Enter::DropSurplus(after) };

@@ -1,9 +1,9 @@
 //! The striped gate's machines, in every order in which threads can take their steps.
 //!
-//! Two or three threads on two stripes begin any operation at any time, from any own stripe, sure of a
-//! place there or not, and give back permits that any of them has taken. What the answers must agree
-//! with is the plain gate of `headcount-spec`, which knows nothing of stripes. All operations on the
-//! words are sequentially consistent, so these orders are all there are.
+//! Two or three threads on two stripes begin any operation at any time, from any own stripe, sure
+//! of a place there or not, and give back permits that any of them has taken. What the answers must
+//! agree with is the plain gate of `headcount-spec`, which knows nothing of stripes. All operations
+//! on the words are sequentially consistent, so these orders are all there are.
 //!
 //! Rejected protocols, each the real machine with one thought left out, must be caught.
 
@@ -314,8 +314,8 @@ fn exact_readings() {
     }
 }
 
-// With one place, a caller that finds all stripes empty is right: the place was held whenever it moved. The
-// rejected protocols need two.
+// With one place, a caller that finds all stripes empty is right: the place was held whenever it
+// moved. The rejected protocols need two.
 
 #[test]
 fn rejected_no_second_look() {
