@@ -7,7 +7,7 @@
 
 use super::fast_hint;
 use crate::error::TryAcquireError;
-use crate::protocol::slot::{Refusal, Slot, CEILING};
+use crate::protocol::slot::{Refusal, Slot, Wanted, CEILING};
 use crate::sync::const_fn;
 use crate::wait::Waitlist;
 
@@ -174,7 +174,12 @@ impl Gate {
 
     /// Claims `n` places, all or none.
     pub(crate) fn take(&self, n: u32) -> Result<(), TryAcquireError> {
-        Ok(self.slot.take(n).map(drop)?)
+        self.take_wanted(Wanted::Exactly(n)).map(drop)
+    }
+
+    /// Claims several places in one step. Returns how many.
+    pub(crate) fn take_wanted(&self, wanted: Wanted) -> Result<u32, TryAcquireError> {
+        Ok(self.slot.take(wanted)?)
     }
 
     /// Gives `n` places back.

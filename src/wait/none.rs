@@ -29,6 +29,12 @@ impl Waitlist {
         (word.held(slot.places()), word.free())
     }
 
+    /// Takes `n` places whether or not they are free. Returns false, and takes none, if that would
+    /// be too many.
+    pub(crate) fn force(&self, slot: &Slot, n: u32) -> bool {
+        slot.force(n)
+    }
+
     pub(crate) fn resize(&self, slot: &Slot, change: Resize) -> Result<u32, ()> {
         slot.resize(change)
     }

@@ -95,6 +95,8 @@ pub(super) struct Queue {
     gaps: usize,
     /// The waiters that want more places than there are, and how many they want.
     aside: BTreeMap<u64, (u32, WakeHandle)>,
+    /// The callers that wait until no place is held.
+    drainers: BTreeMap<u64, WakeHandle>,
     /// The tickets that were refused, and whose waiters have not learned of it yet.
     refused: BTreeSet<u64>,
     last_ticket: u64,
@@ -128,6 +130,23 @@ impl Queue {
         let ticket = self.draw_ticket();
         self.aside.insert(ticket, (wants, handle));
         ticket
+    }
+
+    /// Adds a caller that waits until no place is held. Returns its ticket.
+    pub(super) fn push_drainer(&mut self, handle: WakeHandle) -> u64 {
+        let ticket = self.draw_ticket();
+        self.drainers.insert(ticket, handle);
+        ticket
+    }
+
+    /// Ends the wait of all that wait until no place is held: each is served, or else refused.
+    pub(super) fn end_draining(&mut self, served: bool, wake_list: &mut WakeList) {
+        for (ticket, handle) in std::mem::take(&mut self.drainers) {
+            if !served {
+                self.refused.insert(ticket);
+            }
+            wake_list.push(handle);
+        }
     }
 
     /// Returns how many places the head of the line wants.
@@ -182,7 +201,9 @@ impl Queue {
 
     /// Returns whether that ticket waits.
     pub(super) fn waits(&self, ticket: u64) -> bool {
-        self.index(ticket).is_some() || self.aside.contains_key(&ticket)
+        self.index(ticket).is_some()
+            || self.aside.contains_key(&ticket)
+            || self.drainers.contains_key(&ticket)
     }
 
     /// Returns how many waiters are ahead of that ticket, if it waits. Those aside are ahead only of
@@ -201,14 +222,18 @@ impl Queue {
     pub(super) fn handle(&mut self, ticket: u64) -> Option<&mut WakeHandle> {
         match self.index(ticket) {
             Some(index) => self.waiters[index].handle.as_mut(),
-            None => self.aside.get_mut(&ticket).map(|(_, handle)| handle),
+            None => match self.aside.get_mut(&ticket) {
+                Some((_, handle)) => Some(handle),
+                None => self.drainers.get_mut(&ticket),
+            },
         }
     }
 
     /// Removes a waiter, if it waits. Returns its handle.
     pub(super) fn remove(&mut self, ticket: u64) -> Option<WakeHandle> {
         let Some(index) = self.index(ticket) else {
-            return self.aside.remove(&ticket).map(|(_, handle)| handle);
+            let aside = self.aside.remove(&ticket).map(|(_, handle)| handle);
+            return aside.or_else(|| self.drainers.remove(&ticket));
         };
         let removed = self.waiters[index].handle.take();
         self.gaps += 1;

@@ -13,7 +13,7 @@ use std::task::Waker;
 
 use super::queue::{Queue, WakeHandle, WakeList};
 use crate::protocol::mutants::{mutant, ordering};
-use crate::protocol::slot::{Resize, Slot, SlotWord};
+use crate::protocol::slot::{Resize, Slot, SlotWord, CEILING};
 use crate::sync::{const_fn, Lazy, Mutex, MutexGuard, Thread};
 #[cfg(target_has_atomic = "64")]
 use crate::sync::{AtomicU64, Ordering};
@@ -99,20 +99,22 @@ pub(crate) struct Ticket {
 pub(crate) enum Enqueued {
     Served,
     Closed,
+    QueueFull,
     Waits(Ticket),
 }
 
-/// The state of a ticket. `Served` and `Closed` are returned once; the ticket is void then.
+/// The state of a ticket. `Served` and `Refused` are returned once; the ticket is void then.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitState {
     Served,
-    Closed,
+    /// The slot was closed or, for a caller that waits until no place is held, reopened.
+    Refused,
     Waits,
 }
 
 impl Shared {
     fn lock<'a>(&'a self, slot: &'a Slot) -> Locked<'a> {
-        // A panic under the lock is one of `force`, before any change.
+        // Nothing panics under the lock.
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         Locked { shared: self, slot, queue, wake_list: WakeList::default() }
     }
@@ -137,7 +139,7 @@ impl Locked<'_> {
         if self.queue.waits(ticket.number) {
             WaitState::Waits
         } else if self.queue.take_refused(ticket.number) {
-            WaitState::Closed
+            WaitState::Refused
         } else {
             WaitState::Served
         }
@@ -150,12 +152,21 @@ impl Locked<'_> {
         held.is_none()
     }
 
-    /// Refuses all waiters: the slot is closed.
-    fn refuse_all(&mut self) {
-        if self.queue.len() > 0 {
+    /// Closes the slot and refuses all waiters if at least `at_least` places are held. Returns how
+    /// many are held, as an error if they are fewer.
+    fn close_if(&mut self, at_least: u32) -> Result<u32, u32> {
+        if !self.has_word() {
+            self.queue.held = self.slot.close_and_lock(at_least)?;
+        } else if self.queue.held < at_least {
+            return Err(self.queue.held);
+        } else {
+            self.slot.renew(true);
+        }
+        if self.queue.len() > 0 && !mutant!("waitlist-close-refuses-none") {
             self.queue.refuse_all(&mut self.wake_list);
             self.shared.served.add_break();
         }
+        Ok(self.queue.held)
     }
 
     /// Serves the line as far as the free places go. Gives the word back if nothing keeps it. The
@@ -173,6 +184,9 @@ impl Locked<'_> {
             }
         }
         let held = self.queue.held;
+        if closed && held == 0 && !mutant!("waitlist-drain-forgotten") {
+            self.queue.end_draining(true, &mut self.wake_list);
+        }
         let deficit = held > places && !mutant!("waitlist-unlocks-despite-deficit");
         if self.queue.in_line() > 0 || deficit || closed {
             self.slot.renew(closed);
@@ -254,7 +268,14 @@ impl Waitlist {
     }
 
     /// Claims `wants` places if they are free and no caller waits, else joins the queue.
-    pub(crate) fn join(&self, slot: &Slot, wants: u32, handle: WakeHandle) -> Enqueued {
+    /// Refused if `limit` callers wait already.
+    pub(crate) fn join(
+        &self,
+        slot: &Slot,
+        wants: u32,
+        limit: usize,
+        handle: WakeHandle,
+    ) -> Enqueued {
         let mut locked = self.lock(slot);
         let aside = wants > slot.places();
         if locked.has_word() {
@@ -263,6 +284,10 @@ impl Waitlist {
             }
         } else if !aside && locked.claim_or_take_word(wants) {
             return Enqueued::Served;
+        }
+        if locked.queue.len() >= limit && !mutant!("waitlist-no-limit") {
+            locked.settle();
+            return Enqueued::QueueFull;
         }
         let breaks = locked.shared.served.breaks();
         let number = if aside {
@@ -352,7 +377,7 @@ impl Waitlist {
         let mut locked = shared.lock(slot);
         match locked.state(ticket) {
             WaitState::Served => return !mutant!("waitlist-cancel-no-recheck"),
-            WaitState::Closed => return false,
+            WaitState::Refused => return false,
             WaitState::Waits => {}
         }
         let removed = locked.queue.remove(ticket.number);
@@ -407,21 +432,38 @@ impl Waitlist {
     /// many are held, as an error if they are fewer.
     pub(crate) fn close_if(&self, slot: &Slot, at_least: u32) -> Result<u32, u32> {
         let mut locked = self.lock(slot);
-        if locked.has_word() {
-            let held = locked.queue.held;
-            if held < at_least {
-                return Err(held);
-            }
-            slot.renew(true);
-        } else {
-            locked.queue.held = slot.close_and_lock(at_least)?;
-        }
-        let held = locked.queue.held;
-        if !mutant!("waitlist-close-refuses-none") {
-            locked.refuse_all();
-        }
+        let held = locked.close_if(at_least)?;
         locked.settle();
         Ok(held)
+    }
+
+    /// Closes the slot. If places are held, joins those that wait until none is.
+    pub(crate) fn drain(&self, slot: &Slot, handle: WakeHandle) -> Enqueued {
+        let mut locked = self.lock(slot);
+        let held = locked.close_if(0);
+        let enqueued = if held == Ok(0) {
+            Enqueued::Served
+        } else {
+            let breaks = locked.shared.served.breaks();
+            locked.shared.served.add_break();
+            Enqueued::Waits(Ticket { number: locked.queue.push_drainer(handle), breaks })
+        };
+        locked.settle();
+        enqueued
+    }
+
+    /// Takes `n` places whether or not they are free. Returns false, and takes none, if more than
+    /// `CEILING` would then be held above the number of places.
+    pub(crate) fn force(&self, slot: &Slot, n: u32) -> bool {
+        let mut locked = self.lock(slot);
+        if !locked.has_word() && locked.claim_or_take_word(n) {
+            return true;
+        }
+        let held = locked.queue.held.checked_add(n);
+        let held = held.filter(|held| held.saturating_sub(slot.places()) <= CEILING);
+        locked.queue.held = held.unwrap_or(locked.queue.held);
+        locked.settle();
+        held.is_some()
     }
 
     /// Reopens the slot.
@@ -429,6 +471,10 @@ impl Waitlist {
         if slot.read().is_closed() {
             let mut locked = self.lock(slot);
             if slot.read().is_closed() {
+                let Locked { queue, wake_list, .. } = &mut locked;
+                if !mutant!("waitlist-drain-outlives-reopening") {
+                    queue.end_draining(false, wake_list);
+                }
                 // One step opens the word and gives it back: a caller that meets it in between
                 // would be refused as full.
                 locked.serve(false);

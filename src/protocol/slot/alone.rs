@@ -19,8 +19,7 @@ const STEP_DOWN: u32 = 1 << 12;
 const MOST_FORCED: u32 = CEILING;
 const _: () = assert!(2 * CEILING + MOST_FORCED + 32_767 * STEP_DOWN < WAITING);
 
-/// Removes places, or takes them whether or not they are free: free ones at once; the rest becomes
-/// deficit, which the next releases pay.
+/// Removes places: free ones at once; held ones become deficit, which the next releases pay.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Withdraw {
     Look(u32),
@@ -40,6 +39,41 @@ impl Withdraw {
                 match word.compare_exchange(seen.0, fewer.0, Ordering::Relaxed, Ordering::Relaxed) {
                     Ok(_) => Done(()),
                     Err(now) => Next(Withdraw::Swap(n, SlotWord(now))),
+                }
+            }
+        }
+    }
+}
+
+/// Takes places whether or not they are free: what is not becomes deficit. Returns whether it did:
+/// the deficit stays within [`MOST_FORCED`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Force {
+    Look(u32),
+    Swap(u32, SlotWord),
+}
+
+impl Force {
+    fn decide(n: u32, seen: SlotWord) -> Step<Force, bool> {
+        if n > CEILING + MOST_FORCED - seen.level().min(CEILING + MOST_FORCED) {
+            Done(false)
+        } else {
+            Next(Force::Swap(n, seen))
+        }
+    }
+
+    pub(crate) fn step(self, word: &AtomicU32) -> Step<Force, bool> {
+        match self {
+            // Relaxed: the exchange in `Swap` synchronizes.
+            Force::Look(n) => Force::decide(n, SlotWord(word.load(Ordering::Relaxed))),
+            Force::Swap(n, seen) => {
+                let more = seen.with_level(seen.level() + n);
+                // Acquire, pairs with the Release of `Leave` and `Give`, as in `Take`.
+                let success = ordering!("slot-force", Acquire => Relaxed);
+                // Relaxed on failure: the value decides only what to try next.
+                match word.compare_exchange(seen.0, more.0, success, Ordering::Relaxed) {
+                    Ok(_) => Done(true),
+                    Err(now) => Force::decide(n, SlotWord(now)),
                 }
             }
         }
@@ -126,6 +160,12 @@ impl Slot {
     /// Removes `n` places from the word: free ones at once, held ones as they are given back.
     pub(crate) fn withdraw(&self, n: u32) {
         run!(Withdraw::Look(n), &self.word)
+    }
+
+    /// Takes `n` places whether or not they are free. Returns false, and takes none, if that would
+    /// be too many.
+    pub(crate) fn force(&self, n: u32) -> bool {
+        run!(Force::Look(n), &self.word)
     }
 
     /// Clears WAITING if the word is still `seen` and there is no deficit.

@@ -6,19 +6,44 @@ use crate::protocol::mutants::ordering;
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU32, Ordering};
 
-/// Claims several places, all or none. Returns the level that includes them, with WAITING if that
-/// is set.
+/// How many places a caller wants, depending on how many are free.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Wanted {
+    Exactly(u32),
+    /// `n` places, if `spare` more are free.
+    Leaving {
+        n: u32,
+        spare: u32,
+    },
+    /// All that are free, but at least one.
+    All,
+}
+
+impl Wanted {
+    /// Returns how many places the caller gets if `free` are free.
+    fn of(self, free: u32) -> Option<u32> {
+        let (n, spare) = match self {
+            Wanted::Exactly(n) => (n, 0),
+            Wanted::Leaving { n, spare } => (n, spare),
+            Wanted::All => (free.max(1), 0),
+        };
+        (free.checked_sub(n)? >= spare).then_some(n)
+    }
+}
+
+/// Claims several places in one step. Returns how many.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Take {
-    Look(u32),
-    Swap(u32, SlotWord),
+    Look(Wanted),
+    Swap(Wanted, SlotWord),
 }
 
 impl Take {
-    fn decide(wanted: u32, seen: SlotWord) -> Step<Take, Result<u32, Refusal>> {
-        match seen.refusal(wanted) {
-            Some(refusal) => Done(Err(refusal)),
-            None => Next(Take::Swap(wanted, seen)),
+    fn decide(wanted: Wanted, seen: SlotWord) -> Step<Take, Result<u32, Refusal>> {
+        if seen.is_closed() || wanted.of(seen.free()).is_none() {
+            Done(Err(seen.reason()))
+        } else {
+            Next(Take::Swap(wanted, seen))
         }
     }
 
@@ -27,13 +52,14 @@ impl Take {
             // Relaxed: the exchange in `Swap` synchronizes.
             Take::Look(wanted) => Take::decide(wanted, SlotWord(word.load(Ordering::Relaxed))),
             Take::Swap(wanted, seen) => {
-                let taken = seen.with_level(seen.level() + wanted);
+                let n = wanted.of(seen.free()).unwrap_or(0);
+                let taken = seen.with_level(seen.level() + n);
                 // Acquire, pairs with the Release of `Leave` and `Give`: the earlier writes of the
                 // holders whose places this takes are visible.
                 let success = ordering!("slot-take", Acquire => Relaxed);
                 // Relaxed on failure: the value decides only what to try next.
                 match word.compare_exchange(seen.0, taken.0, success, Ordering::Relaxed) {
-                    Ok(_) => Done(Ok(taken.claimed())),
+                    Ok(_) => Done(Ok(n)),
                     Err(now) => Take::decide(wanted, SlotWord(now)),
                 }
             }

@@ -52,7 +52,7 @@ mod many;
 mod resize;
 mod word;
 
-pub(crate) use many::{Give, Take};
+pub(crate) use many::{Give, Take, Wanted};
 pub(crate) use resize::Resize;
 #[allow(unused_imports)] // Not every set of features has a use for each.
 pub(crate) use word::{Refusal, SlotWord, CEILING, CLOSED, WAITING};
@@ -61,7 +61,7 @@ pub(crate) use word::{Refusal, SlotWord, CEILING, CLOSED, WAITING};
 mod alone;
 #[cfg(not(feature = "wait"))]
 #[allow(unused_imports)] // The searches use them.
-pub(crate) use alone::{close, reopen, ClearFlag, CloseIf, Withdraw};
+pub(crate) use alone::{close, reopen, ClearFlag, CloseIf, Force, Withdraw};
 #[cfg(feature = "wait")]
 mod waiting;
 #[cfg(feature = "wait")]
@@ -298,10 +298,9 @@ impl Slot {
         run!(state, &self.word)
     }
 
-    /// Claims `n` places, all or none. Returns the level that includes them, with WAITING if that
-    /// is set.
-    pub(crate) fn take(&self, n: u32) -> Result<u32, Refusal> {
-        run!(Take::Look(n), &self.word)
+    /// Claims several places in one step. Returns how many.
+    pub(crate) fn take(&self, wanted: Wanted) -> Result<u32, Refusal> {
+        run!(Take::Look(wanted), &self.word)
     }
 
     /// Gives `n` places back, or adds `n` new ones. Returns the word that it wrote if WAITING is

@@ -11,8 +11,8 @@
 use headcount_spec::{Explanations, Gate, GateAnswer as Answer, GateCall as Call, Ticket};
 
 use crate::protocol::slot::{
-    self, ClaimOrLock, CloseAndLock, Enter, Give, Leave, Refusal, Slot, SlotWord, Take, CEILING,
-    CLOSED, LOCKED,
+    self, ClaimOrLock, CloseAndLock, Enter, Give, Leave, Refusal, Slot, SlotWord, Take, Wanted,
+    CEILING, CLOSED, LOCKED,
 };
 use crate::protocol::step::Step::{Done, Next};
 use crate::protocol::tests::search::{search, Failure, Fault, Move, System, Violation};
@@ -183,7 +183,13 @@ impl Waiting {
         let own = self.threads[thread];
         let ticket = thread as Ticket;
         let wants = self.wants(thread);
-        let entry = |n| if n == 1 { At::Enter(Enter::Look) } else { At::Take(Take::Look(n)) };
+        let entry = |n| {
+            if n == 1 {
+                At::Enter(Enter::Look)
+            } else {
+                At::Take(Take::Look(Wanted::Exactly(n)))
+            }
+        };
         let leaves = match own.holds {
             0 => None,
             1 => Some((Call::Release, At::Leave(Leave))),
