@@ -290,6 +290,11 @@ pub enum AcquireError {
     /// It was closed, before or while the caller waited. Trying again can succeed only after a
     /// reopening.
     Closed,
+    /// As many callers waited as the caller's `queue_limit` allows. Trying again can succeed once
+    /// they are fewer, or once there are enough places.
+    QueueFull,
+    /// The caller asked for more places than [`Gate::MAX_CAPACITY`](crate::Gate::MAX_CAPACITY).
+    TooMany,
 }
 
 #[cfg(feature = "wait")]
@@ -306,6 +311,30 @@ impl AcquireError {
     pub fn is_closed(&self) -> bool {
         matches!(self, AcquireError::Closed)
     }
+
+    /// Returns whether this is [`QueueFull`](Self::QueueFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(0);
+    /// assert!(gate.acquire().queue_limit(0).wait().unwrap_err().is_queue_full());
+    /// ```
+    pub fn is_queue_full(&self) -> bool {
+        matches!(self, AcquireError::QueueFull)
+    }
+
+    /// Returns whether this is [`TooMany`](Self::TooMany).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(1);
+    /// assert!(gate.acquire_many(u32::MAX).wait().unwrap_err().is_too_many());
+    /// ```
+    pub fn is_too_many(&self) -> bool {
+        matches!(self, AcquireError::TooMany)
+    }
 }
 
 #[cfg(feature = "wait")]
@@ -313,6 +342,8 @@ impl fmt::Display for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AcquireError::Closed => TryAcquireError::Closed.fmt(f),
+            AcquireError::QueueFull => f.write_str("too many callers are waiting"),
+            AcquireError::TooMany => f.write_str("more places asked for than there can be"),
         }
     }
 }
@@ -343,6 +374,11 @@ pub enum AcquireTimeoutError {
     /// It was closed, before or while the caller waited. Trying again can succeed only after a
     /// reopening.
     Closed,
+    /// As many callers waited as the caller's `queue_limit` allows. Trying again can succeed once
+    /// they are fewer, or once there are enough places.
+    QueueFull,
+    /// The caller asked for more places than [`Gate::MAX_CAPACITY`](crate::Gate::MAX_CAPACITY).
+    TooMany,
 }
 
 #[cfg(feature = "wait")]
@@ -374,6 +410,30 @@ impl AcquireTimeoutError {
     pub fn is_closed(&self) -> bool {
         matches!(self, AcquireTimeoutError::Closed)
     }
+
+    /// Returns whether this is [`QueueFull`](Self::QueueFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(0);
+    /// assert!(gate.acquire().queue_limit(0).wait_timeout(std::time::Duration::ZERO).unwrap_err().is_queue_full());
+    /// ```
+    pub fn is_queue_full(&self) -> bool {
+        matches!(self, AcquireTimeoutError::QueueFull)
+    }
+
+    /// Returns whether this is [`TooMany`](Self::TooMany).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(1);
+    /// assert!(gate.acquire_many(u32::MAX).wait_timeout(std::time::Duration::ZERO).unwrap_err().is_too_many());
+    /// ```
+    pub fn is_too_many(&self) -> bool {
+        matches!(self, AcquireTimeoutError::TooMany)
+    }
 }
 
 #[cfg(feature = "wait")]
@@ -381,10 +441,95 @@ impl fmt::Display for AcquireTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AcquireTimeoutError::Timeout => f.write_str("not served in time: wait longer or retry"),
-            AcquireTimeoutError::Closed => TryAcquireError::Closed.fmt(f),
+            AcquireTimeoutError::Closed => AcquireError::Closed.fmt(f),
+            AcquireTimeoutError::QueueFull => AcquireError::QueueFull.fmt(f),
+            AcquireTimeoutError::TooMany => AcquireError::TooMany.fmt(f),
         }
     }
 }
 
 #[cfg(feature = "wait")]
 impl Error for AcquireTimeoutError {}
+
+#[cfg(feature = "wait")]
+impl From<AcquireError> for AcquireTimeoutError {
+    fn from(error: AcquireError) -> Self {
+        match error {
+            AcquireError::Closed => AcquireTimeoutError::Closed,
+            AcquireError::QueueFull => AcquireTimeoutError::QueueFull,
+            AcquireError::TooMany => AcquireTimeoutError::TooMany,
+        }
+    }
+}
+
+/// Why a wait for the end of a drain ended before.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "wait")] {
+/// use std::time::Duration;
+///
+/// let gate = headcount::Gate::new(1);
+/// let _permit = gate.try_acquire().unwrap();
+/// let error = gate.drain().wait_timeout(Duration::ZERO).unwrap_err();
+/// assert_eq!(error.to_string(), "places are still held");
+/// # }
+/// ```
+#[cfg(feature = "wait")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum DrainError {
+    /// The gate was reopened while places were held.
+    Reopened,
+    /// Places were still held at the deadline. The gate stays closed.
+    Timeout,
+}
+
+#[cfg(feature = "wait")]
+impl DrainError {
+    /// Returns whether this is [`Reopened`](Self::Reopened).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(1);
+    /// let _permit = gate.try_acquire().unwrap();
+    /// std::thread::scope(|scope| {
+    ///     let drain = scope.spawn(|| gate.drain().wait());
+    ///     while !gate.is_closed() {}
+    ///     gate.reopen();
+    ///     assert!(drain.join().unwrap().unwrap_err().is_reopened());
+    /// });
+    /// ```
+    pub fn is_reopened(&self) -> bool {
+        matches!(self, DrainError::Reopened)
+    }
+
+    /// Returns whether this is [`Timeout`](Self::Timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let gate = headcount::Gate::new(1);
+    /// let _permit = gate.try_acquire().unwrap();
+    /// assert!(gate.drain().wait_timeout(Duration::ZERO).unwrap_err().is_timeout());
+    /// ```
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, DrainError::Timeout)
+    }
+}
+
+#[cfg(feature = "wait")]
+impl fmt::Display for DrainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DrainError::Reopened => "reopened while places were held",
+            DrainError::Timeout => "places are still held",
+        })
+    }
+}
+
+#[cfg(feature = "wait")]
+impl Error for DrainError {}

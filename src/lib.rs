@@ -154,12 +154,14 @@ pub use gate::{Gate, OwnedPermit, Permit};
 #[cfg(all(feature = "wait", target_has_atomic = "64"))]
 pub use course::{Reserve, ReserveOwned};
 #[cfg(feature = "wait")]
-pub use error::{AcquireError, AcquireTimeoutError};
+pub use error::{AcquireError, AcquireTimeoutError, DrainError};
 #[cfg(feature = "wait")]
-pub use gate::{Acquire, AcquireOwned};
+pub use gate::{Acquire, AcquireOwned, Drain, DrainOwned};
 
 #[cfg(target_has_atomic = "64")]
-pub use course::{Course, CourseCounts, OwnedReservation, Reservation};
+pub use course::{
+    Course, CourseCounts, Enrollment, OwnedEnrollment, OwnedReservation, Reservation,
+};
 #[cfg(all(feature = "holds", target_has_atomic = "64"))]
 pub use holds::{ClaimError, Holds, HoldsBuilder, ParseTicketError, Ticket};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]

@@ -1,8 +1,7 @@
 //! The atomics that the crate uses: `core`'s, loom's under `--cfg headcount_loom`, or shuttle's
 //! under `--cfg headcount_shuttle`.
 //!
-//! No other file knows loom or shuttle. Shuttle runs what neither waits nor locks; the rest is
-//! checked with loom. Loom's atomics cannot be created in a constant, so [`const_fn`] drops the
+//! No other file knows loom or shuttle. Loom's atomics cannot be created in a constant, so [`const_fn`] drops the
 //! `const` there.
 
 #[cfg(not(any(headcount_loom, headcount_shuttle)))]
@@ -123,12 +122,17 @@ pub(crate) use const_fn;
 mod waiting {
     #[cfg(headcount_loom)]
     pub(crate) use loom::{
-        sync::{atomic::AtomicUsize, MutexGuard},
+        sync::MutexGuard,
         thread::{current, park, Thread},
     };
-    #[cfg(not(headcount_loom))]
+    #[cfg(headcount_shuttle)]
+    pub(crate) use shuttle::{
+        sync::MutexGuard,
+        thread::{current, park, park_timeout, Thread},
+    };
+    #[cfg(not(any(headcount_loom, headcount_shuttle)))]
     pub(crate) use std::{
-        sync::{atomic::AtomicUsize, MutexGuard},
+        sync::MutexGuard,
         thread::{current, park, park_timeout, Thread},
     };
 
@@ -180,7 +184,12 @@ mod waiting {
 /// The lock of the waitlist and of holds; in the models also that of the map of keyed gates.
 #[cfg(all(any(feature = "holds", feature = "keyed", feature = "wait"), headcount_loom))]
 pub(crate) use loom::sync::Mutex;
-#[cfg(all(any(feature = "holds", feature = "wait"), not(headcount_loom)))]
+#[cfg(all(any(feature = "holds", feature = "wait"), headcount_shuttle))]
+pub(crate) use shuttle::sync::Mutex;
+#[cfg(all(
+    any(feature = "holds", feature = "wait"),
+    not(any(headcount_loom, headcount_shuttle))
+))]
 pub(crate) use std::sync::Mutex;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::*;

@@ -45,6 +45,8 @@ mod wait_alloc;
 mod wait_properties;
 #[cfg(feature = "wait")]
 mod wait_runtimes;
+#[cfg(feature = "wait")]
+mod waiting;
 
 /// Returns the message of the panic in which `f` must end.
 fn panic_message(f: impl FnOnce()) -> String {

@@ -228,7 +228,7 @@ impl Test {
         assert_eq!(gate.waiting(), spec.queue().count(), "waiting after {act:?}");
         for (index, visitor) in self.visitors.iter().enumerate() {
             let ticket = visitor.ticket;
-            let position = spec.queue().position(|queued| queued == ticket);
+            let position = spec.position(ticket);
             assert_eq!(visitor.future.position(), position, "of ticket {ticket} after {act:?}");
             self.check_bells(index);
         }

@@ -79,10 +79,8 @@ pub enum GateAnswer {
 pub struct Waiter {
     /// Its name.
     pub ticket: Ticket,
-    /// The places that it wants.
+    /// The places that it wants. It holds none of them before it is served.
     pub wants: u32,
-    /// The places that are its own already. Only the first waiter has some, but not all.
-    pub has: u32,
     /// Whether it still waits.
     pub state: WaiterState,
 }
@@ -118,8 +116,7 @@ pub struct GateReadings {
 pub struct Gate {
     /// The most places that may be held.
     pub capacity: u32,
-    /// The places held, with those that waiters have. More than the capacity only after it was
-    /// lowered.
+    /// The places held. More than the capacity only after it was lowered.
     pub held: u32,
     /// Those of the places held that are never released.
     pub forgotten: u32,
@@ -148,10 +145,36 @@ impl Gate {
         }
     }
 
-    /// Returns the number of places that are free: none while a caller waits, since the waiter gets
+    /// Returns the number of places that are free for any caller: none if there is a waiter for
     /// them.
     pub fn free(&self) -> u32 {
-        self.capacity.saturating_sub(self.held)
+        match self.next() {
+            Some(_) => 0,
+            None => self.capacity.saturating_sub(self.held),
+        }
+    }
+
+    /// Returns the index of the waiter whose turn it is. One that wants more places than there are
+    /// stands aside.
+    fn next(&self) -> Option<usize> {
+        self.waiters.iter().position(|waiter| self.is_queued(waiter) && !self.is_aside(waiter))
+    }
+
+    fn is_queued(&self, waiter: &Waiter) -> bool {
+        waiter.state == WaiterState::Queued
+    }
+
+    fn is_aside(&self, waiter: &Waiter) -> bool {
+        waiter.wants > self.capacity
+    }
+
+    /// Returns how many are ahead of a waiter that waits: those aside only of others aside.
+    pub fn position(&self, ticket: Ticket) -> Option<usize> {
+        let index = self.waiters.iter().position(|waiter| waiter.ticket == ticket)?;
+        let own = &self.waiters[index];
+        let mut ahead = self.waiters[..index].to_vec();
+        ahead.retain(|it| self.is_queued(it) && (!self.is_aside(it) || self.is_aside(own)));
+        self.is_queued(own).then_some(ahead.len())
     }
 
     /// Returns the number of places that were removed while held, and not released since.
@@ -201,7 +224,6 @@ impl Gate {
         self.closed = true;
         for waiter in &mut self.waiters {
             if waiter.state == WaiterState::Queued {
-                self.held -= std::mem::take(&mut waiter.has);
                 waiter.state = WaiterState::Refused;
             }
         }
@@ -219,8 +241,7 @@ impl Gate {
             return answer;
         }
         let state = WaiterState::Queued;
-        self.waiters.push(Waiter { ticket, wants: places, has: 0, state });
-        self.serve();
+        self.waiters.push(Waiter { ticket, wants: places, state });
         GateAnswer::Waits
     }
 
@@ -235,24 +256,20 @@ impl Gate {
     }
 
     fn cancel(&mut self, ticket: Ticket) {
-        let has = self.waiter(ticket).expect("the wait is not over").has;
+        let waiter = self.waiter(ticket).expect("the wait is not over").clone();
         self.waiters.retain(|waiter| waiter.ticket != ticket);
-        self.release(has);
+        self.release(if waiter.state == WaiterState::Served { waiter.wants } else { 0 });
     }
 
-    /// Pays a deficit with what the first waiter has, or gives the free places to the waiters, in
-    /// order, as far as they go.
+    /// Serves the waiters in order, as far as the free places go.
     fn serve(&mut self) {
-        let queued = self.waiters.iter_mut().filter(|waiter| waiter.state == WaiterState::Queued);
-        for waiter in queued {
-            let paid = self.held.saturating_sub(self.capacity).min(waiter.has);
-            let given = self.capacity.saturating_sub(self.held).min(waiter.wants - waiter.has);
-            waiter.has = waiter.has + given - paid;
-            self.held = self.held + given - paid;
-            if waiter.has < waiter.wants {
+        while let Some(next) = self.next() {
+            let wants = self.waiters[next].wants;
+            if self.held + wants > self.capacity {
                 break;
             }
-            waiter.state = WaiterState::Served;
+            self.held += wants;
+            self.waiters[next].state = WaiterState::Served;
         }
     }
 }
@@ -324,7 +341,7 @@ mod tests {
         let mut gate = Gate::new(2);
         let calls = [Acquire, enqueue(7, 2), enqueue(8, 1), Acquire, AcquireMany(0)];
         assert_eq!(told(&mut gate, &calls), [Acquired, Waits, Waits, Full, Acquired]);
-        assert_eq!((gate.held, gate.queue().collect::<Vec<_>>()), (2, vec![7, 8]));
+        assert_eq!((gate.held, gate.queue().collect::<Vec<_>>()), (1, vec![7, 8]));
         let calls = [Release, Poll { ticket: 8 }, Poll { ticket: 7 }, ReleaseMany(2)];
         assert_eq!(told(&mut gate, &calls), [Done, Waits, Acquired, Done]);
         assert_eq!(told(&mut gate, &[Poll { ticket: 8 }, Occupied]), [Acquired, Held(1)]);
@@ -332,14 +349,24 @@ mod tests {
     }
 
     #[test]
-    fn the_first_waiter_pays_a_deficit_and_what_it_has_goes_on() {
-        let mut gate = Gate::new(3);
-        told(&mut gate, &[Acquire, enqueue(7, 3), enqueue(8, 1), SetCapacity(2)]);
-        assert_eq!((gate.held, gate.waiter(7).unwrap().has, gate.deficit()), (2, 1, 0));
-        told(&mut gate, &[SetCapacity(0)]);
-        assert_eq!((gate.held, gate.waiter(7).unwrap().has, gate.deficit()), (1, 0, 1));
-        told(&mut gate, &[SetCapacity(2), Cancel { ticket: 7 }]);
-        assert_eq!(told(&mut gate, &[Poll { ticket: 8 }]), [Acquired]);
+    fn places_kept_for_a_waiter_are_not_held() {
+        let mut gate = Gate::new(5);
+        told(&mut gate, &[AcquireMany(2), enqueue(7, 4)]);
+        let calls = [CloseIf(3), Occupied, GateCall::IsFull];
+        let answers = [Quorum(Err(2)), Held(2), GateAnswer::IsFull(true)];
+        assert_eq!(told(&mut gate, &calls), answers);
+    }
+
+    #[test]
+    fn a_waiter_that_wants_too_much_stands_aside() {
+        let mut gate = Gate::new(2);
+        let calls = [enqueue(7, 3), Acquire, enqueue(8, 2), enqueue(9, 1), SetCapacity(1)];
+        assert_eq!(told(&mut gate, &calls), [Waits, Acquired, Waits, Waits, Done]);
+        assert_eq!([7, 8, 9].map(|ticket| gate.position(ticket)), [Some(0), Some(1), Some(0)]);
+        told(&mut gate, &[Release]);
+        assert_eq!(told(&mut gate, &[Poll { ticket: 9 }, SetCapacity(3)]), [Acquired, Done]);
+        assert_eq!([7, 8].map(|ticket| gate.position(ticket)), [Some(0), Some(1)]);
+        assert_eq!(told(&mut gate, &[Release, Poll { ticket: 7 }]), [Done, Acquired]);
     }
 
     #[test]

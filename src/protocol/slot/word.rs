@@ -82,12 +82,6 @@ impl SlotWord {
         self.0 & !WAITING < CEILING
     }
 
-    /// Returns the reason for which `wanted` places cannot be taken, if there is one.
-    #[inline]
-    pub(super) fn refusal(self, wanted: u32) -> Option<Refusal> {
-        (self.is_closed() || self.free() < wanted).then(|| self.reason())
-    }
-
     /// Returns the reason that a rejected caller is given.
     #[inline]
     pub(super) fn reason(self) -> Refusal {

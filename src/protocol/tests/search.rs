@@ -10,7 +10,7 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 /// What a protocol did wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 // Not each search has each fault.
-#[cfg_attr(not(all(feature = "std", feature = "wait")), allow(dead_code))]
+#[allow(dead_code)] // Not each search has each fault.
 pub(super) enum Fault {
     /// More places were held than there have ever been.
     Over,
@@ -24,8 +24,6 @@ pub(super) enum Fault {
     Shared,
     /// A caller waits although a place is free or the gate is closed, and no thread looks after it.
     LostWakeup,
-    /// A waiter keeps or gets places although there is a deficit.
-    DeficitPassedOver,
 }
 
 /// A fault, with what was seen of it.

@@ -10,6 +10,7 @@
 
 mod gate;
 mod models;
+mod readings;
 mod rejected;
 
 use std::future::Future;

@@ -6,7 +6,7 @@ use headcount_spec::{GateAnswer as Answer, GateCall as Call};
 
 use super::search::Protocol;
 use crate::protocol::slot::{
-    self, ClearFlag, CloseIf, Enter, Give, Leave, Refusal, Slot, SlotWord, Take, Withdraw,
+    self, ClearFlag, CloseIf, Enter, Give, Leave, Refusal, Slot, SlotWord, Take, Wanted, Withdraw,
 };
 use crate::protocol::step::Step::{self, Done, Next};
 
@@ -59,7 +59,7 @@ impl Protocol for Real {
             }
             Call::Acquire => RealOp::Enter(Enter::Look),
             Call::Release => RealOp::Leave(Leave),
-            Call::AcquireMany(n) => RealOp::Take(Take::Look(n)),
+            Call::AcquireMany(n) => RealOp::Take(Take::Look(Wanted::Exactly(n))),
             Call::ReleaseMany(n) => RealOp::Give(Give::Look(n)),
             Call::Close => RealOp::Close,
             Call::Reopen => RealOp::Reopen,

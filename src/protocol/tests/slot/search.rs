@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicU32;
 
 use headcount_spec::{Explanations, Gate, GateAnswer, GateCall};
 
-use crate::protocol::slot::SlotWord;
 use crate::protocol::step::Step;
 use crate::protocol::tests::search::{order_by, search, Failure, Fault, Move, System, Violation};
+use crate::protocol::tests::slot::SlotFields;
 
 /// A protocol on one word, as steps of one atomic operation each.
 pub(crate) trait Protocol: Copy + Eq + Hash + Debug {
@@ -273,39 +273,5 @@ impl<P: Protocol> System for SlotSystem<P> {
             Thread { holds, .. } => format!(", is done and holds {holds}"),
         };
         format!("{step}{then}\n       {:?}", SlotFields::of(after.word))
-    }
-}
-
-/// The fields of a slot's word; a rejected protocol has the count alone.
-#[derive(Debug)]
-#[allow(dead_code)] // Read by `Debug` only.
-pub(crate) struct SlotFields {
-    count: Count,
-    waiting: bool,
-    closed: bool,
-}
-
-/// A count, and its distance from the ceiling if it is a slot's.
-struct Count(u32);
-
-impl Debug for Count {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use crate::protocol::slot::CEILING;
-        match self.0 {
-            plain @ 0..=1000 => write!(f, "{plain}"),
-            below if below < CEILING => write!(f, "CEILING - {}", CEILING - below),
-            above => write!(f, "CEILING + {}", above - CEILING),
-        }
-    }
-}
-
-impl SlotFields {
-    pub(crate) fn of(word: u32) -> SlotFields {
-        use crate::protocol::slot::{CLOSED, WAITING};
-        SlotFields {
-            count: Count(word & !(CLOSED | WAITING)),
-            waiting: SlotWord(word).is_waiting(),
-            closed: SlotWord(word).is_closed(),
-        }
     }
 }

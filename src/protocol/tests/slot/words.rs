@@ -4,7 +4,7 @@
 
 use std::sync::atomic::AtomicU32;
 
-use crate::protocol::slot::{Enter, Refusal, Slot, SlotWord, CLOSED, WAITING};
+use crate::protocol::slot::{Enter, Refusal, Slot, SlotWord, Wanted, CLOSED, WAITING};
 use crate::protocol::step::Step;
 
 const FULL: SlotWord = SlotWord(crate::protocol::slot::CEILING);
@@ -69,7 +69,7 @@ fn surplus_is_paid_and_never_a_deficit() {
         assert_eq!(slot.read(), SlotWord(empty));
 
         let slot = of_two(excess);
-        assert_eq!(slot.take(1), Err(Refusal::Full));
+        assert_eq!(slot.take(Wanted::Exactly(1)), Err(Refusal::Full));
         assert_eq!(slot.give(2), None);
         assert_eq!(slot.read(), SlotWord(empty));
 
@@ -92,7 +92,7 @@ fn entering_yields_the_level_that_includes_the_head() {
     let slot = Slot::new(3, 0);
     assert_eq!(slot.enter(), Ok(FULL.0 - 2));
     assert_eq!(slot.enter_unseen(), Ok(FULL.0 - 1));
-    assert_eq!(slot.take(1), Ok(FULL.0));
+    assert_eq!(slot.take(Wanted::Exactly(1)), Ok(1));
     assert_eq!(slot.read(), FULL, "a full slot owes nothing");
     assert_eq!(slot.look(), Err(Refusal::Full));
 }
@@ -154,4 +154,18 @@ fn closing_and_reopening_say_what_was() {
     assert!(slot.reopen());
     assert!(!slot.reopen());
     assert_eq!(slot.read(), Slot::new(2, 1).read());
+}
+
+#[test]
+fn what_is_wanted_depends_on_what_is_free() {
+    let take = |held, wanted| Slot::new(5, held).take(wanted);
+    assert_eq!(take(2, Wanted::All), Ok(3));
+    assert_eq!(take(5, Wanted::All), Err(Refusal::Full));
+    assert_eq!(take(2, Wanted::Leaving { n: 1, spare: 2 }), Ok(1));
+    assert_eq!(take(2, Wanted::Leaving { n: 1, spare: 3 }), Err(Refusal::Full));
+    assert_eq!(take(2, Wanted::Leaving { n: 0, spare: 3 }), Ok(0));
+    assert_eq!(take(2, Wanted::Leaving { n: u32::MAX, spare: u32::MAX }), Err(Refusal::Full));
+    let closed = Slot::new(5, 0);
+    closed.close();
+    assert_eq!(closed.take(Wanted::All), Err(Refusal::Closed));
 }
