@@ -144,7 +144,7 @@ impl HoldSystem {
         let ended = &mut self.ended[cell][(generation - self.first) as usize];
         *ended += 1;
         if *ended > 1 {
-            return Err(Fault::Shared.seen(("a hold ends twice", cell, generation)));
+            return Err(Fault::Shared.seen(format!("hold {generation} of cell {cell} ends twice")));
         }
         Ok(())
     }
@@ -193,7 +193,7 @@ impl HoldSystem {
             (At::Begin { cell }, _) => {
                 let word = self.word(cell);
                 let Some(generation) = word.generation() else {
-                    return Err(Fault::Shared.seen(("a generation is used again", cell)));
+                    return Err(Fault::Shared.seen(format!("cell {cell} uses a generation again")));
                 };
                 word.begin(generation);
                 self.words[cell] = word.into_inner();
@@ -304,15 +304,17 @@ impl System for HoldSystem {
                 + self.spare.iter().filter(|&&spare| spare == cell).count();
             let worn = generation.is_none();
             if owners > 1 {
-                return Err(Fault::Shared.seen(("owners of a cell", owners, cell)));
+                return Err(Fault::Shared.seen(format!("cell {cell} has {owners} owners")));
             }
             if owners == 0 && !worn {
-                return Err(Fault::Leaked.seen(("a cell without an owner", cell)));
+                return Err(Fault::Leaked.seen(format!("cell {cell} has no owner")));
             }
             // All holds before the present one have ended, each once.
             let past = generation.map_or(self.ended[cell].len() as u32, |now| now - self.first);
             if self.ended[cell].iter().map(|&ended| u32::from(ended)).sum::<u32>() != past {
-                return Err(Fault::Leaked.seen(("holds that no call has ended", cell)));
+                return Err(
+                    Fault::Leaked.seen(format!("cell {cell} has a hold that no call has ended"))
+                );
             }
         }
         Ok(())
@@ -541,10 +543,13 @@ impl System for DueSystem {
         for (shard, holds) in self.holds.iter().enumerate() {
             for &(deadline, returned) in holds {
                 if self.earliest[shard] > deadline {
-                    return Err(Fault::Inexact.seen(("a shard's earliest", shard, deadline)));
+                    return Err(Fault::Inexact
+                        .seen(format!("shard {shard} says {deadline} is its earliest deadline")));
                 }
                 if returned && self.bound > deadline {
-                    return Err(Fault::Inexact.seen(("the bound is above", deadline)));
+                    return Err(
+                        Fault::Inexact.seen(format!("the bound is above the deadline {deadline}"))
+                    );
                 }
             }
         }
