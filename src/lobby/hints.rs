@@ -27,15 +27,15 @@ pub(super) fn look(word: &AtomicU64, weakened: bool) -> u64 {
     load_seq_cst(word)
 }
 
-/// Sets a bit. Returns true if it was set already, so that nothing was written.
+/// Sets a bit, unless it is set already.
 #[inline]
-pub(super) fn raise(word: &AtomicU64, bit: u32) -> bool {
+pub(super) fn raise(word: &AtomicU64, bit: u32) {
     // SeqCst, comes after the caller's change to what the bit stands for. Pairs with `lower`:
     // - if this load comes first and finds the bit, the thread that clears the bit reads the change
     //   afterwards and sets the bit again;
     // - if the clearing comes first, this load finds the bit clear, and it is set below.
     if look(word, mutant!("lobby-raise-look-not-seq-cst")) & 1 << bit != 0 {
-        return true;
+        return;
     }
     // SeqCst, comes before the caller's look at the next layer. Pairs with `lower` there:
     // - if this write comes first, the thread that clears the summary reads this bit afterwards and
@@ -43,7 +43,6 @@ pub(super) fn raise(word: &AtomicU64, bit: u32) -> bool {
     // - if the clearing comes first, the caller finds the summary clear and sets it.
     // No model can kill its weakening: loom's `load_seq_cst` has a fence, which comes after it.
     word.fetch_or(1 << bit, Ordering::SeqCst);
-    false
 }
 
 /// Clears some bits. The caller reads again, afterwards, what they stand for.
@@ -124,21 +123,22 @@ impl Hints {
         bits & 1 << (room % 64) != 0
     }
 
-    /// Sets a room's hint and the summaries above it. Returns false if the caller has to set the
-    /// summary of the page as a whole.
+    /// Sets a room's hint and all summaries above it in the page. The caller sets the summary of the
+    /// page as a whole afterwards.
     #[inline]
-    pub(super) fn set(&self, level: u32, room: usize) -> bool {
-        self.raise_from(Spot { level, layer: 0, word: room / 64 }, room % 64)
+    pub(super) fn set(&self, level: u32, room: usize) {
+        self.raise_from(Spot { level, layer: 0, word: room / 64 }, room % 64);
     }
 
-    /// Sets a bit and the summaries above it, up to the first that is set already.
-    fn raise_from(&self, mut spot: Spot, mut bit: usize) -> bool {
+    /// Sets a bit and all summaries above it.
+    ///
+    /// A summary that is set proves nothing about those above it: the thread that set it may not
+    /// have come to them yet.
+    fn raise_from(&self, mut spot: Spot, mut bit: usize) {
         loop {
-            if raise(self.word(spot), bit as u32) {
-                return true;
-            }
+            raise(self.word(spot), bit as u32);
             if spot.layer == self.top as usize {
-                return false;
+                return;
             }
             bit = spot.word % 64;
             spot = Spot { layer: spot.layer + 1, word: spot.word / 64, ..spot };
@@ -178,10 +178,11 @@ impl Hints {
         lower(self.word(above), 1 << bit);
         // SeqCst, the second look after `lower`. Pairs with `raise`: see the module. No model can
         // kill its weakening: their pages have one layer only.
-        if load_seq_cst(self.word(spot)) != 0 && !self.raise_from(above, bit) {
-            return Found::Surfaced;
+        if load_seq_cst(self.word(spot)) == 0 {
+            return Found::Again;
         }
-        Found::Again
+        self.raise_from(above, bit);
+        Found::Surfaced
     }
 
     /// Returns whether the page has any hint at that level, for a caller that has just cleared the

@@ -87,10 +87,9 @@ impl RoomIndex {
 
     /// Sets the summaries above a page.
     fn surface(&self, level: u32, page: u32) {
-        if !raise(&self.pages_at[level as usize], page) {
-            let (word, bit) = self.level_bit(level);
-            raise(word, bit);
-        }
+        raise(&self.pages_at[level as usize], page);
+        let (word, bit) = self.level_bit(level);
+        raise(word, bit);
     }
 
     /// Clears the summary of a level at which the caller found no hint.
@@ -284,10 +283,9 @@ impl<T> Lobby<T> {
 
     fn set_hint(&self, location: u32, level: u32) {
         let Some(at) = self.pages.at(location) else { return };
-        if !at.page().hints().set(level, at.offset()) {
-            let index = &self.shards[self.pages.shard_of(location)];
-            index.surface(level, self.pages.number_of(location));
-        }
+        at.page().hints().set(level, at.offset());
+        let index = &self.shards[self.pages.shard_of(location)];
+        index.surface(level, self.pages.number_of(location));
     }
 
     /// Returns a room of a shard at that level: one that admits, or a vacant one at level 0.

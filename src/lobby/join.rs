@@ -75,7 +75,7 @@ impl<T> Lobby<T> {
                 self.offer(at, taken.word());
                 Ok(self.seated(taken))
             }
-            Err(RoomRefusal::Vacant) => self.open_named(id),
+            Err(RoomRefusal::Vacant) => self.open_named(at, id),
             Err(refusal) => Err(refusal),
         }
     }
@@ -91,14 +91,24 @@ impl<T> Lobby<T> {
         taken.into_seated(completed_quorum)
     }
 
-    /// Opens a vacant room that the caller has named, if it is still the next to be opened.
+    /// Opens a vacant room that the caller has named, if it is still the next to be opened. If
+    /// another caller has opened it meanwhile, enters it.
     #[cold]
-    fn open_named(&self, id: RoomId) -> Result<Seated, RoomRefusal> {
+    fn open_named(&self, at: RoomRef<'_, T>, id: RoomId) -> Result<Seated, RoomRefusal> {
         let next = self.vacancy(self.pages.shard_of(id.location()));
         if next == Some(id) {
-            self.open_room(id)
-        } else {
-            Err(RoomRefusal::Gone)
+            match self.open_room(id) {
+                Err(RoomRefusal::Gone) => {}
+                opened => return opened,
+            }
+        }
+        match at.enter(id.generation()) {
+            Ok(taken) => {
+                self.offer(at, taken.word());
+                Ok(self.seated(taken))
+            }
+            Err(RoomRefusal::Vacant) => Err(RoomRefusal::Gone),
+            Err(refusal) => Err(refusal),
         }
     }
 
