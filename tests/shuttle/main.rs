@@ -1,4 +1,5 @@
-//! The lobby under shuttle: up to sixteen threads, scheduled at random, with a switch possible at
+//! Under shuttle: threads that [stall](support::stall), and a lobby of up to sixteen threads, scheduled
+//! at random, with a switch possible at
 //! every atomic operation of the crate. All executions are sequentially consistent here. Weak
 //! orderings are held by the loom models, which are exhaustive and have up to three threads.
 //!
@@ -9,6 +10,8 @@
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;
+
+mod stall_gate;
 
 use std::sync::Arc;
 

@@ -5,3 +5,5 @@ pub(crate) mod colliding_hasher;
 #[cfg(feature = "std")]
 pub(crate) mod lobby_crowd;
 pub(crate) mod model;
+#[cfg(headcount_shuttle)]
+pub(crate) mod stall;
