@@ -16,15 +16,15 @@ pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(headcount_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-#[cfg(all(headcount_loom, feature = "std"))]
+#[cfg(all(headcount_loom, feature = "keyed"))]
 pub(crate) use loom::cell::UnsafeCell;
 
 /// A cell with loom's interface.
-#[cfg(all(not(headcount_loom), feature = "std", target_has_atomic = "64"))]
+#[cfg(all(not(headcount_loom), feature = "keyed", target_has_atomic = "64"))]
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
 
-#[cfg(all(not(headcount_loom), feature = "std", target_has_atomic = "64"))]
+#[cfg(all(not(headcount_loom), feature = "keyed", target_has_atomic = "64"))]
 impl<T> UnsafeCell<T> {
     pub(crate) fn new(value: T) -> Self {
         UnsafeCell(core::cell::UnsafeCell::new(value))
@@ -56,6 +56,56 @@ pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
     loom::sync::atomic::fence(Ordering::SeqCst);
     atomic.load(Ordering::SeqCst)
 }
+
+/// What the rooms of a lobby need beyond the atomics above.
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+mod rooms {
+    #[cfg(headcount_loom)]
+    pub(crate) use loom::sync::{
+        atomic::AtomicPtr, Condvar as StateCondvar, Mutex as StateMutex,
+        MutexGuard as StateMutexGuard,
+    };
+    #[cfg(headcount_shuttle)]
+    pub(crate) use shuttle::sync::{
+        atomic::AtomicPtr, Condvar as StateCondvar, Mutex as StateMutex,
+        MutexGuard as StateMutexGuard,
+    };
+    #[cfg(not(any(headcount_loom, headcount_shuttle)))]
+    pub(crate) use std::sync::{
+        atomic::AtomicPtr, Condvar as StateCondvar, Mutex as StateMutex,
+        MutexGuard as StateMutexGuard,
+    };
+
+    use super::AtomicU64;
+
+    const IN_SMALL: bool = cfg!(any(headcount_loom, headcount_shuttle));
+
+    /// The last generation of a room; small in loom's models, so that they come to it.
+    pub(crate) const LAST_GENERATION: u32 = if cfg!(headcount_loom) { 3 } else { (1 << 24) - 1 };
+
+    /// How many bits of a word of hints are used; few in models, so that they have layers.
+    pub(crate) const FAN_OUT: usize = if IN_SMALL { 2 } else { 64 };
+
+    /// The sizes of a shard's first page and of its largest, as powers of two.
+    pub(crate) const PAGE_BITS: [u32; 2] = if IN_SMALL { [1, 4] } else { [6, 22] };
+
+    /// How often a search is repeated while other calls are in the middle of something, before all
+    /// rooms are read. Models read them at once.
+    pub(crate) const PATIENCE: u32 = if IN_SMALL { 0 } else { 64 };
+
+    /// Returns `n` words of 0. The allocator hands out most of a large block untouched: the compiler
+    /// finds nothing to do for the conversion.
+    pub(crate) fn zeros(n: usize) -> Box<[AtomicU64]> {
+        vec![0; n].into_iter().map(AtomicU64::new).collect()
+    }
+
+    /// As `zeros`, for pointers.
+    pub(crate) fn nulls<T>(n: usize) -> Box<[AtomicPtr<T>]> {
+        vec![core::ptr::null_mut(); n].into_iter().map(AtomicPtr::new).collect()
+    }
+}
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub(crate) use rooms::*;
 
 /// Declares a thread-local value. Loom's and shuttle's cannot be created in a constant either.
 #[cfg(all(not(any(headcount_loom, headcount_shuttle)), feature = "std"))]

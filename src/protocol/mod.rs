@@ -16,6 +16,8 @@ pub(crate) mod mutants;
 pub(crate) mod slot;
 pub(crate) mod step;
 
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub(crate) mod bound;
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
 pub(crate) mod cell;
 #[cfg(all(feature = "holds", target_has_atomic = "64"))]
@@ -26,6 +28,8 @@ pub(crate) mod room;
 pub(crate) mod seat_bitmap;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub(crate) mod stripe;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub(crate) mod survey;
 
 #[cfg(test)]
 mod tests;

@@ -16,3 +16,5 @@ mod slot;
 mod stripe;
 #[cfg(all(feature = "std", headcount_loom))]
 mod stripe_loom;
+#[cfg(all(feature = "std", target_has_atomic = "64", not(any(headcount_loom, headcount_shuttle))))]
+mod survey;

@@ -20,7 +20,8 @@ pub(crate) struct Setup {
     pub(crate) seats: u32,
     pub(crate) quorum: u32,
     pub(crate) max_rooms: Option<u32>,
-    /// The single caller uses one shard only, so no other check depends on this.
+    /// The single caller prefers one shard. With a limit it opens rooms in the others too, and then
+    /// the rooms of its own shard go before fuller ones.
     pub(crate) shards: u32,
 }
 
@@ -103,6 +104,8 @@ struct Jam {
 struct Jams {
     seats: usize,
     max_rooms: usize,
+    /// Whether the most populated room goes before all others.
+    by_population: bool,
     open: BTreeMap<RoomId, Jam>,
     closed: BTreeSet<RoomId>,
 }
@@ -139,7 +142,12 @@ impl Jams {
             Some(jam) => self.refusal(jam).is_none(),
             None => !self.closed.contains(&id),
         };
-        admits && self.best() == Some(self.members(id))
+        match (self.best(), self.members(id)) {
+            (Some(best), members) if self.by_population || best == 0 || members == 0 => {
+                admits && best == members
+            }
+            (best, _) => admits && best.is_some(),
+        }
     }
 }
 
@@ -379,7 +387,8 @@ pub(crate) fn check(setup: Setup, ops: impl IntoIterator<Item = Op>) {
 
     let max_rooms = max_rooms.map_or(usize::MAX, |rooms| rooms as usize);
     let (open, closed) = Default::default();
-    let jams = Jams { seats: seats as usize, max_rooms, open, closed };
+    let by_population = shards == 1 || max_rooms == usize::MAX;
+    let jams = Jams { seats: seats as usize, max_rooms, by_population, open, closed };
     let (held, named) = Default::default();
     let quorum = quorum as usize;
     let mut pair = Pair { lobby: &lobby, quorum, foreign: &foreign, jams, held, leaked: 0, named };
