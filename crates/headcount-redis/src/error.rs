@@ -274,6 +274,10 @@ impl From<RedisError> for EngineError {
                 Some("NOAUTH" | "WRONGPASS") => Kind::Denied,
                 Some("WRONGTYPE") => Kind::WrongType,
                 Some("OOM") => Kind::OutOfMemory,
+                // A server with a password refuses a long command before it reads its name.
+                _ if error.detail().is_some_and(|text| text.contains("unauthenticated")) => {
+                    Kind::Denied
+                }
                 _ => Kind::Other,
             },
         };

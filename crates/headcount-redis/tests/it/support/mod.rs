@@ -3,6 +3,7 @@
 pub(crate) mod fake;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod script;
 pub(crate) mod server;
 
 pub(crate) use server::{Engine, Server};
