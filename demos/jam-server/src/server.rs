@@ -13,8 +13,9 @@ use axum::http::{header, HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
-use headcount::{Gate, KeyedGate, OwnedKeyedPermit, OwnedPermit, RoomId, Ticket};
+use axum::{Extension, Json, Router};
+use headcount::{Gate, KeyedGate, RoomId, Ticket};
+use headcount_tower::{GateLayer, KeyedGateLayer, Place};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -114,13 +115,8 @@ impl Running {
     /// Admits no socket, tells all clients, and waits until the last has gone. Returns whether all
     /// went in time.
     pub async fn shut_down(mut self) -> bool {
-        let gate = Arc::clone(&self.server.sockets);
-        gate.close();
-        let drained = async move {
-            while gate.occupied() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await
-            }
-        };
+        self.server.sockets.close();
+        let drained = Arc::clone(&self.server.sockets).drain_owned();
         self.server.closing.send_replace(true);
         let in_time = tokio::time::timeout(SHUTDOWN, drained).await.is_ok();
         info!(in_time, "ended");
@@ -134,12 +130,17 @@ fn router(server: &Arc<Server>) -> Router {
     let file = |kind: &'static str, text: &'static str| {
         get(move || async move { ([(header::CONTENT_TYPE, kind)], text) })
     };
+    // Both places stay with a socket until it ends.
+    let all = GateLayer::new(Arc::clone(&server.sockets));
+    let of_address = KeyedGateLayer::new(Arc::clone(&server.addresses), address_of);
+    let sockets =
+        Router::new().route("/socket/websocket", get(socket)).layer(all).layer(of_address);
     Router::new()
         .route("/", get(page))
         .route("/jams/{id}", get(page_of_jam))
         .route("/state", get(state))
         .route("/metrics", get(metrics))
-        .route("/socket/websocket", get(socket))
+        .merge(sockets)
         .route("/app.js", file("text/javascript", include_str!("../page/app.js")))
         .route("/sound.js", file("text/javascript", include_str!("../page/sound.js")))
         .route("/style.css", file("text/css", include_str!("../page/style.css")))
@@ -147,6 +148,14 @@ fn router(server: &Arc<Server>) -> Router {
         .route("/phoenix-license.txt", file("text/plain", include_str!(env!("PHOENIX_LICENSE"))))
         .layer(middleware::from_fn(secure))
         .with_state(Arc::clone(server))
+}
+
+fn address_of(request: &Request) -> IpAddr {
+    let ConnectInfo(address) = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .expect("the server adds the address of each connection");
+    address.ip()
 }
 
 /// Adds the headers that keep a page to its own server.
@@ -243,6 +252,7 @@ fn is_of_own_page(headers: &HeaderMap) -> bool {
 async fn socket(
     State(server): State<Arc<Server>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
+    Extension(place): Extension<Place>,
     Query(query): Query<SocketQuery>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
@@ -253,27 +263,16 @@ async fn socket(
     if !is_of_own_page(&headers) {
         return (StatusCode::FORBIDDEN, "the page is of another server").into_response();
     }
-    let address = address.ip();
-    let busy = |code: StatusCode, text: &'static str| {
-        (code, [(header::RETRY_AFTER, "5")], text).into_response()
-    };
-    let Ok(of_address) = Arc::clone(&server.addresses).try_acquire_owned(address) else {
-        return busy(StatusCode::TOO_MANY_REQUESTS, "too many sockets of one address");
-    };
-    let Ok(permit) = Arc::clone(&server.sockets).try_acquire_owned() else {
-        return busy(StatusCode::SERVICE_UNAVAILABLE, "too many sockets");
-    };
     let token = query.token.as_deref();
     let user = token.and_then(|token| server.users.verify(token));
     let user = user.unwrap_or_else(|| server.users.create().0);
-    let places: (OwnedPermit, OwnedKeyedPermit<IpAddr>) = (permit, of_address);
     upgrade
         .max_message_size(server.args.frame_bytes)
         .max_frame_size(server.args.frame_bytes)
         .on_upgrade(move |socket| async move {
             let why = session::run(&server, socket, user).await;
             info!(%user, %address, ?why, "socket ended");
-            drop(places);
+            drop(place);
         })
 }
 
