@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod capacity;
 mod course;
 mod errors;
 mod gate;
@@ -15,6 +16,8 @@ mod shape;
 mod stories;
 mod tally;
 
+#[cfg(feature = "wait")]
+mod drain;
 #[cfg(feature = "keyed")]
 mod keyed;
 #[cfg(feature = "keyed")]
