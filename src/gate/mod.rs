@@ -502,7 +502,7 @@ impl Gate {
     #[track_caller]
     pub fn raise_capacity(&self, n: u32) -> u32 {
         let raised = self.waitlist.resize(&self.slot, Resize::Raise(n));
-        raised.expect("capacity is above Gate::MAX_CAPACITY")
+        raised.unwrap_or_else(|()| panic!("capacity is above Gate::MAX_CAPACITY"))
     }
 
     /// Removes `n` places, or all if there are fewer, and returns the new capacity.

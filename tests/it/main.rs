@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod capacity;
 mod course;
 mod errors;
 mod gate;
@@ -23,6 +24,8 @@ mod holds_drivers;
 mod holds_properties;
 #[cfg(feature = "holds")]
 mod holds_stories;
+#[cfg(feature = "wait")]
+mod drain;
 #[cfg(feature = "keyed")]
 mod keyed;
 #[cfg(feature = "keyed")]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use headcount::{AcquireError, AcquireOwned, Gate, OwnedPermit};
+use headcount::{AcquireError, AcquireOwned, DrainOwned, Gate, OwnedPermit};
 use headcount_spec::{Gate as GateSpec, GateAnswer, GateCall, Spec, Ticket, WaiterState};
 use proptest::prelude::*;
 
@@ -21,7 +21,15 @@ enum Act {
     /// Makes a future that wants so many.
     New {
         places: u32,
+        limit: u32,
     },
+    /// Makes a future that drains.
+    NewDrain,
+    Force(u32),
+    TryAcquireAll,
+    TryAcquireLeaving(u32, u32),
+    Raise(u32),
+    Lower(u32),
     Poll {
         pick: usize,
         waker: usize,
@@ -40,7 +48,14 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     let any = || 0..1000usize;
     prop_oneof![
-        6 => prop_oneof![4 => Just(1), 1 => 0..6u32].prop_map(|places| Act::New { places }),
+        6 => (prop_oneof![4 => Just(1), 1 => 0..6u32], prop_oneof![4 => Just(u32::MAX), 1 => 0..4u32])
+            .prop_map(|(places, limit)| Act::New { places, limit }),
+        1 => Just(Act::NewDrain),
+        1 => (0..4u32).prop_map(Act::Force),
+        1 => Just(Act::TryAcquireAll),
+        1 => (0..3u32, 0..3u32).prop_map(|(n, spare)| Act::TryAcquireLeaving(n, spare)),
+        1 => (0..4u32).prop_map(Act::Raise),
+        1 => (0..4u32).prop_map(Act::Lower),
         12 => (any(), 0..2usize).prop_map(|(pick, waker)| Act::Poll { pick, waker }),
         5 => any().prop_map(Act::Cancel),
         8 => any().prop_map(Act::Release),
@@ -62,11 +77,15 @@ impl Wake for Bell {
     }
 }
 
+enum Waiting {
+    Acquire { future: AcquireOwned, places: u32, limit: u32 },
+    Drain(DrainOwned),
+}
+
 /// A future that is not done.
 struct Visitor {
     ticket: Ticket,
-    wants: u32,
-    future: AcquireOwned,
+    future: Waiting,
     /// Whether it has been polled: before, the gate knows nothing of it.
     polled: bool,
     bells: [Arc<Bell>; 2],
@@ -120,17 +139,39 @@ impl Test {
     fn act(&mut self, act: &Act) {
         let pick = |index: usize, len: usize| index.checked_rem(len);
         match *act {
-            Act::New { places } => {
-                self.visitors.push(Visitor {
-                    ticket: self.next_ticket,
-                    wants: places,
-                    future: Arc::clone(&self.gate).acquire_many_owned(places),
-                    polled: false,
-                    bells: Default::default(),
-                    rung: [0; 2],
-                    waker: 0,
-                });
-                self.next_ticket += 1;
+            Act::New { places, limit } => {
+                let future = Arc::clone(&self.gate).acquire_many_owned(places);
+                let future = future.queue_limit(limit as usize);
+                self.come(Waiting::Acquire { future, places, limit });
+            }
+            Act::NewDrain => self.come(Waiting::Drain(Arc::clone(&self.gate).drain_owned())),
+            Act::Force(n) => {
+                let permit = Arc::clone(&self.gate).force_acquire_owned(n);
+                assert_eq!(permit.count(), n);
+                self.permits.push(permit);
+                self.expect(GateCall::Force(n), GateAnswer::Acquired);
+            }
+            Act::TryAcquireAll => {
+                let permit = Arc::clone(&self.gate).try_acquire_all_owned();
+                let answer = match &permit {
+                    Ok(permit) => GateAnswer::AcquiredAll(permit.count()),
+                    refused => told(refused),
+                };
+                self.expect(GateCall::AcquireAll, answer);
+                self.permits.extend(permit);
+            }
+            Act::TryAcquireLeaving(places, spare) => {
+                let permit = Arc::clone(&self.gate).try_acquire_leaving_owned(places, spare);
+                self.expect(GateCall::AcquireLeaving { places, spare }, told(&permit));
+                self.permits.extend(permit);
+            }
+            Act::Raise(n) => {
+                let answer = GateAnswer::Capacity(self.gate.raise_capacity(n));
+                self.expect(GateCall::RaiseCapacity(n), answer);
+            }
+            Act::Lower(n) => {
+                let answer = GateAnswer::Capacity(self.gate.lower_capacity(n));
+                self.expect(GateCall::LowerCapacity(n), answer);
             }
             Act::Poll { pick: index, waker } => {
                 if let Some(index) = pick(index, self.visitors.len()) {
@@ -189,26 +230,54 @@ impl Test {
         self.check(act);
     }
 
+    fn come(&mut self, future: Waiting) {
+        self.visitors.push(Visitor {
+            ticket: self.next_ticket,
+            future,
+            polled: false,
+            bells: Default::default(),
+            rung: [0; 2],
+            waker: 0,
+        });
+        self.next_ticket += 1;
+    }
+
     fn poll(&mut self, index: usize, waker: usize) {
         let visitor = &mut self.visitors[index];
         let bell = Waker::from(Arc::clone(&visitor.bells[waker]));
-        let polled = Pin::new(&mut visitor.future).poll(&mut Context::from_waker(&bell));
-        let (ticket, places) = (visitor.ticket, visitor.wants);
-        let call = match std::mem::replace(&mut visitor.polled, true) {
-            true => GateCall::Poll { ticket },
-            false => GateCall::Enqueue { ticket, places },
-        };
+        let mut cx = Context::from_waker(&bell);
+        let ticket = visitor.ticket;
+        let begins = !std::mem::replace(&mut visitor.polled, true);
         visitor.waker = waker;
-        let answer = match polled {
-            Poll::Pending => GateAnswer::Waits,
-            Poll::Ready(Ok(permit)) => {
-                assert_eq!(permit.count(), places, "the permit of {call:?}");
-                self.permits.push(permit);
-                GateAnswer::Acquired
+        let (call, answer) = match &mut visitor.future {
+            Waiting::Acquire { future, places, limit } => {
+                let call = GateCall::EnqueueWithin { ticket, places: *places, limit: *limit };
+                let answer = match Pin::new(future).poll(&mut cx) {
+                    Poll::Pending => GateAnswer::Waits,
+                    Poll::Ready(Ok(permit)) => {
+                        assert_eq!(permit.count(), *places, "the permit of {call:?}");
+                        self.permits.push(permit);
+                        GateAnswer::Acquired
+                    }
+                    Poll::Ready(Err(AcquireError::Closed)) => GateAnswer::Closed,
+                    Poll::Ready(Err(AcquireError::QueueFull)) => GateAnswer::QueueFull,
+                    Poll::Ready(Err(error)) => panic!("{error:?} for {call:?}"),
+                };
+                (call, answer)
             }
-            Poll::Ready(Err(AcquireError::Closed)) => GateAnswer::Closed,
-            Poll::Ready(Err(error)) => panic!("{error:?} for {call:?}"),
+            Waiting::Drain(future) => {
+                let answer = match Pin::new(future).poll(&mut cx) {
+                    Poll::Pending => GateAnswer::Waits,
+                    Poll::Ready(Ok(())) => GateAnswer::Done,
+                    Poll::Ready(Err(error)) => {
+                        assert!(error.is_reopened());
+                        GateAnswer::Reopened
+                    }
+                };
+                (GateCall::Drain { ticket }, answer)
+            }
         };
+        let call = if begins { call } else { GateCall::Poll { ticket } };
         self.expect(call, answer);
         if answer != GateAnswer::Waits {
             self.check_bells(index);
@@ -229,7 +298,9 @@ impl Test {
         for (index, visitor) in self.visitors.iter().enumerate() {
             let ticket = visitor.ticket;
             let position = spec.position(ticket);
-            assert_eq!(visitor.future.position(), position, "of ticket {ticket} after {act:?}");
+            if let Waiting::Acquire { future, .. } = &visitor.future {
+                assert_eq!(future.position(), position, "of ticket {ticket} after {act:?}");
+            }
             self.check_bells(index);
         }
     }
@@ -247,13 +318,6 @@ fn run(capacity: u32, acts: &[Act]) {
         test.act(&Act::Release(0));
     }
     assert_eq!(test.gate.occupied(), test.spec.forgotten);
-}
-
-/// A raised capacity goes to the waiter; lowered again, it is taken back from it.
-#[test]
-fn a_waiter_pays_a_deficit_with_what_it_has() {
-    use Act::*;
-    run(0, &[New { places: 2 }, Poll { pick: 0, waker: 0 }, SetCapacity(1), SetCapacity(0)]);
 }
 
 proptest! {

@@ -229,3 +229,76 @@ fn a_large_request_is_not_starved() {
     assert!(poll(&mut one).is_pending());
     assert!(matches!(poll(&mut both), Poll::Ready(Ok(_))));
 }
+
+/// What a raise adds goes to those that wait, in order.
+#[test]
+fn a_raise_serves_in_order() {
+    let gate = Gate::new(0);
+    let (mut two, mut one, mut last) = (gate.acquire_many(2), gate.acquire(), gate.acquire());
+    gate.set_capacity(2);
+    let held = gate.try_acquire_many(2).unwrap();
+    for waiter in [&mut two, &mut one, &mut last] {
+        assert!(poll(waiter).is_pending());
+    }
+    assert_eq!(gate.raise_capacity(1), 3);
+    assert!(poll(&mut two).is_pending(), "one of two");
+    assert!(poll(&mut one).is_pending(), "it is not its turn");
+    assert_eq!(gate.raise_capacity(2), 5);
+    let permits = [poll(&mut two), poll(&mut one)];
+    assert!(permits.iter().all(|permit| matches!(permit, Poll::Ready(Ok(_)))));
+    assert!(poll(&mut last).is_pending());
+    drop((held, permits));
+    assert!(matches!(poll(&mut last), Poll::Ready(Ok(_))));
+}
+
+#[test]
+fn a_queue_has_the_length_that_callers_allow() {
+    let gate = Gate::new(1);
+    let permit = gate.acquire().queue_limit(0).wait().unwrap();
+    assert!(gate.acquire().queue_limit(0).wait().unwrap_err().is_queue_full());
+    let (mut first, mut second) = (gate.acquire().queue_limit(1), gate.acquire().queue_limit(1));
+    assert!(poll(&mut first).is_pending());
+    assert!(matches!(poll(&mut second), Poll::Ready(Err(refused)) if refused.is_queue_full()));
+    assert_eq!((gate.waiting(), gate.occupied()), (1, 1));
+    let timeout = std::time::Duration::ZERO;
+    assert!(gate.acquire().queue_limit(1).wait_timeout(timeout).unwrap_err().is_queue_full());
+    drop(permit);
+    drop(first);
+    assert_eq!((gate.available(), gate.is_full()), (1, false));
+    gate.close();
+    assert!(gate.acquire().queue_limit(0).wait().unwrap_err().is_closed());
+}
+
+#[test]
+fn a_request_that_no_gate_can_serve_is_refused() {
+    let gate = Gate::new(1);
+    let refused = gate.acquire_many(Gate::MAX_CAPACITY + 1).wait().unwrap_err();
+    assert!(refused.is_too_many());
+    assert_eq!(refused.to_string(), "more places asked for than there can be");
+    assert_eq!((gate.waiting(), gate.available()), (0, 1));
+    gate.close();
+    assert!(gate.acquire_many(u32::MAX).wait().unwrap_err().is_closed());
+}
+
+/// A forced entry overtakes those that wait, and they wait until it is paid.
+#[test]
+fn a_forced_entry_overtakes_the_line() {
+    let gate = Gate::new(1);
+    let permit = gate.try_acquire().unwrap();
+    let mut waiter = gate.acquire();
+    assert!(poll(&mut waiter).is_pending());
+    let forced = gate.force_acquire(1);
+    drop(permit);
+    assert!(poll(&mut waiter).is_pending());
+    assert_eq!(gate.occupied(), 1);
+    drop(forced);
+    assert!(matches!(poll(&mut waiter), Poll::Ready(Ok(_))));
+}
+
+#[test]
+fn a_gate_shows_how_many_wait() {
+    let gate = Gate::new(0);
+    let mut waiter = gate.acquire();
+    assert!(poll(&mut waiter).is_pending());
+    assert_eq!(format!("{gate:?}"), "Gate { capacity: 0, occupied: 0, closed: false, waiting: 1 }");
+}

@@ -35,6 +35,7 @@ mod course;
 mod crowd;
 mod gate;
 mod happens_before;
+mod more;
 mod must_fail;
 mod permit;
 mod rejected;

@@ -16,6 +16,17 @@ pub enum GateCall {
     Acquire,
     /// So many places, all or none.
     AcquireMany(u32),
+    /// Every free place, at least one.
+    AcquireAll,
+    /// So many places, if `spare` more are free.
+    AcquireLeaving {
+        /// The places.
+        places: u32,
+        /// Those that stay free.
+        spare: u32,
+    },
+    /// So many places, whether or not they are free, and also if the gate is closed.
+    Force(u32),
     /// Gives one place back.
     Release,
     /// Gives so many places back.
@@ -30,6 +41,10 @@ pub enum GateCall {
     CloseIf(u32),
     /// Changes the capacity.
     SetCapacity(u32),
+    /// Adds so many places.
+    RaiseCapacity(u32),
+    /// Removes so many places, or all if there are fewer.
+    LowerCapacity(u32),
     /// How many places are held?
     Occupied,
     /// Is no place free?
@@ -40,6 +55,20 @@ pub enum GateCall {
         ticket: Ticket,
         /// The places.
         places: u32,
+    },
+    /// As `Enqueue`, unless so many callers wait already.
+    EnqueueWithin {
+        /// The waiter, unless the call is answered at once.
+        ticket: Ticket,
+        /// The places.
+        places: u32,
+        /// The number of waiters at which it is refused.
+        limit: u32,
+    },
+    /// Closes, and waits until no place is held.
+    Drain {
+        /// The waiter, unless no place is held.
+        ticket: Ticket,
     },
     /// What has become of the waiter? It is gone once it has been told that its wait is over.
     Poll {
@@ -60,6 +89,14 @@ pub enum GateAnswer {
     Acquired,
     /// Too few places are free.
     Full,
+    /// So many places, all that were free, are the caller's.
+    AcquiredAll(u32),
+    /// As many callers wait as the caller's limit allows.
+    QueueFull,
+    /// The gate was reopened before it was drained.
+    Reopened,
+    /// The gate has so many places now.
+    Capacity(u32),
     /// The gate is closed.
     Closed,
     /// The caller waits.
@@ -81,6 +118,8 @@ pub struct Waiter {
     pub ticket: Ticket,
     /// The places that it wants. It holds none of them before it is served.
     pub wants: u32,
+    /// Whether it wants no places, but waits until none is held.
+    pub drains: bool,
     /// Whether it still waits.
     pub state: WaiterState,
 }
@@ -92,7 +131,7 @@ pub enum WaiterState {
     Queued,
     /// It has all that it wants.
     Served,
-    /// The gate was closed.
+    /// The gate was closed or, if it drains, reopened.
     Refused,
 }
 
@@ -161,7 +200,7 @@ impl Gate {
     }
 
     fn is_queued(&self, waiter: &Waiter) -> bool {
-        waiter.state == WaiterState::Queued
+        waiter.state == WaiterState::Queued && !waiter.drains
     }
 
     fn is_aside(&self, waiter: &Waiter) -> bool {
@@ -195,7 +234,7 @@ impl Gate {
 
     /// Returns the tickets that still wait, in the order in which they are served.
     pub fn queue(&self) -> impl Iterator<Item = Ticket> + '_ {
-        let queued = self.waiters.iter().filter(|waiter| waiter.state == WaiterState::Queued);
+        let queued = self.waiters.iter().filter(|waiter| self.is_queued(waiter));
         queued.map(|waiter| waiter.ticket)
     }
 
@@ -220,13 +259,33 @@ impl Gate {
         self.serve();
     }
 
-    fn close(&mut self) {
-        self.closed = true;
+    /// Ends the wait of those that drain, or of all others.
+    fn end_waits(&mut self, drains: bool, state: WaiterState) {
         for waiter in &mut self.waiters {
-            if waiter.state == WaiterState::Queued {
-                waiter.state = WaiterState::Refused;
+            if waiter.state == WaiterState::Queued && waiter.drains == drains {
+                waiter.state = state;
             }
         }
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        self.end_waits(false, WaiterState::Refused);
+    }
+
+    fn reopen(&mut self) {
+        self.closed = false;
+        self.end_waits(true, WaiterState::Refused);
+    }
+
+    fn drain(&mut self, ticket: Ticket) -> GateAnswer {
+        self.close();
+        if self.held == 0 {
+            return GateAnswer::Done;
+        }
+        let state = WaiterState::Queued;
+        self.waiters.push(Waiter { ticket, wants: 0, drains: true, state });
+        GateAnswer::Waits
     }
 
     fn set_capacity(&mut self, capacity: u32) {
@@ -235,21 +294,27 @@ impl Gate {
         self.serve();
     }
 
-    fn enqueue(&mut self, ticket: Ticket, places: u32) -> GateAnswer {
+    fn enqueue(&mut self, ticket: Ticket, places: u32, limit: u32) -> GateAnswer {
         let answer = self.acquire(places);
         if answer != GateAnswer::Full {
             return answer;
         }
+        if self.queue().count() >= limit as usize {
+            return GateAnswer::QueueFull;
+        }
         let state = WaiterState::Queued;
-        self.waiters.push(Waiter { ticket, wants: places, state });
+        self.waiters.push(Waiter { ticket, wants: places, drains: false, state });
         GateAnswer::Waits
     }
 
     fn poll(&mut self, ticket: Ticket) -> GateAnswer {
-        let answer = match self.waiter(ticket).expect("the wait is not over").state {
-            WaiterState::Queued => return GateAnswer::Waits,
-            WaiterState::Served => GateAnswer::Acquired,
-            WaiterState::Refused => GateAnswer::Closed,
+        let waiter = self.waiter(ticket).expect("the wait is not over");
+        let answer = match (waiter.state, waiter.drains) {
+            (WaiterState::Queued, _) => return GateAnswer::Waits,
+            (WaiterState::Served, false) => GateAnswer::Acquired,
+            (WaiterState::Served, true) => GateAnswer::Done,
+            (WaiterState::Refused, false) => GateAnswer::Closed,
+            (WaiterState::Refused, true) => GateAnswer::Reopened,
         };
         self.waiters.retain(|waiter| waiter.ticket != ticket);
         answer
@@ -261,8 +326,12 @@ impl Gate {
         self.release(if waiter.state == WaiterState::Served { waiter.wants } else { 0 });
     }
 
-    /// Serves the waiters in order, as far as the free places go.
+    /// Serves the waiters in order, as far as the free places go, and those that drain if no place
+    /// is held.
     fn serve(&mut self) {
+        if self.closed && self.held == 0 {
+            self.end_waits(true, WaiterState::Served);
+        }
         while let Some(next) = self.next() {
             let wants = self.waiters[next].wants;
             if self.held + wants > self.capacity {
@@ -282,11 +351,28 @@ impl Spec for Gate {
         match call {
             GateCall::Acquire => return self.acquire(1),
             GateCall::AcquireMany(n) => return self.acquire(n),
+            GateCall::AcquireAll => {
+                let free = self.free();
+                return match self.acquire(free.max(1)) {
+                    GateAnswer::Acquired => GateAnswer::AcquiredAll(free),
+                    refused => refused,
+                };
+            }
+            GateCall::AcquireLeaving { places, spare } => {
+                if !self.closed && self.free() < places.saturating_add(spare) {
+                    return GateAnswer::Full;
+                }
+                return self.acquire(places);
+            }
+            GateCall::Force(n) => {
+                self.held += n;
+                return GateAnswer::Acquired;
+            }
             GateCall::Release => self.release(1),
             GateCall::ReleaseMany(n) => self.release(n),
             GateCall::Forget(n) => self.forgotten += n,
             GateCall::Close => self.close(),
-            GateCall::Reopen => self.closed = false,
+            GateCall::Reopen => self.reopen(),
             GateCall::CloseIf(at_least) => {
                 let held = self.held;
                 if held < at_least {
@@ -296,9 +382,21 @@ impl Spec for Gate {
                 return GateAnswer::Quorum(Ok(held));
             }
             GateCall::SetCapacity(capacity) => self.set_capacity(capacity),
+            GateCall::RaiseCapacity(n) => {
+                self.set_capacity(self.capacity + n);
+                return GateAnswer::Capacity(self.capacity);
+            }
+            GateCall::LowerCapacity(n) => {
+                self.set_capacity(self.capacity.saturating_sub(n));
+                return GateAnswer::Capacity(self.capacity);
+            }
             GateCall::Occupied => return GateAnswer::Held(self.held),
             GateCall::IsFull => return GateAnswer::IsFull(self.free() == 0),
-            GateCall::Enqueue { ticket, places } => return self.enqueue(ticket, places),
+            GateCall::Enqueue { ticket, places } => return self.enqueue(ticket, places, u32::MAX),
+            GateCall::EnqueueWithin { ticket, places, limit } => {
+                return self.enqueue(ticket, places, limit)
+            }
+            GateCall::Drain { ticket } => return self.drain(ticket),
             GateCall::Poll { ticket } => return self.poll(ticket),
             GateCall::Cancel { ticket } => self.cancel(ticket),
         }
@@ -310,7 +408,9 @@ impl Spec for Gate {
         match call {
             GateCall::Release => can_go >= 1,
             GateCall::ReleaseMany(n) | GateCall::Forget(n) => can_go >= n,
-            GateCall::Enqueue { ticket, .. } => self.waiter(ticket).is_none(),
+            GateCall::Enqueue { ticket, .. }
+            | GateCall::EnqueueWithin { ticket, .. }
+            | GateCall::Drain { ticket } => self.waiter(ticket).is_none(),
             GateCall::Poll { ticket } | GateCall::Cancel { ticket } => {
                 self.waiter(ticket).is_some()
             }
@@ -319,7 +419,9 @@ impl Spec for Gate {
     }
 
     fn excused(&self, call: GateCall) -> Option<GateAnswer> {
-        let acquires = matches!(call, GateCall::Acquire | GateCall::AcquireMany(_));
+        use GateCall::{Acquire, AcquireAll, AcquireLeaving, AcquireMany};
+        let acquires =
+            matches!(call, Acquire | AcquireMany(_) | AcquireAll | AcquireLeaving { .. });
         (self.excuses_lowering && self.was_lowered && acquires).then_some(GateAnswer::Full)
     }
 }
@@ -377,6 +479,30 @@ mod tests {
         assert_eq!(told(&mut gate, &calls), answers);
         let calls = [Reopen, Poll { ticket: 7 }, Poll { ticket: 8 }, Release, Occupied];
         assert_eq!(told(&mut gate, &calls), [Done, Acquired, Closed, Done, Held(0)]);
+    }
+
+    #[test]
+    fn a_drain_ends_with_the_last_holder_or_a_reopening() {
+        let mut gate = Gate::new(2);
+        let calls = [AcquireMany(2), enqueue(7, 1), Drain { ticket: 8 }, Poll { ticket: 7 }];
+        assert_eq!(told(&mut gate, &calls), [Acquired, Waits, Waits, Closed]);
+        let calls = [Force(1), ReleaseMany(2), Poll { ticket: 8 }, Release, Poll { ticket: 8 }];
+        assert_eq!(told(&mut gate, &calls), [Acquired, Done, Waits, Done, Done]);
+        let calls = [Drain { ticket: 9 }, Reopen, Acquire, Drain { ticket: 9 }, Reopen];
+        assert_eq!(told(&mut gate, &calls), [Done, Done, Acquired, Waits, Done]);
+        assert_eq!(told(&mut gate, &[Poll { ticket: 9 }]), [Reopened]);
+    }
+
+    #[test]
+    fn thresholds_and_limits() {
+        let mut gate = Gate::new(3);
+        let leaving = |spare| AcquireLeaving { places: 1, spare };
+        let calls = [leaving(3), leaving(2), AcquireAll, AcquireAll, LowerCapacity(5)];
+        assert_eq!(told(&mut gate, &calls), [Full, Acquired, AcquiredAll(2), Full, Capacity(0)]);
+        let within = |ticket, limit| EnqueueWithin { ticket, places: 1, limit };
+        let calls = [within(7, 1), within(8, 1), within(8, 2), RaiseCapacity(4)];
+        assert_eq!(told(&mut gate, &calls), [Waits, QueueFull, Waits, Capacity(4)]);
+        assert_eq!(told(&mut gate, &[Poll { ticket: 7 }, Poll { ticket: 8 }]), [Acquired, Waits]);
     }
 
     #[test]

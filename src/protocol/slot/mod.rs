@@ -108,7 +108,8 @@ impl Enter {
         let after = SlotWord(before.0 + 1);
         if mutant!("slot-enter-unchecked") || before.admits_one() {
             Done(Ok(after.claimed()))
-        } else if cfg!(feature = "wait") && before.is_waiting() {
+        } else if cfg!(feature = "wait") && before.is_waiting() && !mutant!("slot-enter-backs-out")
+        {
             // The lock decides, and this increment means nothing.
             Done(Err(before.reason()))
         } else if mutant!("slot-surplus-always") || (before.free() == 0 && !before.is_waiting()) {

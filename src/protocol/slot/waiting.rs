@@ -36,7 +36,7 @@ impl ClaimOrLock {
                 let level = seen.level();
                 let locks = seen.free() < n;
                 if locks && mutant!("slot-lock-unchecked") {
-                    word.store(LOCKED, Ordering::Relaxed);
+                    word.swap(LOCKED, Ordering::Relaxed);
                     return Done(Some(level));
                 }
                 let after = if locks { LOCKED } else { seen.with_level(level + n).0 };
@@ -93,8 +93,9 @@ impl CloseAndLock {
 
 /// Renews the word while the lock decides: it is closed or open, and what fell on it is gone.
 pub(crate) fn renew(word: &AtomicU32, closed: bool) {
-    // Relaxed: while the lock decides, the lock orders.
-    word.store(LOCKED | if closed { CLOSED } else { 0 }, Ordering::Relaxed);
+    // Relaxed: while the lock decides, the lock orders. A swap, here and in `unlock`, as loom does not
+    // know that no store comes between the load and the store of another thread's addition.
+    word.swap(LOCKED | if closed { CLOSED } else { 0 }, Ordering::Relaxed);
 }
 
 /// Gives the word back to all threads, open and at that level.
@@ -103,7 +104,7 @@ pub(crate) fn unlock(word: &AtomicU32, level: u32) {
     // Release, pairs with the Acquire of `Enter::add` and `Take`: a caller that enters from here on
     // sees the earlier writes of the holders that left, and of the caller that reopened, under the
     // lock.
-    word.store(level, ordering!("slot-unlock", Release => Relaxed));
+    word.swap(level, ordering!("slot-unlock", Release => Relaxed));
 }
 
 impl Slot {

@@ -219,28 +219,30 @@ fn served_before_it_is_woken() {
     assert!(served.load(Relaxed) > 0);
 }
 
-/// A thread that closed the gate does not refuse a caller that waits after the reopening.
+/// A closing refuses exactly those that wait at that instant: a caller that comes after a reopening
+/// is refused only if the closing comes later still.
 #[test]
-fn a_late_closing_spares_later_waiters() {
-    let reopened = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&reopened);
+fn a_closing_spares_later_waiters() {
+    let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let counted = Arc::clone(&outcomes);
     explore(3, move || {
-        let gate = Arc::new(Gate::new(0));
-        let mut early = gate.acquire();
-        assert!(poll_once(&mut early).is_pending());
+        let gate = Arc::new(Gate::new(1));
+        let permit = gate.try_acquire().unwrap();
         let closer = spawn(&gate, |gate| gate.close());
-        if gate.is_closed() {
-            gate.reopen();
-            let mut late = gate.acquire();
-            assert!(poll_once(&mut late).is_pending());
-            closer.join().unwrap();
+        gate.reopen();
+        let mut late = gate.acquire();
+        let waits = poll_once(&mut late).is_pending();
+        closer.join().unwrap();
+        counted[usize::from(waits)].fetch_add(1, Relaxed);
+        if waits && !gate.is_closed() {
             assert_eq!(late.position(), Some(0));
-            counted.fetch_add(1, Relaxed);
-        } else {
-            closer.join().unwrap();
+        } else if waits {
+            assert!(poll_once(&mut late).is_ready());
         }
+        assert_eq!(gate.occupied(), 1);
+        drop(permit);
     });
-    assert!(reopened.load(Relaxed) > 0);
+    assert!(outcomes.iter().all(|times| times.load(Relaxed) > 0), "{outcomes:?}");
 }
 
 /// A caller that is known to wait is not overtaken.

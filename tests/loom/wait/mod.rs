@@ -8,6 +8,7 @@
 //!
 //! `ci/loom wait::`
 
+mod drain;
 mod gate;
 mod models;
 mod readings;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use headcount::{Course, EnrollError, Gate, OwnedReservation, Reservation, TryAcquireError};
+use headcount::{
+    Course, EnrollError, Enrollment, Gate, OwnedEnrollment, OwnedReservation, Reservation,
+    TryAcquireError, WithdrawError,
+};
 use headcount_spec::{Gate as GateSpec, GateAnswer, GateCall, Spec};
 
 use super::gate::told;
@@ -11,7 +14,17 @@ use super::{caught, remove, Ending, Failed};
 /// One operation on a course or on one of its reservations. A `u8` picks among those.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Reserve { owned: bool },
+    Reserve {
+        owned: bool,
+    },
+    ReserveMany {
+        n: u32,
+        owned: bool,
+    },
+    /// Confirms, and keeps the enrollment.
+    EnrollReserved(u8),
+    WithdrawEnrollment(u8),
+    SetCapacity(u32),
     Confirm(u8),
     Cancel(u8),
     Drop(u8),
@@ -34,8 +47,8 @@ impl Model {
         self.places.apply(GateCall::Acquire)
     }
 
-    fn leave(&mut self) {
-        self.places.apply(GateCall::Release);
+    fn leave(&mut self, n: u32) {
+        self.places.apply(GateCall::ReleaseMany(n));
     }
 }
 
@@ -44,7 +57,21 @@ enum Held<'a> {
     Owned(OwnedReservation),
 }
 
-impl Held<'_> {
+impl<'a> Held<'a> {
+    fn count(&self) -> u32 {
+        match self {
+            Held::Borrowed(reservation) => reservation.count(),
+            Held::Owned(reservation) => reservation.count(),
+        }
+    }
+
+    fn enroll(self) -> Enrolled<'a> {
+        match self {
+            Held::Borrowed(reservation) => Enrolled::Borrowed(reservation.enroll()),
+            Held::Owned(reservation) => Enrolled::Owned(reservation.enroll()),
+        }
+    }
+
     fn confirm(self) {
         match self {
             Held::Borrowed(reservation) => reservation.confirm(),
@@ -60,15 +87,38 @@ impl Held<'_> {
     }
 }
 
+enum Enrolled<'a> {
+    Borrowed(Enrollment<'a>),
+    Owned(OwnedEnrollment),
+}
+
+impl Enrolled<'_> {
+    fn count(&self) -> u32 {
+        match self {
+            Enrolled::Borrowed(enrollment) => enrollment.count(),
+            Enrolled::Owned(enrollment) => enrollment.count(),
+        }
+    }
+
+    fn withdraw(self) -> Result<(), WithdrawError> {
+        match self {
+            Enrolled::Borrowed(enrollment) => enrollment.withdraw(),
+            Enrolled::Owned(enrollment) => enrollment.withdraw(),
+        }
+    }
+}
+
 struct Pair<'a> {
     course: &'a Arc<Course>,
     reservations: Vec<Held<'a>>,
+    enrollments: Vec<Enrolled<'a>>,
     model: Model,
 }
 
 impl<'a> Pair<'a> {
-    fn reserved(&mut self, result: Result<Held<'a>, TryAcquireError>) {
-        assert_eq!(told(&result), self.model.reserve());
+    fn reserved(&mut self, n: u32, result: Result<Held<'a>, TryAcquireError>) {
+        assert_eq!(told(&result), self.model.places.apply(GateCall::AcquireMany(n)));
+        assert!(result.as_ref().is_ok_and(|held| held.count() == n) || result.is_err());
         self.reservations.extend(result);
     }
 
@@ -76,33 +126,64 @@ impl<'a> Pair<'a> {
         let course = self.course;
         match *op {
             Op::Reserve { owned: false } => {
-                self.reserved(course.try_reserve().map(Held::Borrowed));
+                self.reserved(1, course.try_reserve().map(Held::Borrowed));
             }
             Op::Reserve { owned: true } => {
-                self.reserved(course.clone().try_reserve_owned().map(Held::Owned));
+                self.reserved(1, course.clone().try_reserve_owned().map(Held::Owned));
+            }
+            Op::ReserveMany { n, owned: false } => {
+                self.reserved(n, course.try_reserve_many(n).map(Held::Borrowed));
+            }
+            Op::ReserveMany { n, owned: true } => {
+                self.reserved(n, course.clone().try_reserve_many_owned(n).map(Held::Owned));
             }
             Op::Confirm(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
+                    self.model.enrolled += reservation.count();
                     reservation.confirm();
-                    self.model.enrolled += 1;
                 }
+            }
+            Op::EnrollReserved(pick) => {
+                if let Some(reservation) = remove(&mut self.reservations, pick) {
+                    let count = reservation.count();
+                    self.model.enrolled += count;
+                    let enrollment = reservation.enroll();
+                    assert_eq!(enrollment.count(), count);
+                    self.enrollments.push(enrollment);
+                }
+            }
+            Op::WithdrawEnrollment(pick) => {
+                if let Some(enrollment) = remove(&mut self.enrollments, pick) {
+                    let count = enrollment.count();
+                    let enrolled = self.model.enrolled >= count;
+                    assert_eq!(enrollment.withdraw().is_ok(), enrolled);
+                    if enrolled {
+                        self.model.enrolled -= count;
+                        self.model.leave(count);
+                    }
+                }
+            }
+            Op::SetCapacity(capacity) => {
+                let capacity = capacity.min(Gate::MAX_CAPACITY);
+                course.set_capacity(capacity);
+                self.model.places.apply(GateCall::SetCapacity(capacity));
             }
             Op::Cancel(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
+                    self.model.leave(reservation.count());
                     reservation.cancel();
-                    self.model.leave();
                 }
             }
             Op::Drop(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
+                    self.model.leave(reservation.count());
                     drop(reservation);
-                    self.model.leave();
                 }
             }
             Op::Leak(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
+                    self.model.places.apply(GateCall::Forget(reservation.count()));
                     std::mem::forget(reservation);
-                    self.model.places.apply(GateCall::Forget(1));
                 }
             }
             Op::Enroll(ending) => self.enroll(ending),
@@ -111,7 +192,7 @@ impl<'a> Pair<'a> {
                 assert_eq!(course.withdraw().is_ok(), enrolled);
                 if enrolled {
                     self.model.enrolled -= 1;
-                    self.model.leave();
+                    self.model.leave(1);
                 }
             }
             Op::Close => {
@@ -152,7 +233,7 @@ impl<'a> Pair<'a> {
         assert_eq!(result, expected);
         match result {
             Some(Ok(())) => self.model.enrolled += 1,
-            _ if admitted => self.model.leave(),
+            _ if admitted => self.model.leave(1),
             _ => {}
         }
     }
@@ -163,6 +244,8 @@ impl<'a> Pair<'a> {
         assert_eq!(counts.enrolled, self.model.enrolled, "enrolled after {op:?}");
         assert_eq!(counts.capacity, self.model.places.capacity, "capacity after {op:?}");
         assert_eq!(self.course.capacity(), self.model.places.capacity);
+        assert_eq!(self.course.available(), self.model.places.free(), "available after {op:?}");
+        assert_eq!(self.course.is_full(), self.model.places.free() == 0);
         assert_eq!(self.course.is_closed(), self.model.places.closed, "is_closed after {op:?}");
     }
 }
@@ -182,7 +265,8 @@ pub(crate) fn check(capacity: u32, enrolled: u32, ops: &[Op]) {
 
     let places = GateSpec { held: enrolled, ..GateSpec::new(capacity) };
     let model = Model { places, enrolled };
-    let mut pair = Pair { course: &course, reservations: Vec::new(), model };
+    let mut pair =
+        Pair { course: &course, reservations: Vec::new(), enrollments: Vec::new(), model };
     for op in ops {
         pair.perform(op);
         pair.compare(op);

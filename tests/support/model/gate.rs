@@ -18,7 +18,12 @@ pub(crate) enum Op {
     Leak(u8),
     Split { pick: u8, n: u32 },
     Merge { into: u8, from: u8 },
+    AcquireAll { owned: bool },
+    AcquireLeaving { n: u32, spare: u32, owned: bool },
+    Force { n: u32, owned: bool },
     SetCapacity(u32),
+    RaiseCapacity(u32),
+    LowerCapacity(u32),
     Close,
     Reopen,
     CloseIfOccupied(u32),
@@ -90,6 +95,12 @@ impl Held<'_> {
     }
 }
 
+/// Runs a call that panics if there would be too many places; returns nothing then.
+fn panics_above<T>(call: impl FnOnce() -> T) -> Option<T> {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+    outcome.map_err(|payload| assert!(payload.is::<&str>(), "another panic")).ok()
+}
+
 /// A gate, its permits, and the specification of both.
 pub(crate) struct Pair<'a> {
     gate: &'a Arc<Gate>,
@@ -142,6 +153,55 @@ impl<'a> Pair<'a> {
             Op::AcquireMany { n, owned: true } => {
                 let permit = gate.clone().try_acquire_many_owned(n);
                 self.acquired(GateCall::AcquireMany(n), n, permit.map(Held::Owned));
+            }
+            Op::AcquireAll { owned } => {
+                let permit = match owned {
+                    false => gate.try_acquire_all().map(Held::Borrowed),
+                    true => gate.clone().try_acquire_all_owned().map(Held::Owned),
+                };
+                let answer = match &permit {
+                    Ok(permit) => GateAnswer::AcquiredAll(permit.count()),
+                    refused => told(refused),
+                };
+                self.expect(GateCall::AcquireAll, answer);
+                self.permits.extend(permit);
+            }
+            Op::AcquireLeaving { n, spare, owned } => {
+                let permit = match owned {
+                    false => gate.try_acquire_leaving(n, spare).map(Held::Borrowed),
+                    true => gate.clone().try_acquire_leaving_owned(n, spare).map(Held::Owned),
+                };
+                self.acquired(GateCall::AcquireLeaving { places: n, spare }, n, permit);
+            }
+            Op::Force { n, owned } => {
+                let above = self
+                    .spec
+                    .held
+                    .checked_add(n)
+                    .map(|held| held.saturating_sub(self.spec.capacity));
+                let permit = panics_above(|| match owned {
+                    false => Held::Borrowed(gate.force_acquire(n)),
+                    true => Held::Owned(gate.clone().force_acquire_owned(n)),
+                });
+                let fits = above.is_some_and(|above| above <= Gate::MAX_CAPACITY);
+                assert_eq!(permit.is_some(), fits, "{op:?} with {} held", self.spec.held);
+                if let Some(permit) = permit {
+                    self.acquired(GateCall::Force(n), n, Ok(permit));
+                }
+            }
+            Op::RaiseCapacity(n) => {
+                let raised = panics_above(|| gate.raise_capacity(n));
+                match self.spec.capacity.checked_add(n) {
+                    Some(0..=Gate::MAX_CAPACITY) => {
+                        let answer = GateAnswer::Capacity(raised.expect("it is within the limit"));
+                        self.expect(GateCall::RaiseCapacity(n), answer);
+                    }
+                    _ => assert_eq!(raised, None),
+                }
+            }
+            Op::LowerCapacity(n) => {
+                let answer = GateAnswer::Capacity(gate.lower_capacity(n));
+                self.expect(GateCall::LowerCapacity(n), answer);
             }
             Op::Run(ending) => self.run(ending),
             Op::Drop(pick) => {
