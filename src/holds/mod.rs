@@ -21,6 +21,7 @@ mod builder;
 mod cell;
 mod clock;
 mod error;
+mod lock;
 mod release;
 mod shard;
 mod ticket;
@@ -262,12 +263,26 @@ impl<G> Holds<G> {
     }
 
     #[inline]
-    fn put_until(&self, mut guard: G, deadline: u64) -> Ticket {
+    fn put_until(&self, guard: G, deadline: u64) -> Ticket {
         let own = thread_number::current();
-        // First without waiting for a lock, then in whichever shard there are cells.
+        match self.shard_of(own).put(guard, deadline, &self.key, false) {
+            Ok(ticket) => ticket,
+            Err(guard) => self.put_anywhere(own, guard, deadline),
+        }
+    }
+
+    #[inline]
+    fn shard_of(&self, number: usize) -> &HoldShard<G> {
+        // The number of shards is a power of two.
+        &self.shards[number & (self.shards.len() - 1)]
+    }
+
+    /// Puts into another shard, whose lock is free, or whose cells are not used up.
+    #[cold]
+    fn put_anywhere(&self, own: usize, mut guard: G, deadline: u64) -> Ticket {
         for waits in [false, true] {
             for number in 0..self.shards.len() {
-                let shard = &self.shards[own.wrapping_add(number) % self.shards.len()];
+                let shard = self.shard_of(own.wrapping_add(number));
                 match shard.put(guard, deadline, &self.key, waits) {
                     Ok(ticket) => return ticket,
                     Err(refused) => guard = refused,
