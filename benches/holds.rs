@@ -1,6 +1,7 @@
 //! Holds beside what programs write instead: put and claim, and put and expire, in one run.
 //!
-//! `cargo bench --features holds --bench holds`
+//! `cargo bench --features holds --bench holds`; a part of the name of a scenario picks those, as in
+//! `-- "put and claim, 10 held"`.
 //!
 //! *Put and claim*: so many guards are held. An operation claims one of them, drawn at random, and
 //! puts another one in its place. *Put and expire*: beside so many guards that stay, an operation
@@ -386,6 +387,11 @@ struct Bench {
 }
 
 impl Bench {
+    /// Returns whether that scenario is to be run.
+    fn wants(&self, name: &str) -> bool {
+        std::env::args().skip(1).all(|word| word.starts_with('-') || name.contains(&word))
+    }
+
     fn row(&mut self, name: &str, operations: u64, subject: &Side, peer: &Side, target: Target) {
         let effort = if common::is_trial() {
             Effort { rounds: 1, operations: 100 }
@@ -393,35 +399,49 @@ impl Bench {
             Effort { rounds: 41, operations }
         };
         let comparison = compare(&self.crew, subject, peer, effort);
+        eprintln!(
+            "{name}, beside {}: {:.2?}",
+            peer.name(),
+            comparison.ratio.map(|ratio| ratio.median)
+        );
         self.table.add(name, peer.name(), comparison, target);
     }
 
     fn put_and_claim<P: Keeper>(&mut self, outstanding: usize, threads: usize) {
+        let name = format!("put and claim, {outstanding} held, {threads} threads");
+        if !self.wants(&name) {
+            return;
+        }
         let (ours, peer) = (
             Claims::<Holds<u64>>::new(outstanding, threads),
             Claims::<P>::new(outstanding, threads),
         );
-        let name = format!("put and claim, {outstanding} held, {threads} threads");
         self.row(&name, 10_000, &ours.side(), &peer.side(), target(threads));
     }
 
     fn put_and_expire<P: Keeper>(&mut self, outstanding: usize, threads: usize) {
+        let name = format!("put and expire beside {outstanding}, {threads} threads");
+        if !self.wants(&name) {
+            return;
+        }
         let (ours, peer) = (
             Expires::<Holds<u64>>::new(outstanding, threads),
             Expires::<P>::new(outstanding, threads),
         );
-        let name = format!("put and expire beside {outstanding}, {threads} threads");
         self.row(&name, 10_000, &ours.side(), &peer.side(), target(threads));
     }
 
     fn or_expire(&mut self, places: u32) {
+        let name = format!("or_expire, {}", if places > 0 { "admitted" } else { "refused" });
+        if !self.wants(&name) {
+            return;
+        }
         let gate = || CachePadded::new(Gate::new(places));
         let holds = Holds::new(TTL);
         holds.put(0);
         let wrapped = Arc::new(Wrapped::<true>(gate(), holds));
         let bare = Arc::new(Wrapped::<false>(gate(), Holds::new(TTL)));
         let least = Arc::new(Least(gate(), CachePadded::new(AtomicU64::new(0))));
-        let name = format!("or_expire, {}", if places > 0 { "admitted" } else { "refused" });
         let wrapped = Side::new(&wrapped, 1);
         self.row(&name, 10_000, &wrapped, &Side::new(&bare, 1), Target::None);
         self.row(&name, 10_000, &wrapped, &Side::new(&least, 1), Target::AtMost(1.1));

@@ -231,18 +231,21 @@ mod waiting {
     }
 }
 
-/// The lock of the waitlist and of holds; in the models also that of the map of keyed gates.
-#[cfg(all(any(feature = "holds", feature = "keyed", feature = "wait"), headcount_loom))]
+/// The lock of the waitlist; in the models also that of the map of keyed gates.
+#[cfg(all(any(feature = "keyed", feature = "wait"), headcount_loom))]
 pub(crate) use loom::sync::Mutex;
-#[cfg(all(any(feature = "holds", feature = "wait"), headcount_shuttle))]
+#[cfg(all(feature = "wait", headcount_shuttle))]
 pub(crate) use shuttle::sync::Mutex;
-#[cfg(all(
-    any(feature = "holds", feature = "wait"),
-    not(any(headcount_loom, headcount_shuttle))
-))]
+#[cfg(all(feature = "wait", not(any(headcount_loom, headcount_shuttle))))]
 pub(crate) use std::sync::Mutex;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::*;
+
+/// Lets other threads run, for a caller that waits for one of them.
+#[cfg(all(feature = "holds", headcount_loom))]
+pub(crate) use loom::thread::yield_now;
+#[cfg(all(feature = "holds", not(headcount_loom)))]
+pub(crate) use std::thread::yield_now;
 
 /// True under loom, whose models use one of each thing that there are many of.
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]

@@ -11,6 +11,7 @@
 
 use core::mem::MaybeUninit;
 
+use super::wheel::NextUse;
 use crate::protocol::hold::{HoldEnd, HoldState, HoldWord};
 use crate::protocol::mutants::mutant;
 use crate::sync::{AtomicU64, Ordering, UnsafeCell};
@@ -39,6 +40,11 @@ impl<G> HoldCell<G> {
     #[inline]
     pub(super) fn generation(&self) -> Option<u32> {
         self.word.generation()
+    }
+
+    /// Returns `next_use`, or that the cell can have no more holds.
+    pub(super) fn next_use(&self, next_use: NextUse) -> NextUse {
+        self.generation().map_or(NextUse::Never, |_| next_use)
     }
 
     /// Begins a hold in the vacant cell, under its generation.

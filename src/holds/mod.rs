@@ -10,7 +10,7 @@
 //! What takes the lock of a shard: a put, which tries the other shards before it waits; extending;
 //! expiring, if something is due, for one hold at a time; counting. Claiming and releasing take
 //! none: the caller ends the hold by one compare-exchange and leaves the cell on a stack. The next
-//! put that needs a cell collects the stack under the lock, and unlinks the cells from the wheel.
+//! put that needs cells collects the stack under the lock, and unlinks the cells from the wheel.
 //!
 //! No code of the user runs under a lock: clocks are read before, guards are dropped after.
 //!
@@ -21,6 +21,7 @@ mod builder;
 mod cell;
 mod clock;
 mod error;
+mod lock;
 mod release;
 mod shard;
 mod ticket;
@@ -134,7 +135,8 @@ use ticket::TicketKey;
 ///   releasing. If it stops in one of the few instructions under the lock of a shard, puts go to
 ///   other shards; what waits for it are [`extend`](Self::extend), [`expire`](Self::expire) and
 ///   [`or_expire`](Self::or_expire) of that shard's holds, [`len`](Self::len), and puts if all
-///   shards are in that state. No destructor, clock or other code of the user runs under a lock.
+///   shards are in that state. They yield while they wait. No destructor, clock or other code of the
+///   user runs under a lock.
 ///
 /// # What is not promised
 ///
@@ -213,9 +215,9 @@ impl<G> Holds<G> {
     ///
     /// # Cost
     ///
-    /// A reading of the clock, a SipHash of 8 bytes, and two atomic operations of a lock. It never
-    /// waits for a destructor. Now and then it collects what claims have given back, or allocates:
-    /// as many holds at a time as there are already.
+    /// A reading of the clock, a SipHash of 8 bytes, and one compare-exchange for a lock. It never
+    /// waits for a destructor. Now and then it collects what claims have given back, or allocates
+    /// memory for as many holds as there are already.
     ///
     /// # Examples
     ///
@@ -264,12 +266,26 @@ impl<G> Holds<G> {
     }
 
     #[inline]
-    fn put_until(&self, mut guard: G, deadline: u64) -> Ticket {
+    fn put_until(&self, guard: G, deadline: u64) -> Ticket {
         let own = thread_number::current();
-        // First without waiting for a lock, then in whichever shard there are cells.
+        match self.shard_of(own).put(guard, deadline, &self.key, false) {
+            Ok(ticket) => ticket,
+            Err(guard) => self.put_anywhere(own, guard, deadline),
+        }
+    }
+
+    #[inline]
+    fn shard_of(&self, number: usize) -> &HoldShard<G> {
+        // The number of shards is a power of two.
+        &self.shards[number & (self.shards.len() - 1)]
+    }
+
+    /// Puts into another shard, whose lock is free, or whose cells are not used up.
+    #[cold]
+    fn put_anywhere(&self, own: usize, mut guard: G, deadline: u64) -> Ticket {
         for waits in [false, true] {
             for number in 0..self.shards.len() {
-                let shard = &self.shards[own.wrapping_add(number) % self.shards.len()];
+                let shard = self.shard_of(own.wrapping_add(number));
                 match shard.put(guard, deadline, &self.key, waits) {
                     Ok(ticket) => return ticket,
                     Err(refused) => guard = refused,

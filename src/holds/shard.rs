@@ -2,28 +2,44 @@
 //!
 //! # Invariant
 //!
-//! A cell is spare in the wheel, or in use. In use it is held and linked; or its hold has ended,
-//! and then it is with the caller that ended the hold, or on the stack of returned cells. A hold
-//! begins and expires under the lock. It is claimed and released without.
+//! A cell is spare in the wheel, or in use. In use it is ready, with the tag of its next ticket; or
+//! held and linked; or its hold has ended, and then it is with the caller that ended the hold, or on
+//! the stack of returned cells. A hold begins and expires under the lock. It is claimed and released
+//! without.
 //!
 //! `earliest` is not later than the wheel's, whenever the lock is free.
 
-use core::ops::DerefMut;
-use std::sync::{OnceLock, PoisonError, TryLockError};
+use std::sync::OnceLock;
 
 use crossbeam_utils::CachePadded;
 
 use super::cell::HoldCell;
+use super::lock::ShardLock;
 use super::ticket::{Ticket, TicketKey};
-use super::wheel::{Popped, Wheel, MAX_CELLS};
+use super::wheel::{NextUse, Popped, Wheel, MAX_CELLS};
 use crate::protocol::hold::{EarliestDue, HoldEnd, HoldState, ReturnStack, Returned};
-use crate::sync::Mutex;
 
 /// The number of pages of a shard, each as large as all earlier ones and one first page together.
 const PAGES: usize = 32;
 
+/// The number of cells that are made ready at once: their tags are computed side by side.
+const BATCH: usize = 16;
+
+/// A vacant cell, and the ticket of the next hold in it.
+#[derive(Clone, Copy)]
+struct Ready {
+    cell: u32,
+    ticket: Ticket,
+}
+
+/// What the lock of a shard guards.
+struct Locked {
+    wheel: Wheel,
+    ready: Vec<Ready>,
+}
+
 pub(super) struct HoldShard<G> {
-    wheel: CachePadded<Mutex<Wheel>>,
+    locked: CachePadded<ShardLock<Locked>>,
     returned: CachePadded<ReturnStack>,
     earliest: EarliestDue,
     pages: [OnceLock<Box<[HoldCell<G>]>>; PAGES],
@@ -44,7 +60,10 @@ impl<G> HoldShard<G> {
     /// Creates a shard whose places are `start` and the `limit - 1` numbers after it.
     pub(super) fn new(start: u32, limit: u32, first_bits: u32) -> HoldShard<G> {
         HoldShard {
-            wheel: CachePadded::new(Mutex::new(Wheel::new())),
+            locked: CachePadded::new(ShardLock::new(Locked {
+                wheel: Wheel::new(),
+                ready: Vec::new(),
+            })),
             returned: CachePadded::new(ReturnStack::new()),
             earliest: EarliestDue::new(),
             pages: [const { OnceLock::new() }; PAGES],
@@ -68,21 +87,6 @@ impl<G> HoldShard<G> {
         self.pages.get(page)?.get()?.get(offset)
     }
 
-    #[inline]
-    fn lock(&self) -> impl DerefMut<Target = Wheel> + '_ {
-        // No code of the user runs under the lock.
-        self.wheel.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[inline]
-    fn try_lock(&self) -> Option<impl DerefMut<Target = Wheel> + '_> {
-        match self.wheel.try_lock() {
-            Ok(wheel) => Some(wheel),
-            Err(TryLockError::Poisoned(wheel)) => Some(wheel.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
-    }
-
     /// Puts a guard until a deadline. Returns the guard if the lock is not free and the caller
     /// does not wait for it, or if no more cells can be had.
     #[inline]
@@ -94,9 +98,9 @@ impl<G> HoldShard<G> {
         waits: bool,
     ) -> Result<Ticket, G> {
         if waits {
-            self.put_locked(&mut self.lock(), guard, deadline, key)
-        } else if let Some(mut wheel) = self.try_lock() {
-            self.put_locked(&mut wheel, guard, deadline, key)
+            self.put_locked(&mut self.locked.lock(), guard, deadline, key)
+        } else if let Some(mut locked) = self.locked.try_lock() {
+            self.put_locked(&mut locked, guard, deadline, key)
         } else {
             Err(guard)
         }
@@ -106,47 +110,69 @@ impl<G> HoldShard<G> {
     #[allow(unsafe_code)]
     fn put_locked(
         &self,
-        wheel: &mut Wheel,
+        locked: &mut Locked,
         guard: G,
         deadline: u64,
         key: &TicketKey,
     ) -> Result<Ticket, G> {
-        let Some(cell) = wheel.take_spare().or_else(|| self.find_spare(wheel)) else {
+        let Some(Ready { cell, ticket }) = locked.ready.pop().or_else(|| self.refill(locked, key))
+        else {
             return Err(guard);
         };
-        let at = self.cell(cell).expect("the page of a cell");
-        let generation = at.generation().expect("a spare cell is not worn out");
-        let place = self.start + cell;
-        let tag = key.tag(place, generation);
-        wheel.link(cell, deadline);
+        locked.wheel.link(cell, deadline);
         self.earliest.lower(deadline);
-        // SAFETY: the cell was spare, so the caller that ended the last hold in it has given it
-        // away: under this lock, or by the stack (`ReturnStack::push` → `collect`).
-        unsafe { at.begin(generation, tag, guard) };
-        Ok(Ticket::new(place, generation, tag))
+        let at = self.cell(cell).expect("the page of a cell");
+        // SAFETY: the cell was ready, and spare before that. So the caller that ended the last hold
+        // in it has given it away: under this lock, or by the stack (`ReturnStack::push` →
+        // `collect`).
+        unsafe { at.begin(ticket.generation(), ticket.tag(), guard) };
+        Ok(ticket)
     }
 
-    /// Collects the cells that have been returned, or adds a page, and returns a spare cell.
+    /// Makes some cells ready, and returns one of them: such as have been returned, or others that
+    /// are spare, or new ones.
     #[cold]
-    fn find_spare(&self, wheel: &mut Wheel) -> Option<u32> {
+    fn refill(&self, Locked { wheel, ready }: &mut Locked, key: &TicketKey) -> Option<Ready> {
+        if self.returned.count() as usize >= BATCH {
+            self.collect(wheel);
+        }
+        let mut first = wheel.take_spare();
+        if first.is_none() {
+            self.collect(wheel);
+            first = wheel.take_spare().or_else(|| self.grow(wheel));
+        }
+        let more = core::iter::from_fn(|| wheel.take_spare());
+        ready.extend(first.into_iter().chain(more).take(BATCH).map(|cell| {
+            let at = self.cell(cell).expect("the page of a cell");
+            let generation = at.generation().expect("a spare cell is not worn out");
+            let place = self.start + cell;
+            Ready { cell, ticket: Ticket::new(place, generation, key.tag(place, generation)) }
+        }));
+        ready.pop()
+    }
+
+    /// Makes the cells spare that have been returned.
+    fn collect(&self, wheel: &mut Wheel) {
         let Returned { count, first: mut cell } = self.returned.collect();
         for _ in 0..count {
             let at = self.cell(cell).expect("the page of a cell");
             let next = at.next_returned();
-            wheel.put_back(cell, at.generation().is_none());
+            wheel.put_back(cell, at.next_use(NextUse::Soon));
             cell = next;
         }
-        wheel.take_spare().or_else(|| {
-            let (page, _) = self.position(wheel.cells());
-            let cells = 1 << (self.first_bits as usize + page);
-            if cells > self.limit - wheel.cells() {
-                return None;
-            }
-            let made = self.pages.get(page)?.set((0..cells).map(|_| HoldCell::new()).collect());
-            assert!(made.is_ok(), "a page of its own");
-            wheel.add(cells);
-            wheel.take_spare()
-        })
+    }
+
+    /// Adds a page, and returns a spare cell.
+    fn grow(&self, wheel: &mut Wheel) -> Option<u32> {
+        let (page, _) = self.position(wheel.cells());
+        let cells = 1 << (self.first_bits as usize + page);
+        if cells > self.limit - wheel.cells() {
+            return None;
+        }
+        let made = self.pages.get(page)?.set((0..cells).map(|_| HoldCell::new()).collect());
+        assert!(made.is_ok(), "a page of its own");
+        wheel.add(cells);
+        wheel.take_spare()
     }
 
     /// Returns the cell of a place in this shard, if its page exists.
@@ -174,7 +200,7 @@ impl<G> HoldShard<G> {
 
     /// Moves the deadline of that hold to a later one. Returns whether the hold is there.
     pub(super) fn extend(&self, ticket: Ticket, deadline: u64) -> bool {
-        let mut wheel = self.lock();
+        let wheel = &mut self.locked.lock().wheel;
         let held = |at: &HoldCell<G>| at.is_held_under(ticket.generation(), ticket.tag());
         if !self.at(ticket.place()).is_some_and(held) {
             return false;
@@ -189,7 +215,7 @@ impl<G> HoldShard<G> {
     /// Ends a hold that is due at that time, if there is one, and returns its guard.
     pub(super) fn expire(&self, now: u64) -> Option<G> {
         loop {
-            let mut wheel = self.lock();
+            let wheel = &mut self.locked.lock().wheel;
             match wheel.pop(now) {
                 Popped::Due(cell) => {
                     let at = self.cell(cell).expect("the page of a cell");
@@ -197,7 +223,7 @@ impl<G> HoldShard<G> {
                     let generation = at.generation();
                     let guard = generation.and_then(|now| at.end(now, HoldEnd::Expired));
                     if guard.is_some() {
-                        wheel.put_back(cell, at.generation().is_none());
+                        wheel.put_back(cell, at.next_use(NextUse::Late));
                         return guard;
                     }
                 }
@@ -212,8 +238,8 @@ impl<G> HoldShard<G> {
 
     /// Returns the number of holds.
     pub(super) fn len(&self) -> u32 {
-        let wheel = self.lock();
-        wheel.used() - self.returned.count()
+        let locked = self.locked.lock();
+        locked.wheel.used() - locked.ready.len() as u32 - self.returned.count()
     }
 
     /// Ends all holds, and calls `release` with each guard.

@@ -14,6 +14,7 @@
 
 use core::error::Error;
 use core::fmt;
+use core::hash::Hasher;
 use core::str::FromStr;
 
 use siphasher::sip::SipHasher24;
@@ -148,6 +149,8 @@ impl TicketKey {
     /// Returns the tag of the hold of that place and generation.
     #[inline]
     pub(super) fn tag(&self, place: u32, generation: u32) -> u64 {
-        self.0.hash(&(u64::from(place) << 32 | u64::from(generation)).to_le_bytes())
+        let mut hasher = self.0;
+        hasher.write_u64(u64::from(place) << 32 | u64::from(generation));
+        hasher.finish()
     }
 }

@@ -14,8 +14,7 @@
 //! `earliest` of a slot is its earliest deadline, or an earlier time if that cell has been
 //! unlinked.
 //!
-//! A cell is either linked, or in use and unlinked, or spare. Spare cells are chained by `next`,
-//! and used in the order in which they became spare.
+//! A cell is either linked, or in use and unlinked, or spare. Spare cells are chained by `next`.
 
 use crate::protocol::hold::{FIRST_TIME, NEVER};
 
@@ -59,6 +58,16 @@ pub(super) enum Popped {
     Unfinished,
 }
 
+/// When a cell is to be used again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NextUse {
+    /// Before other spare cells: it is in the cache.
+    Soon,
+    /// After all other spare cells: its word tells how its last hold ended.
+    Late,
+    Never,
+}
+
 /// See the module.
 pub(super) struct Wheel {
     links: Vec<Link>,
@@ -98,11 +107,11 @@ impl Wheel {
         self.links.reserve_exact(cells as usize);
         for _ in 0..cells {
             self.links.push(Link { deadline: 0, next: NONE, prev: UNLINKED });
-            self.add_spare(self.cells() - 1);
+            self.add_spare_last(self.cells() - 1);
         }
     }
 
-    fn add_spare(&mut self, cell: u32) {
+    fn add_spare_last(&mut self, cell: u32) {
         self.links[cell as usize].next = NONE;
         if self.first_spare == NONE {
             self.first_spare = cell;
@@ -112,7 +121,15 @@ impl Wheel {
         self.last_spare = cell;
     }
 
-    /// Returns the cell that has been spare for the longest time, for use.
+    fn add_spare_first(&mut self, cell: u32) {
+        if self.first_spare == NONE {
+            self.last_spare = cell;
+        }
+        self.links[cell as usize].next = self.first_spare;
+        self.first_spare = cell;
+    }
+
+    /// Returns the first spare cell, for use.
     #[inline]
     pub(super) fn take_spare(&mut self) -> Option<u32> {
         let cell = self.first_spare;
@@ -121,13 +138,15 @@ impl Wheel {
         Some(cell)
     }
 
-    /// Makes a cell in use spare, or never uses it again if it is `worn` out. Unlinks it if it is
-    /// linked.
-    pub(super) fn put_back(&mut self, cell: u32, worn: bool) {
+    /// Ends the use of a cell, and unlinks it if it is linked. It becomes the first or the last
+    /// spare cell, or is never used again.
+    pub(super) fn put_back(&mut self, cell: u32, next_use: NextUse) {
         self.unlink(cell);
         self.used -= 1;
-        if !worn {
-            self.add_spare(cell);
+        match next_use {
+            NextUse::Soon => self.add_spare_first(cell),
+            NextUse::Late => self.add_spare_last(cell),
+            NextUse::Never => {}
         }
     }
 
@@ -267,7 +286,7 @@ mod tests {
                 Popped::Due(cell) => {
                     let deadline = map.remove(&cell).expect("a linked cell");
                     assert!(deadline <= now, "{cell} is not due");
-                    wheel.put_back(cell, false);
+                    wheel.put_back(cell, NextUse::Soon);
                 }
                 Popped::Nothing => break,
                 Popped::Unfinished => {}
@@ -296,7 +315,7 @@ mod tests {
                     }
                     Op::Unlink(which) => if let Some(cell) = pick(which) {
                         map.remove(&cell);
-                        wheel.put_back(cell, false);
+                        wheel.put_back(cell, NextUse::Late);
                         exact = false;
                     },
                     Op::Relink(which, by) => if let Some(cell) = pick(which) {

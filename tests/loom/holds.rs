@@ -305,20 +305,6 @@ fn a_hold_is_found_after_a_raise() {
     });
 }
 
-/// Two threads raise the bound while a third one puts.
-#[test]
-fn put_against_two_raisers() {
-    explore(1, 2, |all| {
-        all.put(1, DUE);
-        let other = Arc::clone(all);
-        let other = thread::spawn(move || other.holds.expire());
-        let (_, expired) = beside(all, |all| all.put(2, DUE), |all| all.holds.expire());
-        let expired = expired + other.join().unwrap();
-        assert!((1..=2).contains(&expired));
-        assert!(all.or_expire(), "a hold is due, and the bound says that none is");
-    });
-}
-
 /// The last guard of a lobby expires while a caller joins: the caller gets the seat, unless another
 /// call is about to drop the guard.
 #[test]
