@@ -9,14 +9,13 @@
 //! numbered from 0, page by page.
 
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
-use std::sync::OnceLock;
 
 use crossbeam_utils::CachePadded;
 
 use super::id::LOCATION_BITS;
 use super::room::{Page, RoomRef};
 use crate::protocol::room::RoomSize;
-use crate::sync::PAGE_BITS;
+use crate::sync::{Published, PAGE_BITS};
 
 /// The number of bits of a location that are the number of the page in its shard.
 const NUMBER_BITS: u32 = 5;
@@ -27,7 +26,7 @@ const PAGES: usize = 1 << NUMBER_BITS;
 /// The rooms of all shards, in pages that are created as they are needed.
 pub(super) struct Pages<T> {
     /// The pages of one shard after the other.
-    pages: Box<[CachePadded<OnceLock<Page<T>>>]>,
+    pages: Box<[CachePadded<Published<Page<T>>>]>,
     size: RoomSize,
     has_states: bool,
     /// The number of bits of an offset in the first page, and in a location.
@@ -42,7 +41,7 @@ impl<T> Pages<T> {
     /// limit.
     pub(super) fn new(size: RoomSize, shards: u32, rooms: u32, has_states: bool) -> Pages<T> {
         let shard_bits = shards.next_power_of_two().trailing_zeros();
-        let page = || CachePadded::new(OnceLock::new());
+        let page = || CachePadded::new(Published::new());
         let [first, largest] = PAGE_BITS;
         let offset_bits = LOCATION_BITS - NUMBER_BITS - shard_bits;
         Pages {

@@ -12,6 +12,7 @@
 mod support;
 
 mod stall_gate;
+mod stall_lobby;
 
 use std::sync::Arc;
 

@@ -20,8 +20,8 @@ pub(crate) struct Setup {
     pub(crate) seats: u32,
     pub(crate) quorum: u32,
     pub(crate) max_rooms: Option<u32>,
-    /// The single caller prefers one shard. With a limit it opens rooms in the others too, and then
-    /// the rooms of its own shard go before fuller ones.
+    /// The single caller prefers one shard. It opens rooms in the others at its share of the limit,
+    /// or by their ids; then the rooms of its own shard go before fuller ones.
     pub(crate) shards: u32,
 }
 
@@ -104,8 +104,8 @@ struct Jam {
 struct Jams {
     seats: usize,
     max_rooms: usize,
-    /// Whether the most populated room goes before all others.
-    by_population: bool,
+    /// With one shard, the most populated room goes before all others.
+    shards: u32,
     open: BTreeMap<RoomId, Jam>,
     closed: BTreeSet<RoomId>,
 }
@@ -143,7 +143,7 @@ impl Jams {
             None => !self.closed.contains(&id),
         };
         match (self.best(), self.members(id)) {
-            (Some(best), members) if self.by_population || best == 0 || members == 0 => {
+            (Some(best), members) if self.shards == 1 || best == 0 || members == 0 => {
                 admits && best == members
             }
             (best, _) => admits && best.is_some(),
@@ -266,7 +266,10 @@ impl<'a> Pair<'a> {
                 let opens = (self.jams.best() == Some(0) && !self.jams.open.contains_key(&id))
                     .then(|| lobby.filling() == id);
                 let joined = lobby.join_room(id);
-                assert!(opens.is_none_or(|opens| opens == joined.is_ok()), "only the next opens");
+                // Each shard has a next room of its own.
+                let others = self.jams.shards > 1 && joined.is_ok();
+                let fits = |opens| opens == joined.is_ok() || others;
+                assert!(opens.is_none_or(fits), "only the next opens");
                 match joined {
                     Ok(seat) => {
                         assert_eq!(seat.room_id(), id, "another room");
@@ -387,8 +390,7 @@ pub(crate) fn check(setup: Setup, ops: impl IntoIterator<Item = Op>) {
 
     let max_rooms = max_rooms.map_or(usize::MAX, |rooms| rooms as usize);
     let (open, closed) = Default::default();
-    let by_population = shards == 1 || max_rooms == usize::MAX;
-    let jams = Jams { seats: seats as usize, max_rooms, by_population, open, closed };
+    let jams = Jams { seats: seats as usize, max_rooms, shards, open, closed };
     let (held, named) = Default::default();
     let quorum = quorum as usize;
     let mut pair = Pair { lobby: &lobby, quorum, foreign: &foreign, jams, held, leaked: 0, named };
