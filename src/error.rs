@@ -31,6 +31,9 @@ pub enum TryAcquireError {
     Full,
     /// The gate, course or key was closed. Trying again can succeed only after a reopening.
     Closed,
+    /// The key does not live, and as many keys of a keyed gate live as may live at once. Trying
+    /// again can succeed once a key has ended.
+    KeysFull,
 }
 
 impl TryAcquireError {
@@ -57,6 +60,21 @@ impl TryAcquireError {
     pub fn is_closed(&self) -> bool {
         matches!(self, TryAcquireError::Closed)
     }
+
+    /// Returns whether this is [`KeysFull`](Self::KeysFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "keyed")] {
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 50).max_keys(1).build();
+    /// let _ann = rooms.try_acquire(7).unwrap();
+    /// assert!(rooms.try_acquire(8).unwrap_err().is_keys_full());
+    /// # }
+    /// ```
+    pub fn is_keys_full(&self) -> bool {
+        matches!(self, TryAcquireError::KeysFull)
+    }
 }
 
 impl From<Refusal> for TryAcquireError {
@@ -74,6 +92,7 @@ impl fmt::Display for TryAcquireError {
         f.write_str(match self {
             TryAcquireError::Full => "not enough places available",
             TryAcquireError::Closed => "closed",
+            TryAcquireError::KeysFull => "too many keys live at once",
         })
     }
 }
@@ -146,7 +165,8 @@ impl<E> EnrollError<E> {
 impl<E> From<TryAcquireError> for EnrollError<E> {
     fn from(error: TryAcquireError) -> Self {
         match error {
-            TryAcquireError::Full => EnrollError::Full,
+            // A course has no keys.
+            TryAcquireError::Full | TryAcquireError::KeysFull => EnrollError::Full,
             TryAcquireError::Closed => EnrollError::Closed,
         }
     }
@@ -290,6 +310,9 @@ pub enum AcquireError {
     /// It was closed, before or while the caller waited. Trying again can succeed only after a
     /// reopening.
     Closed,
+    /// The key does not live, and as many keys of a keyed gate live as may live at once. Trying
+    /// again can succeed once a key has ended.
+    KeysFull,
 }
 
 #[cfg(feature = "wait")]
@@ -306,6 +329,20 @@ impl AcquireError {
     pub fn is_closed(&self) -> bool {
         matches!(self, AcquireError::Closed)
     }
+
+    /// Returns whether this is [`KeysFull`](Self::KeysFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "keyed")] {
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 50).max_keys(0).build();
+    /// assert!(rooms.acquire(7).wait().unwrap_err().is_keys_full());
+    /// # }
+    /// ```
+    pub fn is_keys_full(&self) -> bool {
+        matches!(self, AcquireError::KeysFull)
+    }
 }
 
 #[cfg(feature = "wait")]
@@ -313,6 +350,7 @@ impl fmt::Display for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AcquireError::Closed => TryAcquireError::Closed.fmt(f),
+            AcquireError::KeysFull => TryAcquireError::KeysFull.fmt(f),
         }
     }
 }
@@ -343,6 +381,9 @@ pub enum AcquireTimeoutError {
     /// It was closed, before or while the caller waited. Trying again can succeed only after a
     /// reopening.
     Closed,
+    /// The key does not live, and as many keys of a keyed gate live as may live at once. Trying
+    /// again can succeed once a key has ended.
+    KeysFull,
 }
 
 #[cfg(feature = "wait")]
@@ -374,6 +415,21 @@ impl AcquireTimeoutError {
     pub fn is_closed(&self) -> bool {
         matches!(self, AcquireTimeoutError::Closed)
     }
+
+    /// Returns whether this is [`KeysFull`](Self::KeysFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "keyed")] {
+    /// # use std::time::Duration;
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 50).max_keys(0).build();
+    /// assert!(rooms.acquire(7).wait_timeout(Duration::ZERO).unwrap_err().is_keys_full());
+    /// # }
+    /// ```
+    pub fn is_keys_full(&self) -> bool {
+        matches!(self, AcquireTimeoutError::KeysFull)
+    }
 }
 
 #[cfg(feature = "wait")]
@@ -382,6 +438,7 @@ impl fmt::Display for AcquireTimeoutError {
         match self {
             AcquireTimeoutError::Timeout => f.write_str("not served in time: wait longer or retry"),
             AcquireTimeoutError::Closed => TryAcquireError::Closed.fmt(f),
+            AcquireTimeoutError::KeysFull => TryAcquireError::KeysFull.fmt(f),
         }
     }
 }

@@ -17,6 +17,40 @@ pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(headcount_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+#[cfg(all(
+    feature = "keyed",
+    target_has_atomic = "64",
+    not(any(headcount_loom, headcount_shuttle))
+))]
+pub(crate) use core::sync::atomic::AtomicPtr;
+#[cfg(all(feature = "keyed", headcount_loom))]
+pub(crate) use loom::sync::atomic::AtomicPtr;
+#[cfg(all(feature = "keyed", headcount_shuttle))]
+pub(crate) use shuttle::sync::atomic::AtomicPtr;
+
+/// Lets time pass for a thread that has found a short lock taken `tries` times: spins, then yields,
+/// then sleeps.
+#[cfg(all(feature = "keyed", target_has_atomic = "64", not(headcount_loom)))]
+#[cold]
+pub(crate) fn relax(tries: u32) {
+    const SPINS: u32 = 7;
+    const YIELDS: u32 = 16;
+    const SLEEP: core::time::Duration = core::time::Duration::from_micros(100);
+    if tries < SPINS {
+        (0..1 << tries).for_each(|_| core::hint::spin_loop());
+    } else if tries < SPINS + YIELDS {
+        std::thread::yield_now();
+    } else {
+        std::thread::sleep(SLEEP);
+    }
+}
+
+/// Under loom another thread runs.
+#[cfg(all(feature = "keyed", headcount_loom))]
+pub(crate) fn relax(_: u32) {
+    loom::thread::yield_now();
+}
+
 #[cfg(all(headcount_loom, feature = "std"))]
 pub(crate) use loom::cell::UnsafeCell;
 
@@ -137,48 +171,48 @@ mod waiting {
     pub(crate) fn park_timeout(_: core::time::Duration) {
         loom::thread::yield_now();
     }
+}
 
-    /// A value that is allocated when it is first needed. Loom has no `OnceLock`: there it exists
-    /// from the start.
-    #[cfg(not(headcount_loom))]
-    pub(crate) struct Lazy<T>(std::sync::OnceLock<Box<T>>);
+/// A value that is allocated when it is first needed. Loom has no `OnceLock`: there it exists
+/// from the start.
+#[cfg(all(any(feature = "keyed", feature = "wait"), not(headcount_loom)))]
+pub(crate) struct Lazy<T>(std::sync::OnceLock<alloc::boxed::Box<T>>);
 
-    #[cfg(not(headcount_loom))]
-    impl<T: Default> Lazy<T> {
-        pub(crate) const fn new() -> Self {
-            Lazy(std::sync::OnceLock::new())
-        }
-
-        pub(crate) fn get(&self) -> Option<&T> {
-            self.0.get().map(|value| &**value)
-        }
-
-        pub(crate) fn get_or_make(&self) -> &T {
-            self.0.get_or_init(Box::default)
-        }
+#[cfg(all(any(feature = "keyed", feature = "wait"), not(headcount_loom)))]
+impl<T: Default> Lazy<T> {
+    pub(crate) const fn new() -> Self {
+        Lazy(std::sync::OnceLock::new())
     }
 
-    #[cfg(headcount_loom)]
-    pub(crate) struct Lazy<T>(T);
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.get().map(|value| &**value)
+    }
 
-    #[cfg(headcount_loom)]
-    impl<T: Default> Lazy<T> {
-        pub(crate) fn new() -> Self {
-            Lazy(T::default())
-        }
-
-        pub(crate) fn get(&self) -> Option<&T> {
-            Some(&self.0)
-        }
-
-        pub(crate) fn get_or_make(&self) -> &T {
-            &self.0
-        }
+    pub(crate) fn get_or_make(&self) -> &T {
+        self.0.get_or_init(alloc::boxed::Box::default)
     }
 }
 
-/// The lock of the waitlist; in the models also that of the map of keyed gates.
 #[cfg(all(any(feature = "keyed", feature = "wait"), headcount_loom))]
+pub(crate) struct Lazy<T>(T);
+
+#[cfg(all(any(feature = "keyed", feature = "wait"), headcount_loom))]
+impl<T: Default> Lazy<T> {
+    pub(crate) fn new() -> Self {
+        Lazy(T::default())
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        Some(&self.0)
+    }
+
+    pub(crate) fn get_or_make(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The lock of the waitlist.
+#[cfg(all(feature = "wait", headcount_loom))]
 pub(crate) use loom::sync::Mutex;
 #[cfg(all(feature = "wait", not(headcount_loom)))]
 pub(crate) use std::sync::Mutex;

@@ -70,16 +70,14 @@ impl<G: Deref<Target = Gate>> Wait<G> {
         let state = match entered {
             Ok(()) => WaitState::Served,
             Err(TryAcquireError::Closed) => WaitState::Closed,
-            Err(TryAcquireError::Full) => {
-                match gate.waitlist.join(&gate.slot, self.wants, handle()) {
-                    Enqueued::Served => WaitState::Served,
-                    Enqueued::Closed => WaitState::Closed,
-                    Enqueued::Waits(ticket) => {
-                        self.ticket = Some(ticket);
-                        WaitState::Waits
-                    }
+            Err(_full) => match gate.waitlist.join(&gate.slot, self.wants, handle()) {
+                Enqueued::Served => WaitState::Served,
+                Enqueued::Closed => WaitState::Closed,
+                Enqueued::Waits(ticket) => {
+                    self.ticket = Some(ticket);
+                    WaitState::Waits
                 }
-            }
+            },
         };
         self.finish(state)
     }
