@@ -175,6 +175,8 @@ pub use striped::{OwnedStripedPermit, StripedGate, StripedPermit};
 pub use tally::Tally;
 
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
-pub use keyed::{KeyHandle, KeyInfo, KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit};
+pub use keyed::{
+    KeyHandle, KeyInfo, KeyedGate, KeyedGateBuilder, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit,
+};
 #[cfg(all(feature = "keyed", feature = "wait", target_has_atomic = "64"))]
 pub use keyed::{KeyedAcquire, KeyedAcquireOwned};

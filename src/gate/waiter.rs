@@ -56,10 +56,8 @@ impl<G: Deref<Target = Gate>> Wait<G> {
 
     /// Returns how many callers are ahead, while this one is in the waitlist.
     pub(crate) fn position(&self) -> Option<usize> {
-        {
-            let gate = self.gate.as_ref()?;
-            gate.waitlist.position(&gate.slot, self.ticket?)
-        }
+        let gate = self.gate.as_ref()?;
+        gate.waitlist.position(&gate.slot, self.ticket?)
     }
 
     /// Writes the `Debug` output of the public futures.
@@ -97,7 +95,7 @@ impl<G: Deref<Target = Gate>> Wait<G> {
         match entered {
             Ok(()) => self.end(None),
             Err(TryAcquireError::Closed) => self.end(Some(AcquireError::Closed)),
-            Err(TryAcquireError::Full) => self.join(handle()),
+            Err(_full) => self.join(handle()),
         }
     }
 
@@ -137,6 +135,7 @@ impl<G: Deref<Target = Gate>> Wait<G> {
         self.wait_until(None).map_err(|error| match error {
             AcquireTimeoutError::QueueFull => AcquireError::QueueFull,
             AcquireTimeoutError::TooMany => AcquireError::TooMany,
+            AcquireTimeoutError::KeysFull => AcquireError::KeysFull,
             AcquireTimeoutError::Closed | AcquireTimeoutError::Timeout => AcquireError::Closed,
         })
     }

@@ -6,11 +6,15 @@
 //! that is ready with `Ok` has moved its ref and its places into the permit.
 
 use alloc::sync::Arc;
+use core::fmt;
 use core::hash::{BuildHasher, Hash};
+use core::task::{Context, Poll};
+use std::time::Instant;
 
 use super::permit::{KeyedPermit, OwnedKeyedPermit};
-use super::table::{EntryRef, Table};
+use super::table::{Borrows, GateRef, Table};
 use super::KeyedGate;
+use crate::error::{AcquireError, AcquireTimeoutError, TryAcquireError};
 use crate::gate::{waiting_future, Wait};
 
 /// Waiting, with the feature `wait`.
@@ -27,12 +31,14 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///
     /// # Errors
     ///
-    /// [`Closed`](crate::AcquireError::Closed) if the key's gate is closed through a
-    /// [handle](crate::KeyHandle), before or while this caller waits.
+    /// - [`Closed`](crate::AcquireError::Closed) if the key's gate is closed through a
+    ///   [handle](crate::KeyHandle), before or while this caller waits.
+    /// - [`KeysFull`](crate::AcquireError::KeysFull) if the key did not live when this was called,
+    ///   and as many keys lived as [`max_keys`](crate::KeyedGateBuilder::max_keys) allows.
     ///
     /// # Panics
     ///
-    /// As [`hold`](Self::hold).
+    /// As [`try_hold`](Self::try_hold).
     ///
     /// # Cancel safety
     ///
@@ -65,7 +71,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///
     /// # Panics
     ///
-    /// As [`hold`](Self::hold).
+    /// As [`try_hold`](Self::try_hold).
     ///
     /// # Cancel safety
     ///
@@ -81,7 +87,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok(()) }
     /// ```
     pub fn acquire_many(&self, key: K, n: u32) -> KeyedAcquire<'_, K> {
-        KeyedAcquire { wait: Wait::new(self.join_without_place(key), n) }
+        KeyedAcquire { wait: KeyedWait::new(self.gated(key), n) }
     }
 
     /// Acquires one place of a key, as [`acquire`](Self::acquire), for a permit that is not tied to
@@ -93,7 +99,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///
     /// # Panics
     ///
-    /// As [`hold`](Self::hold).
+    /// As [`try_hold`](Self::try_hold).
     ///
     /// # Cancel safety
     ///
@@ -122,7 +128,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///
     /// # Panics
     ///
-    /// As [`hold`](Self::hold).
+    /// As [`try_hold`](Self::try_hold).
     ///
     /// # Cancel safety
     ///
@@ -139,8 +145,70 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok(()) }
     /// ```
     pub fn acquire_many_owned(self: Arc<Self>, key: K, n: u32) -> KeyedAcquireOwned<K> {
-        KeyedAcquireOwned {
-            wait: Wait::new(self.join_without_place(key).by(self.table.clone()), n),
+        KeyedAcquireOwned { wait: KeyedWait::new(self.gated_owned(key), n) }
+    }
+}
+
+/// One wait for places of a key.
+enum KeyedWait<T, K> {
+    Waits(Wait<GateRef<T, K>>),
+    /// The key did not live, and too many keys lived. Holds the number of places wanted.
+    KeysFull(u32),
+}
+
+impl<T, K> KeyedWait<T, K> {
+    fn new(gated: Result<GateRef<T, K>, TryAcquireError>, wants: u32) -> Self {
+        match gated {
+            Ok(gate_ref) => KeyedWait::Waits(Wait::new(gate_ref, wants)),
+            Err(_) => KeyedWait::KeysFull(wants),
+        }
+    }
+
+    fn set_limit(&mut self, limit: usize) {
+        if let KeyedWait::Waits(wait) = self {
+            wait.set_limit(limit);
+        }
+    }
+
+    fn wants(&self) -> u32 {
+        match self {
+            KeyedWait::Waits(wait) => wait.wants(),
+            KeyedWait::KeysFull(wants) => *wants,
+        }
+    }
+
+    fn position(&self) -> Option<usize> {
+        match self {
+            KeyedWait::Waits(wait) => wait.position(),
+            KeyedWait::KeysFull(_) => None,
+        }
+    }
+
+    fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("wants", &self.wants())
+            .field("position", &self.position())
+            .finish_non_exhaustive()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<GateRef<T, K>, AcquireError>> {
+        match self {
+            KeyedWait::Waits(wait) => wait.poll(cx),
+            KeyedWait::KeysFull(_) => Poll::Ready(Err(AcquireError::KeysFull)),
+        }
+    }
+
+    fn wait(self) -> Result<GateRef<T, K>, AcquireError> {
+        match self {
+            KeyedWait::Waits(wait) => wait.wait(),
+            KeyedWait::KeysFull(_) => Err(AcquireError::KeysFull),
+        }
+    }
+
+    fn wait_until(self, at: Option<Instant>) -> Result<GateRef<T, K>, AcquireTimeoutError> {
+        match self {
+            KeyedWait::Waits(wait) => wait.wait_until(at),
+            KeyedWait::KeysFull(_) => Err(AcquireTimeoutError::KeysFull),
         }
     }
 }
@@ -165,12 +233,12 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
 /// ```
 #[must_use = "it joins the waitlist only when it is awaited or waited for"]
 pub struct KeyedAcquire<'a, K> {
-    wait: Wait<EntryRef<&'a Table<K>, K>>,
+    wait: KeyedWait<Borrows<'a, K>, K>,
 }
 
 waiting_future! {
     ['a, K] KeyedAcquire<'a, K>, "KeyedAcquire" => KeyedPermit<'a, K>,
-    |entry_ref: EntryRef<&'a Table<K>, K>, count| KeyedPermit(entry_ref.with_places(count));
+    |gate_ref: GateRef<Borrows<'a, K>, K>, count| KeyedPermit(gate_ref.with_places(count));
     "let rooms = headcount::KeyedGate::new(|_room: &u64| 1);",
     "let rooms = headcount::KeyedGate::new(|_room: &u64| 0);",
     "rooms.acquire(7)"
@@ -196,12 +264,12 @@ waiting_future! {
 /// ```
 #[must_use = "it joins the waitlist only when it is awaited or waited for"]
 pub struct KeyedAcquireOwned<K> {
-    wait: Wait<EntryRef<Arc<Table<K>>, K>>,
+    wait: KeyedWait<Arc<Table<K>>, K>,
 }
 
 waiting_future! {
     [K] KeyedAcquireOwned<K>, "KeyedAcquireOwned" => OwnedKeyedPermit<K>,
-    |entry_ref: EntryRef<Arc<Table<K>>, K>, count| OwnedKeyedPermit(entry_ref.with_places(count));
+    |gate_ref: GateRef<Arc<Table<K>>, K>, count| OwnedKeyedPermit(gate_ref.with_places(count));
     "let rooms = std::sync::Arc::new(headcount::KeyedGate::new(|_room: &u64| 1));",
     "let rooms = std::sync::Arc::new(headcount::KeyedGate::new(|_room: &u64| 0));",
     "rooms.clone().acquire_owned(7)"

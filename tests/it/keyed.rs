@@ -341,7 +341,6 @@ fn a_panicking_waker_keeps_no_key_alive() {
     }
 
     let gates = KeyedGate::with_hasher(|_: &u64| 1, Same);
-    // One key in its cell, and one in the overflow map.
     let permits = [gates.try_acquire(1).unwrap(), gates.try_acquire(2).unwrap()];
     for permit in permits {
         let handle = gates.hold(*permit.key());

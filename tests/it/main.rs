@@ -16,6 +16,8 @@ mod shape;
 mod stories;
 mod tally;
 
+#[cfg(feature = "wait")]
+mod drain;
 #[cfg(feature = "holds")]
 mod holds;
 #[cfg(feature = "holds")]
@@ -24,8 +26,6 @@ mod holds_drivers;
 mod holds_properties;
 #[cfg(feature = "holds")]
 mod holds_stories;
-#[cfg(feature = "wait")]
-mod drain;
 #[cfg(feature = "keyed")]
 mod keyed;
 #[cfg(feature = "keyed")]
