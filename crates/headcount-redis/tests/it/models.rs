@@ -293,7 +293,8 @@ async fn a_course_on_a_clock(engine: Engine) {
                 }
                 OnCourse::Confirm(student) => {
                     let Some(&(request, fence, _)) = requests.get(&student) else { continue };
-                    let confirm = words!["confirm", student, format!("r{request}"), fence, CAPACITY];
+                    let confirm =
+                        words!["confirm", student, format!("r{request}"), fence, CAPACITY];
                     let answer = course.run(confirm);
                     let others = live(&requests, student) + enrolled.len();
                     let is = match enrolled.get(&student) {
@@ -312,7 +313,10 @@ async fn a_course_on_a_clock(engine: Engine) {
                 }
                 OnCourse::Cancel(student) => {
                     let Some(request) = requests.get_mut(&student) else { continue };
-                    assert_eq!(course.run(words!["cancel", student, format!("r{}", request.0)]), [1]);
+                    assert_eq!(
+                        course.run(words!["cancel", student, format!("r{}", request.0)]),
+                        [1]
+                    );
                     ended.insert(request.0);
                     request.2 = 0;
                 }
