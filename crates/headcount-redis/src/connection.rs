@@ -41,8 +41,6 @@ impl Answer {
     }
 }
 
-// There is one of these for each connection.
-#[allow(clippy::large_enum_variant)]
 #[derive(Clone)]
 enum Engine {
     Single(ConnectionManager),
@@ -50,7 +48,8 @@ enum Engine {
     Cluster(redis::cluster_async::ClusterConnection),
 }
 
-/// How to connect anew.
+/// How to connect anew. There is one of these for each connection.
+#[allow(clippy::large_enum_variant)]
 enum Address {
     Single(ConnectionManagerConfig),
     #[cfg(feature = "cluster")]
@@ -223,7 +222,10 @@ impl Connection {
             Engine::Cluster(mut engine) => call.invoke_async(&mut engine).await,
         };
         let checked = result.map_err(EngineError::from).and_then(|value| integers(value, token));
-        if checked.as_ref().is_err_and(|error| error.kind() == EngineErrorKind::BadReply) {
+        // After an answer that did not come, later answers on that connection may go to the wrong
+        // calls, as after one that came twice.
+        let suspicious = [EngineErrorKind::BadReply, EngineErrorKind::Timeout];
+        if checked.as_ref().is_err_and(|error| suspicious.contains(&error.kind())) {
             self.inner.replace(generation).await;
         }
         checked

@@ -44,7 +44,7 @@ use crate::object::{args, fresh_id, ms, script, Object};
 /// course
 ///     .enroll("ann", async |taken| {
 ///         println!("{taken} places are taken");
-///         Ok::<(), &str>(()) // an error gives the place back
+///         Ok::<(), std::io::Error>(()) // an error gives the place back
 ///     })
 ///     .await?;
 /// # Ok(())

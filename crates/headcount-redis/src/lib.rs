@@ -1,4 +1,5 @@
-//! The objects of `headcount`, shared by several processes, on Redis or Valkey.
+#![doc = include_str!("../README.md")]
+
 mod connection;
 mod course;
 mod error;

@@ -79,7 +79,8 @@ async fn objects_are_spread(engine: Engine) {
         assert!(course.try_reserve("bob").await.unwrap_err().is_full());
         let jams = RemoteLobby::builder(2).build(&connection, &name).unwrap();
         let seat = jams.join("ann").await.unwrap();
-        assert_eq!(jams.join("bob").await.unwrap().room_id(), seat.room_id());
+        let bob = jams.join("bob").await.unwrap();
+        assert_eq!(bob.room_id(), seat.room_id());
         assert!(jams.join_room("eve", seat.room_id()).await.is_err());
         let jobs = LeasedGate::batched(&connection, &format!("jobs {name}"), 9, ms(1000)).unwrap();
         let _permit = jobs.try_acquire().await.unwrap();
