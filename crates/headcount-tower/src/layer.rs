@@ -143,8 +143,8 @@ pub struct KeyedGateLayer<K, F, H = RandomState, R = PlainText> {
 impl<K: Hash + Eq, F, H: BuildHasher> KeyedGateLayer<K, F, H> {
     /// Creates a layer that takes the places of the keys that `key_of` returns, and never waits.
     ///
-    /// `key_of` is called once for each request, and again for one that waits. It needs the type of
-    /// the request: for a closure, write `|request: &Request<Body>|`.
+    /// `key_of` is called once for each request, and up to twice more for one that is to wait. It
+    /// needs the type of the request: for a closure, write `|request: &Request<Body>|`.
     ///
     /// # Examples
     ///
@@ -242,6 +242,9 @@ macro_rules! layer {
             /// Lets at most `waiting` requests wait at the same time, of one key where there are
             /// keys. Others are [rejected](Rejection::is_queue_full).
             ///
+            /// Requests that arrive together never exceed the limit: each that joins the queue is
+            /// counted in the same step.
+            ///
             /// Without a limit of time, requests wait for as long as it takes.
             ///
             /// # Examples
@@ -260,8 +263,9 @@ macro_rules! layer {
             /// - the counter `headcount_accepted_total`;
             /// - the counter `headcount_rejected_total`, with the label `reason`: `full`,
             ///   `queue_full`, `timed_out` or `closed`;
-            /// - the histogram `headcount_waiting_seconds`, of requests that waited and were then
-            ///   accepted or rejected.
+            /// - the histogram `headcount_waiting_seconds`, of requests that the layer let wait until
+            ///   they were accepted or rejected. A request that found room in the queue, and lost it
+            ///   to another before it was polled, is one of them.
             ///
             /// A request whose client gives up while it waits is in none of them. Install the
             /// recorder before this call: it registers the metrics. How many places are occupied is

@@ -22,7 +22,8 @@ pub trait Places<Q>: Clone + Sealed {
     #[doc(hidden)]
     fn try_acquire(&self, request: &Request<Q>) -> Result<Self::Permit, TryAcquireError>;
 
-    /// `None` if as many wait already as the limit allows.
+    /// `None` if as many wait already as the limit allows. That only saves the future: it is
+    /// refused itself if as many wait when it is first polled.
     #[doc(hidden)]
     fn acquire(&self, request: &Request<Q>, queue_limit: usize) -> Option<Self::Acquire>;
 }
@@ -47,7 +48,8 @@ impl<Q> Places<Q> for Arc<Gate> {
     }
 
     fn acquire(&self, _request: &Request<Q>, queue_limit: usize) -> Option<AcquireOwned> {
-        (self.waiting() < queue_limit).then(|| self.clone().acquire_owned())
+        (self.waiting() < queue_limit)
+            .then(|| self.clone().acquire_owned().queue_limit(queue_limit))
     }
 }
 
@@ -96,6 +98,6 @@ where
     fn acquire(&self, request: &Request<Q>, queue_limit: usize) -> Option<Self::Acquire> {
         let key = || (self.key_of)(request);
         (self.gates.hold(key()).waiting() < queue_limit)
-            .then(|| self.gates.clone().acquire_owned(key()))
+            .then(|| self.gates.clone().acquire_owned(key()).queue_limit(queue_limit))
     }
 }

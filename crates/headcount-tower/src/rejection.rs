@@ -128,8 +128,12 @@ impl From<TryAcquireError> for Reason {
 }
 
 impl From<AcquireError> for Reason {
-    fn from(_closed: AcquireError) -> Self {
-        Reason::Closed
+    fn from(error: AcquireError) -> Self {
+        if error.is_queue_full() {
+            Reason::QueueFull
+        } else {
+            Reason::Closed
+        }
     }
 }
 

@@ -7,11 +7,12 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::routing::get;
 use axum::Router;
+use futures_util::FutureExt;
 use headcount::KeyedGate;
 use headcount_tower::{GateLayer, KeyedGateLayer};
 use http::{header, Response, StatusCode};
 use http_body_util::BodyExt;
-use tower::{Layer, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 
 use crate::support::{self, gate, scripted, serve, until, Client, Script, Step, VERSIONS};
 
@@ -130,5 +131,32 @@ async fn requests_of_a_key_wait_in_a_queue_of_their_own() {
     assert!(gone.await.unwrap_err().is_cancelled());
     assert_eq!(waiting_count(), 0);
     drop(served);
+    assert!(gates.is_empty());
+}
+
+/// All requests are called before the first is polled, so each sees an empty queue when it is called.
+#[tokio::test]
+async fn requests_of_a_key_that_arrive_together_do_not_exceed_its_queue_limit() {
+    let gates = gates(1);
+    let layer = KeyedGateLayer::new::<()>(gates.clone(), user_of).queue_limit(2);
+    let mut service = layer.layer(scripted(&[], true));
+    let mut together = vec![];
+    for _ in 0..9 {
+        for user in ["ann", "bob"] {
+            together.push((user, service.ready().await.unwrap().call(request_of(user))));
+        }
+    }
+    let mut held = vec![];
+    let mut still = vec![];
+    for (user, mut future) in together {
+        match (&mut future).now_or_never().map(Result::unwrap) {
+            Some(response) if response.status() == StatusCode::OK => held.push(response),
+            Some(response) => assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS),
+            None => still.push((user, future)),
+        }
+    }
+    let users: Vec<_> = still.iter().map(|(user, _)| *user).collect();
+    assert_eq!((held.len(), users), (2, vec!["ann", "bob", "ann", "bob"]));
+    drop((held, still));
     assert!(gates.is_empty());
 }

@@ -123,6 +123,65 @@ async fn a_full_queue_rejects_at_once() {
     }
 }
 
+/// All requests are called before the first is polled, so each sees an empty queue when it is called.
+#[tokio::test]
+async fn requests_that_arrive_together_do_not_exceed_the_queue_limit() {
+    const QUEUE: usize = 3;
+    let gate = gate(1);
+    let layer = GateLayer::new(gate.clone()).queue_limit(QUEUE).map_rejection(named);
+    let mut service = layer.layer(scripted(&[], true));
+    let held = service.clone().oneshot(request()).await.unwrap();
+    let mut waiting = vec![];
+    for _ in 0..20 {
+        waiting.push(service.ready().await.unwrap().call(request()));
+    }
+    assert_eq!(gate.waiting(), 0);
+    let mut rejected = 0;
+    let mut still = vec![];
+    for mut future in waiting {
+        match (&mut future).now_or_never() {
+            None => still.push(future),
+            Some(response) => {
+                let text = text(response.unwrap()).await;
+                assert_eq!(text, "queue full: all places are taken and the queue is full");
+                rejected += 1;
+            }
+        }
+    }
+    assert_eq!((gate.waiting(), still.len(), rejected), (QUEUE, QUEUE, 20 - QUEUE));
+    drop(held);
+    for future in still {
+        assert_eq!(future.await.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!((gate.occupied(), gate.waiting()), (0, 0));
+}
+
+/// The same from four threads. No place becomes free, so the count is exact.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_storm_does_not_exceed_the_queue_limit() {
+    const QUEUE: usize = 20;
+    const REQUESTS: usize = 400;
+    let gate = gate(1);
+    let layer = GateLayer::new(gate.clone()).queue_limit(QUEUE).map_rejection(named);
+    let service = layer.layer(scripted(&[], true));
+    let held = service.clone().oneshot(request()).await.unwrap();
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..REQUESTS {
+        all.spawn(service.clone().oneshot(request()));
+    }
+    for _ in QUEUE..REQUESTS {
+        let rejected = all.join_next().await.unwrap().unwrap().unwrap();
+        assert_eq!(rejected.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(gate.waiting() <= QUEUE);
+    }
+    until(|| gate.waiting() == QUEUE).await;
+    drop(held);
+    while let Some(response) = all.join_next().await {
+        assert_eq!(response.unwrap().unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(gate.occupied(), 0);
+}
+
 /// With a limit of the queue alone, requests wait for as long as it takes.
 #[tokio::test(start_paused = true)]
 async fn a_queue_needs_no_limit_of_time() {
