@@ -99,7 +99,7 @@
 //! - `wait`: waiting. A [`Gate`] grows from 8 to 24 bytes, and [`TryAcquireError::Full`] can also
 //!   mean that another caller waits for the place. Cargo unites the features of a build, so any
 //!   other crate in it can switch this on.
-//! - `keyed`: [`KeyedGate`](struct.KeyedGate.html), on the concurrent map of `papaya`.
+//! - `keyed`: [`KeyedGate`](struct.KeyedGate.html).
 //! - `holds`: [`Holds`](struct.Holds.html), with a key from `getrandom` and tickets by `siphasher`.
 //! - `serde`: room ids and tickets are serialised as the strings that they print.
 //!
