@@ -1,9 +1,9 @@
 //! One request through the layer, beside `LoadShed` over `GlobalConcurrencyLimit`.
 //!
 //! A request is what a server makes of it: the service is cloned, asked whether it is ready, and
-//! called; its response is awaited and dropped. The inner service is ready at once. Both sides respond
-//! to a rejected request alike: 503, two headers, a line of text. The peer's error becomes that
-//! response in place; a server under axum would box a future for it, by `HandleErrorLayer`.
+//! called; its response is awaited and dropped. The inner service is ready at once. Both sides
+//! respond to a rejected request alike: 503, two headers, a line of text. The peer's error becomes
+//! that response in place; a server under axum would box a future for it, by `HandleErrorLayer`.
 //!
 //! - *with room*: 50 places, of which the threads take one each.
 //! - *full*: one place, which is held throughout.

@@ -134,7 +134,7 @@ async fn requests_of_a_key_wait_in_a_queue_of_their_own() {
     assert!(gates.is_empty());
 }
 
-/// All requests are called before the first is polled, so each sees an empty queue when it is called.
+/// All requests are called before the first is polled, so each finds an empty queue when called.
 #[tokio::test]
 async fn requests_of_a_key_that_arrive_together_do_not_exceed_its_queue_limit() {
     let gates = gates(1);

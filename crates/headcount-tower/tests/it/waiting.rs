@@ -125,7 +125,7 @@ async fn a_full_queue_rejects_at_once() {
     }
 }
 
-/// All requests are called before the first is polled, so each sees an empty queue when it is called.
+/// All requests are called before the first is polled, so each finds an empty queue when called.
 #[tokio::test]
 async fn requests_that_arrive_together_do_not_exceed_the_queue_limit() {
     const QUEUE: usize = 3;
