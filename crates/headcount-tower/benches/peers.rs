@@ -62,7 +62,7 @@ impl Contender for NoLimit {
     const NAME: &'static str = "no limit";
 
     fn once(&self, _thread: usize) {
-        let response = at_once(self.service.clone().oneshot(Request::new(()))).unwrap();
+        let response = at_once(self.service.oneshot(Request::new(()))).unwrap();
         assert_eq!(response.status(), self.expected);
     }
 }
