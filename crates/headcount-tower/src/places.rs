@@ -44,7 +44,7 @@ impl<Q> Places<Q> for Arc<Gate> {
 
     #[inline]
     fn try_acquire(&self, _request: &Request<Q>) -> Result<OwnedPermit, TryAcquireError> {
-        // A request that is rejected shares no write with others: no clone of the `Arc`.
+        // A rejected request need not clone the `Arc`. While no request waits, this is one load.
         if self.is_full() {
             return Err(if self.is_closed() {
                 TryAcquireError::Closed
