@@ -237,7 +237,7 @@ impl LeasedGate {
             Kind::Batched { shared, requests } => (shared, requests),
             Kind::Exact(gate) => {
                 let lease = gate.try_acquire_many(n).await?;
-                return Ok(LeasedPermit(PermitKind::Exact(lease)));
+                return Ok(LeasedPermit(PermitKind::Exact(Box::new(lease))));
             }
         };
         let mut retry_after = -1;
@@ -326,8 +326,13 @@ impl Shared {
 pub struct LeasedPermit<'a>(PermitKind<'a>);
 
 enum PermitKind<'a> {
-    Exact(RemoteLease),
-    Batched { permit: Permit<'a>, shared: &'a Shared, fence: u64 },
+    /// In a box, so that a batched permit stays small.
+    Exact(Box<RemoteLease>),
+    Batched {
+        permit: Permit<'a>,
+        shared: &'a Shared,
+        fence: u64,
+    },
 }
 
 impl fmt::Debug for PermitKind<'_> {
