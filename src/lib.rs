@@ -98,7 +98,7 @@
 //! - `wait`: waiting. A [`Gate`] grows from 8 to 24 bytes, and [`TryAcquireError::Full`] can also
 //!   mean that another caller waits for the place. Cargo unites the features of a build, so any
 //!   other crate in it can switch this on.
-//! - `keyed`: [`KeyedGate`](struct.KeyedGate.html), on the concurrent map of `papaya`.
+//! - `keyed`: [`KeyedGate`](struct.KeyedGate.html), a limit for each key.
 //!
 //! All types but [`Gate`] need 64-bit atomics. The minimum supported Rust version is 1.84.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
