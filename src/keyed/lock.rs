@@ -10,7 +10,7 @@
 //! the standard library would be a third: it is released by a swap, to see whether a thread sleeps.
 //! Here a thread that finds the lock taken spins, then yields, then sleeps for a bounded time. What
 //! is done under the lock is short and calls no user code, so sleeping is rare: the thread that has
-//! the lock must have been interrupted, or enlarge the table.
+//! the lock was interrupted, or it rebuilds the array.
 #![allow(unsafe_code)]
 
 use crate::protocol::mutants::ordering;
