@@ -36,18 +36,31 @@ pub(crate) use queue::WakeHandle;
 #[cfg(feature = "wait")]
 pub(crate) use waitlist::{Enqueued, Ticket, WaitState, Waitlist};
 
-use crate::protocol::slot::Slot;
+use crate::protocol::slot::{Slot, SlotWord};
 
 impl Waitlist {
     /// Gives `n` places back. If WAITING is set, there is more to do.
     #[inline]
     pub(crate) fn give_back(&self, slot: &Slot, n: u32) {
-        let after = match n {
-            0 => return,
-            1 => slot.leave(),
-            _ => slot.give(n),
-        };
-        if let Some(after) = after {
+        match n {
+            0 => {}
+            1 => slot.leave_or_else(|before| self.left(slot, before)),
+            _ => self.give_back_many(slot, n),
+        }
+    }
+
+    /// The rest of giving one place back, which met the unusual word `before`.
+    #[cold]
+    #[inline(never)]
+    fn left(&self, slot: &Slot, before: SlotWord) {
+        if let Some(after) = slot.left(before) {
+            self.freed(slot, 1, after);
+        }
+    }
+
+    #[inline(never)]
+    fn give_back_many(&self, slot: &Slot, n: u32) {
+        if let Some(after) = slot.give(n) {
             self.freed(slot, n, after);
         }
     }

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod stall_course;
 mod stall_gate;
 
 use std::sync::Arc;
