@@ -2,12 +2,12 @@
 //!
 //! # Invariant
 //!
-//! While a caller waits for places that the slot has, WAITING is set in the slot, and the lock of the
-//! waitlist decides: it guards the queue, the number of places held, and all changes of the flags.
-//! A new caller finds the slot full, without the lock; a holder that leaves comes to the lock. Free
-//! places are those that the capacity has more than are held; the head of the queue is served, and
-//! counts as a holder, as soon as there are enough for it. A place thus goes from the holder to the
-//! waiter, and no other caller can take it in between.
+//! While a caller waits for places that the slot has, WAITING is set in the slot, and the lock of
+//! the waitlist decides: it guards the queue, the number of places held, and all changes of the
+//! flags. A new caller finds the slot full, without the lock; a holder that leaves comes to the
+//! lock. Free places are those that the capacity has more than are held; the head of the queue is
+//! served, and counts as a holder, as soon as there are enough for it. A place thus goes from the
+//! holder to the waiter, and no other caller can take it in between.
 //!
 //! - The lock takes the word over in one step, which tells how many places are held. It gives the
 //!   word back, with the number of places held at that time, when no caller waits, no more places

@@ -69,8 +69,8 @@ fn each_call_of_a_course_stalls() {
     }
 }
 
-/// *once* and exactness: others change a tally while each call stalls, and are told what is explained
-/// by the stopped call having taken effect or not.
+/// *once* and exactness: others change a tally while each call stalls, and are told what is
+/// explained by the stopped call having taken effect or not.
 #[test]
 fn each_call_of_a_tally_stalls() {
     // What each call makes of the value.
