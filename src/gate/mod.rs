@@ -338,7 +338,7 @@ impl Gate {
 
     #[track_caller]
     fn force(&self, n: u32) {
-        let forced = self.waitlist.force(&self.slot, n);
+        let forced = n == 0 || self.waitlist.force(&self.slot, n);
         assert!(forced, "places held above the capacity exceed Gate::MAX_CAPACITY");
     }
 
