@@ -354,7 +354,7 @@ fn a_waker_that_panics_when_it_is_cloned_changes_nothing() {
     let flags = bad_waker::new();
     let waker = bad_waker::waker(flags);
     flags.when_cloned.store(true, Ordering::Relaxed);
-    let mut poll_bad = |future: &mut headcount::Acquire<'_>| {
+    let poll_bad = |future: &mut headcount::Acquire<'_>| {
         panics(|| drop(Pin::new(future).poll(&mut Context::from_waker(&waker))))
     };
     let mut first = gate.acquire();

@@ -291,6 +291,7 @@ impl Slot {
     }
 
     /// Gives one place back. Returns the word that it wrote if WAITING is set.
+    #[allow(dead_code)] // Not every set of features has a use for it.
     #[inline]
     pub(crate) fn leave(&self) -> Option<SlotWord> {
         match Leave.step(&self.word) {
