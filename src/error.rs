@@ -31,6 +31,9 @@ pub enum TryAcquireError {
     Full,
     /// The gate, course or key was closed. Trying again can succeed only after a reopening.
     Closed,
+    /// The key does not live, and as many keys of a keyed gate live as may live at once. Trying
+    /// again can succeed once a key has ended.
+    KeysFull,
 }
 
 impl TryAcquireError {
@@ -57,6 +60,21 @@ impl TryAcquireError {
     pub fn is_closed(&self) -> bool {
         matches!(self, TryAcquireError::Closed)
     }
+
+    /// Returns whether this is [`KeysFull`](Self::KeysFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "keyed")] {
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 50).max_keys(1).build();
+    /// let _ann = rooms.try_acquire(7).unwrap();
+    /// assert!(rooms.try_acquire(8).unwrap_err().is_keys_full());
+    /// # }
+    /// ```
+    pub fn is_keys_full(&self) -> bool {
+        matches!(self, TryAcquireError::KeysFull)
+    }
 }
 
 impl From<Refusal> for TryAcquireError {
@@ -74,6 +92,7 @@ impl fmt::Display for TryAcquireError {
         f.write_str(match self {
             TryAcquireError::Full => "not enough places available",
             TryAcquireError::Closed => "closed",
+            TryAcquireError::KeysFull => "too many keys live at once",
         })
     }
 }
@@ -146,7 +165,8 @@ impl<E> EnrollError<E> {
 impl<E> From<TryAcquireError> for EnrollError<E> {
     fn from(error: TryAcquireError) -> Self {
         match error {
-            TryAcquireError::Full => EnrollError::Full,
+            // A course has no keys.
+            TryAcquireError::Full | TryAcquireError::KeysFull => EnrollError::Full,
             TryAcquireError::Closed => EnrollError::Closed,
         }
     }
@@ -295,6 +315,9 @@ pub enum AcquireError {
     QueueFull,
     /// The caller asked for more places than [`Gate::MAX_CAPACITY`](crate::Gate::MAX_CAPACITY).
     TooMany,
+    /// The key does not live, and as many keys of a keyed gate live as may live at once. Trying
+    /// again can succeed once a key has ended.
+    KeysFull,
 }
 
 #[cfg(feature = "wait")]
@@ -335,6 +358,20 @@ impl AcquireError {
     pub fn is_too_many(&self) -> bool {
         matches!(self, AcquireError::TooMany)
     }
+
+    /// Returns whether this is [`KeysFull`](Self::KeysFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "keyed")] {
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 50).max_keys(0).build();
+    /// assert!(rooms.acquire(7).wait().unwrap_err().is_keys_full());
+    /// # }
+    /// ```
+    pub fn is_keys_full(&self) -> bool {
+        matches!(self, AcquireError::KeysFull)
+    }
 }
 
 #[cfg(feature = "wait")]
@@ -344,6 +381,7 @@ impl fmt::Display for AcquireError {
             AcquireError::Closed => TryAcquireError::Closed.fmt(f),
             AcquireError::QueueFull => f.write_str("too many callers are waiting"),
             AcquireError::TooMany => f.write_str("more places asked for than there can be"),
+            AcquireError::KeysFull => TryAcquireError::KeysFull.fmt(f),
         }
     }
 }
@@ -379,6 +417,9 @@ pub enum AcquireTimeoutError {
     QueueFull,
     /// The caller asked for more places than [`Gate::MAX_CAPACITY`](crate::Gate::MAX_CAPACITY).
     TooMany,
+    /// The key does not live, and as many keys of a keyed gate live as may live at once. Trying
+    /// again can succeed once a key has ended.
+    KeysFull,
 }
 
 #[cfg(feature = "wait")]
@@ -436,6 +477,21 @@ impl AcquireTimeoutError {
     pub fn is_too_many(&self) -> bool {
         matches!(self, AcquireTimeoutError::TooMany)
     }
+
+    /// Returns whether this is [`KeysFull`](Self::KeysFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "keyed")] {
+    /// # use std::time::Duration;
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 50).max_keys(0).build();
+    /// assert!(rooms.acquire(7).wait_timeout(Duration::ZERO).unwrap_err().is_keys_full());
+    /// # }
+    /// ```
+    pub fn is_keys_full(&self) -> bool {
+        matches!(self, AcquireTimeoutError::KeysFull)
+    }
 }
 
 #[cfg(feature = "wait")]
@@ -446,6 +502,7 @@ impl fmt::Display for AcquireTimeoutError {
             AcquireTimeoutError::Closed => AcquireError::Closed.fmt(f),
             AcquireTimeoutError::QueueFull => AcquireError::QueueFull.fmt(f),
             AcquireTimeoutError::TooMany => AcquireError::TooMany.fmt(f),
+            AcquireTimeoutError::KeysFull => TryAcquireError::KeysFull.fmt(f),
         }
     }
 }
@@ -460,6 +517,7 @@ impl From<AcquireError> for AcquireTimeoutError {
             AcquireError::Closed => AcquireTimeoutError::Closed,
             AcquireError::QueueFull => AcquireTimeoutError::QueueFull,
             AcquireError::TooMany => AcquireTimeoutError::TooMany,
+            AcquireError::KeysFull => AcquireTimeoutError::KeysFull,
         }
     }
 }

@@ -28,6 +28,7 @@
 //! | [`Lobby`](struct.Lobby.html) | many rooms of *n* numbered seats; it chooses the room |
 //! | [`StripedGate`](struct.StripedGate.html) | one limit that all threads pass, and seldom reach |
 //! | [`KeyedGate`](struct.KeyedGate.html) | a limit for each user or address, made on demand |
+//! | [`Holds`](struct.Holds.html) | a place that waits for its owner until a deadline |
 //!
 //! The documentation of each type names its guarantees, and says what it does not promise.
 //!
@@ -103,7 +104,9 @@
 //! - `wait`: waiting. A [`Gate`] grows from 8 to 24 bytes, and [`TryAcquireError::Full`] can also
 //!   mean that another caller waits for the place. Cargo unites the features of a build, so any
 //!   other crate in it can switch this on.
-//! - `keyed`: [`KeyedGate`](struct.KeyedGate.html), on the concurrent map of `papaya`.
+//! - `keyed`: [`KeyedGate`](struct.KeyedGate.html).
+//! - `holds`: [`Holds`](struct.Holds.html), with a key from `getrandom` and tickets by `siphasher`.
+//! - `serde`: room ids and tickets are serialised as the strings that they print.
 //!
 //! All types but [`Gate`] need 64-bit atomics. The minimum supported Rust version is 1.84.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
@@ -133,12 +136,16 @@ mod wait;
 
 #[cfg(target_has_atomic = "64")]
 mod course;
+#[cfg(all(feature = "holds", target_has_atomic = "64"))]
+mod holds;
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
 mod keyed;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod lobby;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod origin;
+#[cfg(all(feature = "serde", target_has_atomic = "64"))]
+mod serde;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod striped;
 #[cfg(target_has_atomic = "64")]
@@ -160,6 +167,8 @@ pub use gate::{Acquire, AcquireOwned, Drain, DrainOwned};
 pub use course::{
     Course, CourseCounts, Enrollment, OwnedEnrollment, OwnedReservation, Reservation,
 };
+#[cfg(all(feature = "holds", target_has_atomic = "64"))]
+pub use holds::{ClaimError, Holds, HoldsBuilder, ParseTicketError, Ticket};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use lobby::{
     JoinError, JoinRoomError, JoinRoomErrorKind, Lobby, LobbyBuilder, LobbyStats, OwnedSeat,
@@ -171,4 +180,8 @@ pub use striped::{OwnedStripedPermit, StripedGate, StripedPermit};
 pub use tally::Tally;
 
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
-pub use keyed::{KeyHandle, KeyInfo, KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit};
+pub use keyed::{
+    KeyHandle, KeyInfo, KeyedGate, KeyedGateBuilder, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit,
+};
+#[cfg(all(feature = "keyed", feature = "wait", target_has_atomic = "64"))]
+pub use keyed::{KeyedAcquire, KeyedAcquireOwned};

@@ -16,15 +16,57 @@ pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(headcount_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-#[cfg(all(headcount_loom, feature = "std"))]
+#[cfg(all(
+    feature = "keyed",
+    target_has_atomic = "64",
+    not(any(headcount_loom, headcount_shuttle))
+))]
+pub(crate) use core::sync::atomic::AtomicPtr;
+#[cfg(all(feature = "keyed", headcount_loom))]
+pub(crate) use loom::sync::atomic::AtomicPtr;
+#[cfg(all(feature = "keyed", headcount_shuttle))]
+pub(crate) use shuttle::sync::atomic::AtomicPtr;
+
+/// Lets time pass for a thread that has found a short lock taken `tries` times: spins, then yields,
+/// then sleeps.
+#[cfg(all(feature = "keyed", target_has_atomic = "64", not(headcount_loom)))]
+#[cold]
+pub(crate) fn relax(tries: u32) {
+    const SPINS: u32 = 7;
+    const YIELDS: u32 = 16;
+    const SLEEP: core::time::Duration = core::time::Duration::from_micros(100);
+    if tries < SPINS {
+        (0..1 << tries).for_each(|_| core::hint::spin_loop());
+    } else if tries < SPINS + YIELDS {
+        std::thread::yield_now();
+    } else {
+        std::thread::sleep(SLEEP);
+    }
+}
+
+/// Under loom another thread runs.
+#[cfg(all(feature = "keyed", headcount_loom))]
+pub(crate) fn relax(_: u32) {
+    loom::thread::yield_now();
+}
+
+#[cfg(all(headcount_loom, any(feature = "holds", feature = "keyed")))]
 pub(crate) use loom::cell::UnsafeCell;
 
 /// A cell with loom's interface.
-#[cfg(all(not(headcount_loom), feature = "std", target_has_atomic = "64"))]
+#[cfg(all(
+    not(headcount_loom),
+    any(feature = "holds", feature = "keyed"),
+    target_has_atomic = "64"
+))]
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
 
-#[cfg(all(not(headcount_loom), feature = "std", target_has_atomic = "64"))]
+#[cfg(all(
+    not(headcount_loom),
+    any(feature = "holds", feature = "keyed"),
+    target_has_atomic = "64"
+))]
 impl<T> UnsafeCell<T> {
     pub(crate) fn new(value: T) -> Self {
         UnsafeCell(core::cell::UnsafeCell::new(value))
@@ -51,11 +93,110 @@ pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
 
 /// A sequentially consistent load. Loom treats it as an acquire load, so a fence makes up for the
 /// rest: every caller has made a sequentially consistent change before it.
-#[cfg(all(headcount_loom, feature = "std"))]
+#[cfg(all(headcount_loom, any(feature = "holds", feature = "keyed")))]
 pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
     loom::sync::atomic::fence(Ordering::SeqCst);
     atomic.load(Ordering::SeqCst)
 }
+
+/// What the rooms of a lobby need beyond the atomics above.
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+mod rooms {
+    #[cfg(headcount_loom)]
+    pub(crate) use loom::sync::{
+        atomic::AtomicPtr, Condvar as StateCondvar, Mutex as StateMutex,
+        MutexGuard as StateMutexGuard,
+    };
+    #[cfg(headcount_shuttle)]
+    pub(crate) use shuttle::sync::{
+        atomic::AtomicPtr, Condvar as StateCondvar, Mutex as StateMutex,
+        MutexGuard as StateMutexGuard,
+    };
+    #[cfg(not(any(headcount_loom, headcount_shuttle)))]
+    pub(crate) use std::sync::{
+        atomic::AtomicPtr, Condvar as StateCondvar, Mutex as StateMutex,
+        MutexGuard as StateMutexGuard,
+    };
+
+    /// A value that the first of several threads sets.
+    #[cfg(not(headcount_loom))]
+    pub(crate) use std::sync::OnceLock as Published;
+
+    /// As above, with a pointer that loom knows.
+    #[cfg(headcount_loom)]
+    pub(crate) struct Published<T>(AtomicPtr<T>);
+
+    #[cfg(headcount_loom)]
+    #[allow(unsafe_code)]
+    impl<T> Published<T> {
+        pub(crate) fn new() -> Self {
+            Published(AtomicPtr::default())
+        }
+
+        pub(crate) fn get(&self) -> Option<&T> {
+            let value = self.0.load(super::Ordering::Acquire);
+            // SAFETY: a pointer that is not null was made by `set`, and is freed by `drop` only.
+            unsafe { value.as_ref() }
+        }
+
+        pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+            let value = self.0.with_mut(|value| *value);
+            // SAFETY: as above; the caller has this exclusively.
+            unsafe { value.as_mut() }
+        }
+
+        pub(crate) fn set(&self, value: T) -> Result<(), ()> {
+            use super::Ordering::{Acquire, Release};
+            let value = Box::into_raw(Box::new(value));
+            let set = self.0.compare_exchange(core::ptr::null_mut(), value, Release, Acquire);
+            set.map(drop).map_err(|_| {
+                // SAFETY: made above, and not shared.
+                drop(unsafe { Box::from_raw(value) });
+            })
+        }
+    }
+
+    #[cfg(headcount_loom)]
+    #[allow(unsafe_code)]
+    impl<T> Drop for Published<T> {
+        fn drop(&mut self) {
+            if let Some(value) = self.get_mut() {
+                // SAFETY: made by `set`, and not used again.
+                drop(unsafe { Box::from_raw(value) });
+            }
+        }
+    }
+
+    use super::AtomicU64;
+
+    const IN_SMALL: bool = cfg!(any(headcount_loom, headcount_shuttle));
+
+    /// The last generation of a room; small in loom's models, so that they come to it.
+    pub(crate) const LAST_GENERATION: u32 = if cfg!(headcount_loom) { 3 } else { (1 << 24) - 1 };
+
+    /// How many bits of a word of hints are used; few in models, so that they have layers.
+    pub(crate) const FAN_OUT: usize = if IN_SMALL { 2 } else { 64 };
+
+    /// The sizes of a shard's first page and of its largest, as powers of two.
+    pub(crate) const PAGE_BITS: [u32; 2] = if IN_SMALL { [1, 4] } else { [6, 22] };
+
+    /// How often a search is repeated while other calls are in the middle of something, before all
+    /// rooms are read. Models read them at once.
+    pub(crate) const PATIENCE: u32 = if IN_SMALL { 0 } else { 64 };
+
+    /// Returns `n` words of 0. The allocator hands out most of a large block untouched: the compiler
+    /// finds nothing to do for the conversion.
+    pub(crate) fn zeros(n: usize) -> Box<[AtomicU64]> {
+        vec![0; n].into_iter().map(AtomicU64::new).collect()
+    }
+
+    /// As `zeros`, for pointers.
+    pub(crate) fn nulls<T>(n: usize) -> Box<[AtomicPtr<T>]> {
+        vec![core::ptr::null_mut(); n].into_iter().map(AtomicPtr::new).collect()
+    }
+}
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub(crate) use rooms::*;
 
 /// Declares a thread-local value. Loom's and shuttle's cannot be created in a constant either.
 #[cfg(all(not(any(headcount_loom, headcount_shuttle)), feature = "std"))]
@@ -72,7 +213,7 @@ macro_rules! per_thread {
     };
 }
 
-#[cfg(all(headcount_loom, feature = "std"))]
+#[cfg(all(headcount_loom, any(feature = "holds", feature = "keyed")))]
 macro_rules! per_thread {
     (static $name:ident: $type:ty = $start:expr;) => {
         loom::thread_local! { static $name: $type = $start; }
@@ -141,48 +282,48 @@ mod waiting {
     pub(crate) fn park_timeout(_: core::time::Duration) {
         loom::thread::yield_now();
     }
+}
 
-    /// A value that is allocated when it is first needed. Loom has no `OnceLock`: there it exists
-    /// from the start.
-    #[cfg(not(headcount_loom))]
-    pub(crate) struct Lazy<T>(std::sync::OnceLock<Box<T>>);
+/// A value that is allocated when it is first needed. Loom has no `OnceLock`: there it exists
+/// from the start.
+#[cfg(all(any(feature = "keyed", feature = "wait"), not(headcount_loom)))]
+pub(crate) struct Lazy<T>(std::sync::OnceLock<alloc::boxed::Box<T>>);
 
-    #[cfg(not(headcount_loom))]
-    impl<T: Default> Lazy<T> {
-        pub(crate) const fn new() -> Self {
-            Lazy(std::sync::OnceLock::new())
-        }
-
-        pub(crate) fn get(&self) -> Option<&T> {
-            self.0.get().map(|value| &**value)
-        }
-
-        pub(crate) fn get_or_make(&self) -> &T {
-            self.0.get_or_init(Box::default)
-        }
+#[cfg(all(any(feature = "keyed", feature = "wait"), not(headcount_loom)))]
+impl<T: Default> Lazy<T> {
+    pub(crate) const fn new() -> Self {
+        Lazy(std::sync::OnceLock::new())
     }
 
-    #[cfg(headcount_loom)]
-    pub(crate) struct Lazy<T>(T);
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.get().map(|value| &**value)
+    }
 
-    #[cfg(headcount_loom)]
-    impl<T: Default> Lazy<T> {
-        pub(crate) fn new() -> Self {
-            Lazy(T::default())
-        }
-
-        pub(crate) fn get(&self) -> Option<&T> {
-            Some(&self.0)
-        }
-
-        pub(crate) fn get_or_make(&self) -> &T {
-            &self.0
-        }
+    pub(crate) fn get_or_make(&self) -> &T {
+        self.0.get_or_init(alloc::boxed::Box::default)
     }
 }
 
-/// The lock of the waitlist; in the models also that of the map of keyed gates.
 #[cfg(all(any(feature = "keyed", feature = "wait"), headcount_loom))]
+pub(crate) struct Lazy<T>(T);
+
+#[cfg(all(any(feature = "keyed", feature = "wait"), headcount_loom))]
+impl<T: Default> Lazy<T> {
+    pub(crate) fn new() -> Self {
+        Lazy(T::default())
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        Some(&self.0)
+    }
+
+    pub(crate) fn get_or_make(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The lock of the waitlist.
+#[cfg(all(feature = "wait", headcount_loom))]
 pub(crate) use loom::sync::Mutex;
 #[cfg(all(feature = "wait", headcount_shuttle))]
 pub(crate) use shuttle::sync::Mutex;
@@ -190,6 +331,12 @@ pub(crate) use shuttle::sync::Mutex;
 pub(crate) use std::sync::Mutex;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::*;
+
+/// Lets other threads run, for a caller that waits for one of them.
+#[cfg(all(feature = "holds", headcount_loom))]
+pub(crate) use loom::thread::yield_now;
+#[cfg(all(feature = "holds", not(headcount_loom)))]
+pub(crate) use std::thread::yield_now;
 
 /// True under loom, whose models use one of each thing that there are many of.
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]

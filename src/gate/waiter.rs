@@ -56,10 +56,8 @@ impl<G: Deref<Target = Gate>> Wait<G> {
 
     /// Returns how many callers are ahead, while this one is in the waitlist.
     pub(crate) fn position(&self) -> Option<usize> {
-        {
-            let gate = self.gate.as_ref()?;
-            gate.waitlist.position(&gate.slot, self.ticket?)
-        }
+        let gate = self.gate.as_ref()?;
+        gate.waitlist.position(&gate.slot, self.ticket?)
     }
 
     /// Writes the `Debug` output of the public futures.
@@ -97,7 +95,7 @@ impl<G: Deref<Target = Gate>> Wait<G> {
         match entered {
             Ok(()) => self.end(None),
             Err(TryAcquireError::Closed) => self.end(Some(AcquireError::Closed)),
-            Err(TryAcquireError::Full) => self.join(handle()),
+            Err(_full) => self.join(handle()),
         }
     }
 
@@ -137,6 +135,7 @@ impl<G: Deref<Target = Gate>> Wait<G> {
         self.wait_until(None).map_err(|error| match error {
             AcquireTimeoutError::QueueFull => AcquireError::QueueFull,
             AcquireTimeoutError::TooMany => AcquireError::TooMany,
+            AcquireTimeoutError::KeysFull => AcquireError::KeysFull,
             AcquireTimeoutError::Closed | AcquireTimeoutError::Timeout => AcquireError::Closed,
         })
     }
@@ -195,10 +194,10 @@ impl<G: Deref<Target = Gate>> Drop for Wait<G> {
 /// how to create what is waited for, with and without a free place, and how to call for a place.
 macro_rules! waiting_future {
     (
-        [$($lifetime:lifetime)?] $future:ty, $name:literal => $output:ty, $guard:expr;
+        [$($generics:tt)*] $future:ty, $name:literal => $output:ty, $guard:expr;
         $free:literal, $full:literal, $call:literal
     ) => {
-        impl$(<$lifetime>)? $future {
+        impl<$($generics)*> $future {
             /// Blocks the thread until there is a place for this caller.
             ///
             /// Threads and tasks stand in one waitlist. A future that has been polled before keeps
@@ -347,7 +346,7 @@ macro_rules! waiting_future {
             }
         }
 
-        impl$(<$lifetime>)? core::future::Future for $future {
+        impl<$($generics)*> core::future::Future for $future {
             type Output = Result<$output, crate::AcquireError>;
 
             #[inline]
@@ -360,7 +359,7 @@ macro_rules! waiting_future {
             }
         }
 
-        impl$(<$lifetime>)? core::fmt::Debug for $future {
+        impl<$($generics)*> core::fmt::Debug for $future {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 self.wait.describe($name, f)
             }

@@ -7,9 +7,10 @@ use crossbeam_utils::CachePadded;
 use super::id::next_mark;
 use super::index::RoomIndex;
 use super::pages::Pages;
-use super::{Lobby, RoomId};
+use super::room::Waiters;
+use super::{Lobby, RoomId, States};
 use crate::protocol::room::RoomSize;
-use crate::protocol::slot::{Slot, CEILING};
+use crate::sync::AtomicU32;
 
 /// The largest number of shards of a lobby.
 const MAX_SHARDS: u32 = 256;
@@ -119,7 +120,7 @@ impl LobbyBuilder {
     /// assert_eq!(lobby.stats().rooms, 0);
     /// ```
     pub fn build(self) -> Lobby {
-        self.build_with(|_| ())
+        self.build_of(States::One(()))
     }
 
     /// Creates a lobby whose rooms have a state: `open` makes it when a room opens, and it is
@@ -156,22 +157,28 @@ impl LobbyBuilder {
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn build_with<T>(self, open: impl Fn(RoomId) -> T + Send + Sync + 'static) -> Lobby<T> {
-        // A lobby of few rooms has a small first page. It has one room more than may be open, so
-        // that `filling` can name a vacant room at the limit.
-        let rooms = self.max_rooms.unwrap_or(u32::MAX).min(CEILING - 1) + 1;
+        self.build_of(States::Each(Box::new(open)))
+    }
+
+    fn build_of<T>(self, states: States<T>) -> Lobby<T> {
         let size = RoomSize::new(self.seats);
+        let rooms = self.max_rooms.unwrap_or(u32::MAX);
+        let has_states = matches!(states, States::Each(_));
+        let pages = Pages::new(size, self.shards, rooms.div_ceil(self.shards), has_states);
+        let quota = |shard| {
+            let share = rooms / self.shards + u32::from(shard < rooms % self.shards);
+            share.min(pages.most_rooms())
+        };
+        let shards = (0..self.shards).map(|shard| RoomIndex::new(size, quota(shard)));
         Lobby {
             size,
             quorum: self.quorum,
             mark: next_mark(),
-            // A larger limit cannot be reached: there are fewer ids.
-            limit: self
-                .max_rooms
-                .filter(|&rooms| rooms <= CEILING)
-                .map(|rooms| Slot::new(rooms, 0)),
-            open: Box::new(open),
-            pages: Pages::new(size, self.shards, rooms),
-            shards: (0..self.shards).map(|_| CachePadded::new(RoomIndex::new(size))).collect(),
+            states,
+            waiters: Waiters::default(),
+            threads: AtomicU32::new(0),
+            shards: shards.map(CachePadded::new).collect(),
+            pages,
         }
     }
 }

@@ -15,7 +15,7 @@
 //! The same holds between a room's word and the hint to it: see `Lobby::offer`.
 
 use crate::protocol::mutants::mutant;
-use crate::sync::{load_seq_cst, AtomicU64, Ordering};
+use crate::sync::{load_seq_cst, zeros, AtomicU64, Ordering, FAN_OUT};
 
 /// Reads a word after a SeqCst change by the same thread. `weakened` is a mutant.
 #[inline(always)]
@@ -27,15 +27,15 @@ pub(super) fn look(word: &AtomicU64, weakened: bool) -> u64 {
     load_seq_cst(word)
 }
 
-/// Sets a bit. Returns true if it was set already, so that nothing was written.
+/// Sets a bit, unless it is set already.
 #[inline]
-pub(super) fn raise(word: &AtomicU64, bit: u32) -> bool {
+pub(super) fn raise(word: &AtomicU64, bit: u32) {
     // SeqCst, comes after the caller's change to what the bit stands for. Pairs with `lower`:
     // - if this load comes first and finds the bit, the thread that clears the bit reads the change
     //   afterwards and sets the bit again;
     // - if the clearing comes first, this load finds the bit clear, and it is set below.
     if look(word, mutant!("lobby-raise-look-not-seq-cst")) & 1 << bit != 0 {
-        return true;
+        return;
     }
     // SeqCst, comes before the caller's look at the next layer. Pairs with `lower` there:
     // - if this write comes first, the thread that clears the summary reads this bit afterwards and
@@ -43,7 +43,6 @@ pub(super) fn raise(word: &AtomicU64, bit: u32) -> bool {
     // - if the clearing comes first, the caller finds the summary clear and sets it.
     // No model can kill its weakening: loom's `load_seq_cst` has a fence, which comes after it.
     word.fetch_or(1 << bit, Ordering::SeqCst);
-    false
 }
 
 /// Clears some bits. The caller reads again, afterwards, what they stand for.
@@ -58,6 +57,9 @@ pub(super) fn lower(word: &AtomicU64, bits: u64) {
 
 /// The largest number of layers of a page: 64^5 rooms are more than any page has.
 const LAYERS: usize = 5;
+
+/// How many rooms, or words of a layer, one word is for.
+pub(super) const BITS: usize = FAN_OUT;
 
 /// The hints of one page.
 pub(super) struct Hints {
@@ -79,7 +81,7 @@ pub(super) struct Spot {
 
 /// The outcome of a search.
 pub(super) enum Found {
-    /// The hints to the 64 rooms that begin with this one.
+    /// The hints to the rooms of one word, which begin with this one.
     Rooms(usize, u64),
     /// The page has no hint at that level.
     Nothing,
@@ -90,23 +92,21 @@ pub(super) enum Found {
 }
 
 impl Hints {
-    /// Creates the hints of `rooms` rooms, all of them at level 0 of `levels`.
+    /// Creates the hints of `rooms` rooms of `levels` levels, none of them set.
     pub(super) fn new(rooms: usize, levels: u32) -> Hints {
         let mut layers = [(0, 0); LAYERS];
-        let mut words = Vec::new();
+        let mut words = 0;
         let (mut top, mut bits) = (0, rooms);
         loop {
-            let width = bits.div_ceil(64);
-            layers[top] = (words.len() as u32, width as u32);
-            words.extend((0..width).map(|word| u64::MAX >> (64 - (bits - word * 64).min(64))));
-            words.resize(words.len() + width * (levels as usize - 1), 0);
+            let width = bits.div_ceil(BITS);
+            layers[top] = (words as u32, width as u32);
+            words += width * levels as usize;
             if width == 1 {
                 break;
             }
             (top, bits) = (top + 1, width);
         }
-        let words = words.into_iter().map(AtomicU64::new).collect();
-        Hints { words, layers, top: top as u8 }
+        Hints { words: zeros(words), layers, top: top as u8 }
     }
 
     #[inline]
@@ -119,36 +119,37 @@ impl Hints {
     #[inline]
     pub(super) fn stands(&self, level: u32, room: usize) -> bool {
         // SeqCst, comes after the change. Pairs with `lower`: as the first load in `raise`.
-        let word = self.word(Spot { level, layer: 0, word: room / 64 });
+        let word = self.word(Spot { level, layer: 0, word: room / BITS });
         let bits = look(word, mutant!("lobby-stands-not-seq-cst"));
-        bits & 1 << (room % 64) != 0
+        bits & 1 << (room % BITS) != 0
     }
 
-    /// Sets a room's hint and the summaries above it. Returns false if the caller has to set the
-    /// summary of the page as a whole.
+    /// Sets a room's hint and all summaries above it in the page. The caller sets the summary of the
+    /// page as a whole afterwards.
     #[inline]
-    pub(super) fn set(&self, level: u32, room: usize) -> bool {
-        self.raise_from(Spot { level, layer: 0, word: room / 64 }, room % 64)
+    pub(super) fn set(&self, level: u32, room: usize) {
+        self.raise_from(Spot { level, layer: 0, word: room / BITS }, room % BITS);
     }
 
-    /// Sets a bit and the summaries above it, up to the first that is set already.
-    fn raise_from(&self, mut spot: Spot, mut bit: usize) -> bool {
+    /// Sets a bit and all summaries above it.
+    ///
+    /// A summary that is set proves nothing about those above it: the thread that set it may not
+    /// have come to them yet.
+    fn raise_from(&self, mut spot: Spot, mut bit: usize) {
         loop {
-            if raise(self.word(spot), bit as u32) {
-                return true;
-            }
+            raise(self.word(spot), bit as u32);
             if spot.layer == self.top as usize {
-                return false;
+                return;
             }
-            bit = spot.word % 64;
-            spot = Spot { layer: spot.layer + 1, word: spot.word / 64, ..spot };
+            bit = spot.word % BITS;
+            spot = Spot { layer: spot.layer + 1, word: spot.word / BITS, ..spot };
         }
     }
 
-    /// Clears hints to the 64 rooms that begin with `first`. The caller reads these rooms again
+    /// Clears hints to rooms of one word, which begins with `first`. The caller reads these rooms again
     /// afterwards.
     pub(super) fn clear(&self, level: u32, first: usize, bits: u64) {
-        lower(self.word(Spot { level, layer: 0, word: first / 64 }), bits);
+        lower(self.word(Spot { level, layer: 0, word: first / BITS }), bits);
     }
 
     /// Looks for rooms with a hint at that level.
@@ -163,9 +164,9 @@ impl Hints {
                 return if spot.layer == top { Found::Nothing } else { self.tidy(spot) };
             }
             if spot.layer == 0 {
-                return Found::Rooms(spot.word * 64, bits);
+                return Found::Rooms(spot.word * BITS, bits);
             }
-            let below = spot.word * 64 + bits.trailing_zeros() as usize;
+            let below = spot.word * BITS + bits.trailing_zeros() as usize;
             spot = Spot { layer: spot.layer - 1, word: below, ..spot };
         }
     }
@@ -173,15 +174,16 @@ impl Hints {
     /// Clears the summary bit above a word that was found empty.
     #[cold]
     fn tidy(&self, spot: Spot) -> Found {
-        let above = Spot { layer: spot.layer + 1, word: spot.word / 64, ..spot };
-        let bit = spot.word % 64;
+        let above = Spot { layer: spot.layer + 1, word: spot.word / BITS, ..spot };
+        let bit = spot.word % BITS;
         lower(self.word(above), 1 << bit);
-        // SeqCst, the second look after `lower`. Pairs with `raise`: see the module. No model can
-        // kill its weakening: their pages have one layer only.
-        if load_seq_cst(self.word(spot)) != 0 && !self.raise_from(above, bit) {
-            return Found::Surfaced;
+        // SeqCst, the second look after `lower`. Pairs with `raise`: see the module.
+        let again = look(self.word(spot), mutant!("lobby-tidy-look-not-seq-cst"));
+        if again == 0 || mutant!("lobby-tidy-not-read-again") {
+            return Found::Again;
         }
-        Found::Again
+        self.raise_from(above, bit);
+        Found::Surfaced
     }
 
     /// Returns whether the page has any hint at that level, for a caller that has just cleared the

@@ -2,14 +2,18 @@
 //!
 //! # Invariant
 //!
-//! Once calls are quiet, a room that admits is the shard's *filling* room or has a hint at its
-//! level, and a vacant room has a hint at level 0. Hints and the filling room are only hints: a
-//! room is entered, opened or refused by its own word alone.
+//! Once calls are quiet, a room that is counted (`protocol/room.rs`) is the shard's *filling* room or
+//! has a hint at some level, a room that admits is the filling room or has a hint at its own level,
+//! and a vacant room that was open before has a hint at level 0. Hints and the filling room are only
+//! hints: a room is entered, opened or refused by its own word alone, and before a caller is refused
+//! or opens a room, a survey (`protocol/survey.rs`) proves that no room admits. So a call that stops
+//! in the middle hides nothing.
 //!
 //! Two rules maintain the invariant. A thread that changes a room's word, so that the room belongs
 //! to another level, *offers* the room afterwards. A thread that clears a room's hint, or replaces
-//! the filling room, reads the word of that room afterwards and offers the room. An offer writes
-//! nothing if the right hint is set already or the room is the filling one.
+//! the filling room, reads the word of that room afterwards, and offers the room if it admits, or
+//! *passes* it if it does not: then the room does not count any more. An offer writes nothing if the
+//! right hint is set already or the room is the filling one.
 //!
 //! Store buffering (Dekker): A changes a room's word, then reads the hint (or the filling room); B
 //! clears the hint (or replaces the filling room), then reads the word. All four are SeqCst:
@@ -23,30 +27,59 @@
 //! Two shortcuts are tried before the hints, so that most callers write only the room's word. One
 //! is the filling room, which successive callers join. The other is the last-left cache of each
 //! thread (`last_left`), whose entry may be lost.
+//!
+//! The rooms of a shard are opened in the order of their numbers. `fresh` is the first that was not
+//! opened yet, as far as that was noticed; rooms below it that are vacant have hints.
 
 use crossbeam_utils::CachePadded;
 
 use super::hints::{look, lower, raise, Found};
+use super::id::RoomId;
 use super::room::{Page, RoomRef, TakenSeat};
 use super::{last_left, Lobby};
+use crate::protocol::bound::Bounds;
 use crate::protocol::mutants::mutant;
 use crate::protocol::room::{RoomSize, RoomWord};
-use crate::sync::{load_seq_cst, AtomicU64, Ordering};
+use crate::sync::{load_seq_cst, AtomicU32, AtomicU64, Ordering};
 
 /// The value of a location that is no room.
 const NONE: u64 = u64::MAX;
 
-/// The hints of one shard to its rooms.
+/// Words on cache lines of their own.
+struct PaddedWords(Box<[CachePadded<[AtomicU64; 16]>]>);
+
+impl PaddedWords {
+    fn new(words: usize) -> PaddedWords {
+        let line = || CachePadded::new(core::array::from_fn(|_| AtomicU64::new(0)));
+        PaddedWords((0..words.div_ceil(16)).map(|_| line()).collect())
+    }
+
+    #[inline]
+    fn word(&self, index: usize) -> &AtomicU64 {
+        &self.0[index / 16][index % 16]
+    }
+}
+
+/// The hints of one shard to its rooms, and the bounds.
 pub(super) struct RoomIndex {
     /// The location of the filling room.
     filling: CachePadded<AtomicU64>,
     /// The location of a room that a search found to be vacant. It is of use while the room is
     /// vacant.
     next: CachePadded<AtomicU64>,
-    /// One bit for every level at which hints may be set.
-    levels: Box<[AtomicU64]>,
-    /// For every level, one bit for every page in which hints may be set.
-    pages_at: Box<[AtomicU64]>,
+    /// The number of levels.
+    levels: u32,
+    /// One bit for every level at which hints may be set; then, for every level, one bit for every
+    /// page in which hints may be set.
+    summaries: PaddedWords,
+    /// The bounds on the rooms that count and on those that are vacant.
+    pub(super) bounds: CachePadded<Bounds>,
+    /// The number of the first room that was not opened yet, or a lower one.
+    fresh: CachePadded<AtomicU32>,
+    /// How many rooms may be open at once.
+    pub(super) quota: u32,
+    /// How many rooms may be used: the quota, and one for each retired room, or fewer.
+    allowed: AtomicU32,
 }
 
 /// The room that a caller is sent to.
@@ -55,18 +88,18 @@ pub(super) struct Choice<'a, T> {
     pub(super) seen: RoomWord,
 }
 
-fn zeros(n: usize) -> Box<[AtomicU64]> {
-    core::iter::repeat_with(|| AtomicU64::new(0)).take(n).collect()
-}
-
 impl RoomIndex {
-    pub(super) fn new(size: RoomSize) -> RoomIndex {
-        let levels = size.seats() as usize;
+    pub(super) fn new(size: RoomSize, quota: u32) -> RoomIndex {
+        let levels = size.seats();
         RoomIndex {
             filling: CachePadded::new(AtomicU64::new(NONE)),
             next: CachePadded::new(AtomicU64::new(NONE)),
-            levels: zeros(levels.div_ceil(64)),
-            pages_at: zeros(levels),
+            levels,
+            summaries: PaddedWords::new((levels.div_ceil(64) + levels) as usize),
+            bounds: CachePadded::new(Bounds::new(quota)),
+            fresh: CachePadded::new(AtomicU32::new(0)),
+            quota,
+            allowed: AtomicU32::new(quota),
         }
     }
 
@@ -74,23 +107,28 @@ impl RoomIndex {
     #[inline]
     fn top(&self) -> u32 {
         // Relaxed: only a hint.
-        let bits = |word: &AtomicU64| word.load(Ordering::Relaxed);
-        let highest = |bits: u64| 63u32.wrapping_sub(bits.leading_zeros());
-        match &*self.levels {
-            [only] => highest(bits(only) | 1),
-            words => words.iter().rposition(|word| bits(word) != 0).map_or(0, |position| {
-                // If the word was cleared in between, the caller looks again.
-                position as u32 * 64 + highest(bits(&words[position]) | 1)
-            }),
+        let bits = |word| self.summaries.word(word).load(Ordering::Relaxed);
+        let highest = |bits: u64| 63u32.wrapping_sub((bits | 1).leading_zeros());
+        if self.levels <= 64 {
+            return highest(bits(0));
         }
+        let words = (0..self.levels.div_ceil(64)).rev();
+        // If a word was cleared in between, the caller looks again.
+        words
+            .map(|word| (word, bits(word as usize)))
+            .find(|&(_, bits)| bits != 0)
+            .map_or(0, |(word, bits)| word * 64 + highest(bits))
+    }
+
+    fn pages_at(&self, level: u32) -> &AtomicU64 {
+        self.summaries.word((self.levels.div_ceil(64) + level) as usize)
     }
 
     /// Sets the summaries above a page.
     fn surface(&self, level: u32, page: u32) {
-        if !raise(&self.pages_at[level as usize], page) {
-            let (word, bit) = self.level_bit(level);
-            raise(word, bit);
-        }
+        raise(self.pages_at(level), page);
+        let (word, bit) = self.level_bit(level);
+        raise(word, bit);
     }
 
     /// Clears the summary of a level at which the caller found no hint.
@@ -98,14 +136,14 @@ impl RoomIndex {
         let (word, bit) = self.level_bit(level);
         lower(word, 1 << bit);
         // SeqCst, the second look after `lower`. Pairs with `raise`: see `hints`.
-        let pages = look(&self.pages_at[level as usize], mutant!("lobby-level-look-not-seq-cst"));
+        let pages = look(self.pages_at(level), mutant!("lobby-level-look-not-seq-cst"));
         if pages != 0 && !mutant!("lobby-level-not-read-again") {
             raise(word, bit);
         }
     }
 
     fn level_bit(&self, level: u32) -> (&AtomicU64, u32) {
-        (&self.levels[level as usize / 64], level % 64)
+        (self.summaries.word(level as usize / 64), level % 64)
     }
 }
 
@@ -161,7 +199,7 @@ impl<T> Lobby<T> {
         // can kill its weakening: the page is in a `OnceLock`, which synchronises by itself.
         let at = self.pages.at(index.filling.load(Ordering::Acquire) as u32)?;
         let seen = at.read();
-        let is_best = seen.admits() && seen.held(self.size) >= index.top();
+        let is_best = seen.admits(self.size) && seen.members() >= index.top();
         is_best.then_some(Choice { at, seen })
     }
 
@@ -171,35 +209,101 @@ impl<T> Lobby<T> {
     pub(super) fn left_last(&self, shard: usize) -> Option<Choice<'_, T>> {
         let at = self.pages.at(last_left::last(self)?)?;
         let seen = at.read();
-        let is_best = seen.has_last_seat() && self.pages.shard_of(at.location()) == shard;
+        let is_best = seen.has_last_seat(self.size) && self.pages.shard_of(at.location()) == shard;
         is_best.then_some(Choice { at, seen })
     }
 
-    /// Returns a vacant room of a shard. Creates a page if the shard has no vacant room.
-    pub(super) fn vacant(&self, shard: usize) -> Option<Choice<'_, T>> {
+    /// Returns the id of the vacant room that a shard opens next. The room's page may not exist yet.
+    pub(super) fn vacancy(&self, shard: usize) -> Option<RoomId> {
         let index = &*self.shards[shard];
         loop {
-            // Acquire, pairs with the store below: the room's page is initialized. No model can
+            // Acquire, pairs with the exchange below: the room's page is initialized. No model can
             // kill the weakening of either: the page is in a `OnceLock`, which synchronises by
             // itself.
-            let next = self.pages.at(index.next.load(Ordering::Acquire) as u32);
-            let next = next.map(|at| Choice { at, seen: at.read() });
-            match next {
-                Some(Choice { seen, .. }) if seen.is_vacant(self.size) => return next,
-                _ => {}
+            let next = index.next.load(Ordering::Acquire);
+            if let Some(at) = self.pages.at(next as u32) {
+                let seen = at.read();
+                if seen.is_vacant() {
+                    return Some(self.id(Choice { at, seen }));
+                }
             }
-            match self.find(shard, 0) {
-                // Release, pairs with the load above.
-                Some(found) => index.next.store(found.at.location().into(), Ordering::Release),
-                None => index.surface(0, self.pages.grow(shard)?),
+            let found = match self.find(shard, 0) {
+                Some(found) => found.at.location(),
+                None => {
+                    let location = self.fresh(shard)?;
+                    if self.pages.at(location).is_none() {
+                        return Some(RoomId::new(self.mark, location, 1));
+                    }
+                    location
+                }
+            };
+            // Release, pairs with the load above. All callers are to name one room, so that only a
+            // room that is not vacant is replaced. Relaxed on failure: it is read again.
+            let _ = index.next.compare_exchange(
+                next,
+                found.into(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+        }
+    }
+
+    /// Returns the location of the first room of a shard that was never opened and may be used.
+    fn fresh(&self, shard: usize) -> Option<u32> {
+        let index = &*self.shards[shard];
+        loop {
+            // Relaxed here and below: the room's own word decides.
+            let number = index.fresh.load(Ordering::Relaxed);
+            if number >= index.allowed.load(Ordering::Relaxed) {
+                return None;
             }
+            let location = self.pages.location(shard, number)?;
+            match self.pages.at(location) {
+                Some(at) if !at.read().is_fresh() => {
+                    let _ = index.fresh.compare_exchange(
+                        number,
+                        number + 1,
+                        Ordering::Relaxed,
+                        Ordering::Relaxed,
+                    );
+                }
+                _ => return Some(location),
+            }
+        }
+    }
+
+    /// Returns the location of a shard's room that is not to be used.
+    pub(super) fn unused(&self, shard: usize) -> Option<u32> {
+        // Relaxed: as in `fresh`.
+        self.pages.location(shard, self.shards[shard].allowed.load(Ordering::Relaxed))
+    }
+
+    /// Makes the vacant room of that number findable, which a survey has found.
+    pub(super) fn offer_vacant(&self, shard: usize, number: u32) {
+        // Relaxed: as in `fresh`.
+        self.shards[shard].allowed.fetch_max(number + 1, Ordering::Relaxed);
+        if let Some(location) = self.pages.location(shard, number) {
+            if let Some(at) = self.pages.at(location) {
+                self.offer_again(at);
+            }
+        }
+    }
+
+    /// Lets one more room of a shard be used for one that is retired, if the shard can have one.
+    #[cold]
+    pub(super) fn replace_retired(&self, shard: usize) {
+        let index = &*self.shards[shard];
+        // Relaxed: as in `fresh`.
+        let number = index.allowed.fetch_add(1, Ordering::Relaxed);
+        if number >= self.pages.most_rooms() {
+            index.bounds.vacant.retract(1);
         }
     }
 
     /// Makes a room findable, if it admits after a change by the caller.
     #[inline]
     pub(super) fn offer(&self, at: RoomRef<'_, T>, word: RoomWord) {
-        if word.admits() {
+        if word.admits(self.size) {
             self.offer_at(at.location(), word);
         }
     }
@@ -208,9 +312,9 @@ impl<T> Lobby<T> {
     /// last.
     #[inline]
     pub(super) fn offer_left(&self, at: RoomRef<'_, T>, word: RoomWord) {
-        if word.admits() {
+        if word.admits(self.size) {
             last_left::record(self, at.location());
-            let level = word.held(self.size);
+            let level = word.members();
             if !at.page().hints().stands(level, at.offset()) {
                 self.hint_at(at.location(), level);
             }
@@ -246,7 +350,7 @@ impl<T> Lobby<T> {
         }
         let other = self.pages.at(filling as u32);
         let seen = other.map(|other| other.read());
-        let fewer = |seen: RoomWord| !seen.admits() || seen.held(self.size) < word.held(self.size);
+        let fewer = |seen: RoomWord| !seen.admits(self.size) || seen.members() < word.members();
         if seen.is_none_or(fewer) {
             // SeqCst, comes before the second reading of the replaced room. Pairs with the loads of
             // `filling` in `hint_at` and above: see there. No model can kill its weakening: loom's
@@ -261,39 +365,69 @@ impl<T> Lobby<T> {
             );
             if replaced.is_ok() {
                 if let Some(other) = other {
-                    let word = other.read_after();
-                    if word.admits() && !mutant!("lobby-replaced-not-read-again") {
-                        self.set_hint(other.location(), word.held(self.size));
+                    if !mutant!("lobby-replaced-not-read-again") {
+                        let word = self.read_or_pass(other);
+                        if word.admits(self.size) {
+                            self.set_hint(other.location(), word.members());
+                        }
                     }
                 }
                 return;
             }
         }
-        self.set_hint(location, word.held(self.size));
+        self.set_hint(location, word.members());
     }
 
     /// As `offer`, for a room that may be vacant, or after the caller cleared a hint to it.
     pub(super) fn offer_again(&self, at: RoomRef<'_, T>) {
-        let word = at.read_after();
-        if word.is_vacant(self.size) {
+        let word = self.read_or_pass(at);
+        if word.is_vacant() {
             self.set_hint(at.location(), 0);
         } else {
             self.offer(at, word);
         }
     }
 
+    /// Reads the word of a room that the caller may have made harder to find. If the room is counted
+    /// and does not admit, it does not count afterwards.
+    fn read_or_pass(&self, at: RoomRef<'_, T>) -> RoomWord {
+        let mut word = at.read_after();
+        while word.is_counted() && !word.admits(self.size) {
+            match at.pass(word, self.bounds_of(at)) {
+                Ok(passed) => return passed,
+                // It may have been changed back before this thread reads it again.
+                Err(_) => word = at.read_after(),
+            }
+        }
+        word
+    }
+
+    /// Returns the bounds of a room's shard.
+    #[inline]
+    pub(super) fn bounds_of(&self, at: RoomRef<'_, T>) -> &Bounds {
+        &self.shards[self.pages.shard_of(at.location())].bounds
+    }
+
+    /// Passes the filling room of a shard, if it does not admit.
+    pub(super) fn pass_filling(&self, shard: usize) {
+        // Acquire: as in `known`.
+        let filling = self.shards[shard].filling.load(Ordering::Acquire);
+        if let Some(at) = self.pages.at(filling as u32) {
+            self.read_or_pass(at);
+        }
+    }
+
     fn set_hint(&self, location: u32, level: u32) {
         let Some(at) = self.pages.at(location) else { return };
-        if !at.page().hints().set(level, at.offset()) {
-            let index = &self.shards[self.pages.shard_of(location)];
-            index.surface(level, self.pages.number_of(location));
-        }
+        at.page().hints().set(level, at.offset());
+        let index = &self.shards[self.pages.shard_of(location)];
+        index.surface(level, self.pages.number_of(location));
     }
 
     /// Returns a room of a shard at that level: one that admits, or a vacant one at level 0.
     fn find(&self, shard: usize, level: u32) -> Option<Choice<'_, T>> {
         let index = &*self.shards[shard];
-        let pages_at = &index.pages_at[level as usize];
+        let pages_at = index.pages_at(level);
         loop {
             // Acquire, pairs with `raise` in `surface`: a page that has a bit is initialized. No
             // model can kill its weakening: the page is in a `OnceLock`, which synchronises by
@@ -323,7 +457,7 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// Returns the first of 64 rooms that has a hint and is at that level. Clears the hints to the
+    /// Returns the first room of one word that has a hint and is at that level. Clears the hints to the
     /// rooms before it.
     fn pick<'a>(
         &self,

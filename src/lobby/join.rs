@@ -2,29 +2,52 @@
 //!
 //! # Invariant
 //!
-//! The caller that opens a room takes a place in the limit before it claims the room. The caller
-//! that closes a room returns that place after the room is vacant, or retired, and offered. Both
-//! hold also if the constructor or the destructor of a state panics.
+//! A room's word decides who enters it, who opens it and who closes it; each of these is one step.
+//! What follows the step, the state and the hints, is in arrears only for as long as the call lasts.
+//! A caller opens a room, other than one that it was told, only in the step in which it announces
+//! that a room may admit, directly after a proof that no room does: of callers that need a room at
+//! the same time, one opens it. A caller is refused only with the proof that no room admits and none
+//! is vacant.
+#![allow(unsafe_code)]
+
+use core::hint::spin_loop;
 
 use super::error::{JoinError, JoinRoomError, JoinRoomErrorKind};
 use super::id::RoomId;
 use super::index::Choice;
 use super::info::RoomInfo;
-use super::room::{Departure, EmptiedRoom, RoomRef, Seated, TakenSeat};
-use super::Lobby;
+use super::room::{Departure, RoomRef, Seated, TakenSeat};
+use super::{own_shard, Lobby, States};
+
+use crate::protocol::bound::Bounds;
 use crate::protocol::mutants::mutant;
-use crate::protocol::room::RoomRefusal;
-use crate::thread_number;
+use crate::protocol::room::{RoomRefusal, RoomSize};
+use crate::protocol::step::Step;
+use crate::protocol::survey::{Goal, RoomTable, Survey, Surveyed};
+use crate::sync::{AtomicU64, PATIENCE};
+
+/// What a caller finds that no hint has led to a seat.
+enum Outlook<'a, T> {
+    /// A room that admits.
+    Admits(Choice<'a, T>),
+    /// No room admitted, at an instant with that many announcements in the room's shard; that vacant
+    /// room is the next to be opened.
+    Opens(RoomId, u64),
+    /// At an instant, as many rooms were open as may be, and none admitted.
+    Full,
+    /// The search has to be repeated.
+    Again,
+}
 
 impl<T> Lobby<T> {
     pub(super) fn info(&self, at: RoomRef<'_, T>) -> Option<RoomInfo> {
         let word = at.read();
-        let members = word.held(self.size);
+        let members = word.members();
         (members > 0).then(|| RoomInfo {
             id: RoomId::new(self.mark, at.location(), word.generation()),
             members,
             seats: self.seats(),
-            locked: word.is_locked(self.size),
+            locked: word.is_locked(),
         })
     }
 
@@ -33,8 +56,7 @@ impl<T> Lobby<T> {
     pub(super) fn own(&self) -> usize {
         match self.shards.len() {
             1 => 0,
-            // 32 bits: a division of 64 bits takes longer.
-            count => (thread_number::current() as u32 % count as u32) as usize,
+            count => own_shard::of(self, count),
         }
     }
 
@@ -56,12 +78,74 @@ impl<T> Lobby<T> {
 
     #[inline(never)]
     fn seat_where_best(&self) -> Result<Seated, JoinError> {
-        for shard in self.shards_in_order() {
-            if let Some(taken) = self.join_in(shard) {
-                return Ok(self.seated(taken));
+        let mut patience = PATIENCE;
+        loop {
+            for shard in self.shards_in_order() {
+                if let Some(taken) = self.join_in(shard) {
+                    return Ok(self.seated(taken));
+                }
+            }
+            match self.outlook(&mut patience) {
+                Outlook::Admits(Choice { at, seen }) => {
+                    if let Ok(taken) = at.enter_seen(seen) {
+                        self.offer(at, taken.word());
+                        return Ok(self.seated(taken));
+                    }
+                }
+                Outlook::Opens(id, announcements) => {
+                    if let Some(seated) = self.open(id, Some(announcements)) {
+                        return Ok(seated);
+                    }
+                }
+                Outlook::Full => return Err(JoinError::Full),
+                Outlook::Again => {}
             }
         }
-        self.open_any()
+    }
+
+    /// Finds out what is true for a caller that no hint has led to a room.
+    #[cold]
+    fn outlook(&self, patience: &mut u32) -> Outlook<'_, T> {
+        let mut count = 0;
+        for (shard, index) in self.shards.iter().enumerate() {
+            self.pass_filling(shard);
+            count += index.bounds.admitting.read().count();
+        }
+        if count > 0 && *patience > 0 {
+            // Another call is in the middle of something, and makes a room findable soon.
+            *patience -= 1;
+            spin_loop();
+            return Outlook::Again;
+        }
+        let Some(id) = self.shards_in_order().find_map(|shard| self.vacancy(shard)) else {
+            return self.survey(Goal::SeatOrVacancy).unwrap_or(Outlook::Full);
+        };
+        // Before the survey: what is announced from here on is not in the proof.
+        let bounds = &self.shards[self.pages.shard_of(id.location())].bounds;
+        let announcements = bounds.admitting.read().announcements();
+        self.survey(Goal::Seat).unwrap_or(Outlook::Opens(id, announcements))
+    }
+
+    /// Returns `None` if at an instant within the call there was no such room.
+    fn survey(&self, goal: Goal) -> Option<Outlook<'_, T>> {
+        let mut survey = Survey::new(goal);
+        let surveyed = loop {
+            match survey.step(self) {
+                Step::Next(next) => survey = next,
+                Step::Done(surveyed) => break surveyed,
+            }
+        };
+        match surveyed {
+            Surveyed::Nothing => None,
+            Surveyed::Admits(shard, number, seen) => {
+                let location = self.pages.location(shard, number)?;
+                Some(Outlook::Admits(Choice { at: self.pages.at(location)?, seen }))
+            }
+            Surveyed::Vacant(shard, number) => {
+                self.offer_vacant(shard, number);
+                Some(Outlook::Again)
+            }
+        }
     }
 
     #[inline]
@@ -69,15 +153,21 @@ impl<T> Lobby<T> {
         if id.mark() != self.mark {
             return Err(RoomRefusal::Gone);
         }
-        let at = self.pages.at(id.location()).ok_or(RoomRefusal::Gone)?;
-        match at.enter(id.generation()) {
-            Ok(taken) => {
-                self.offer(at, taken.word());
-                Ok(self.seated(taken))
-            }
+        match self.enter_by_id(id) {
             Err(RoomRefusal::Vacant) => self.open_named(id),
-            Err(refusal) => Err(refusal),
+            entered => entered,
         }
+    }
+
+    /// Enters that room. Returns `Vacant` also for a room without a page.
+    #[inline]
+    fn enter_by_id(&self, id: RoomId) -> Result<Seated, RoomRefusal> {
+        let Some(at) = self.pages.at(id.location()) else {
+            return Err(if id.generation() == 1 { RoomRefusal::Vacant } else { RoomRefusal::Gone });
+        };
+        let taken = at.enter(id.generation())?;
+        self.offer(at, taken.word());
+        Ok(self.seated(taken))
     }
 
     #[inline]
@@ -87,111 +177,122 @@ impl<T> Lobby<T> {
 
     #[inline]
     fn seated(&self, taken: TakenSeat) -> Seated {
-        let completed_quorum = taken.word().held(self.size) == self.quorum;
+        let completed_quorum = taken.word().members() == self.quorum;
         taken.into_seated(completed_quorum)
     }
 
-    /// Opens a vacant room that the caller has named, if it is still the next to be opened.
+    /// Opens a vacant room that the caller has named, if it is the next to be opened. If another
+    /// caller opens it meanwhile, enters it.
     #[cold]
     fn open_named(&self, id: RoomId) -> Result<Seated, RoomRefusal> {
-        let next = self.vacancy(self.pages.shard_of(id.location()));
-        if next == Some(id) {
-            self.open_room(id)
-        } else {
-            Err(RoomRefusal::Gone)
-        }
-    }
-
-    /// Opens a room in the calling thread's shard, or in another one that has an id left.
-    #[cold]
-    fn open_any(&self) -> Result<Seated, JoinError> {
-        for shard in self.shards_in_order() {
-            while let Some(id) = self.vacancy(shard) {
-                match self.open_room(id) {
-                    Ok(seated) => return Ok(seated),
-                    Err(RoomRefusal::Full) => return Err(JoinError::Full),
-                    Err(_) => {}
+        loop {
+            let shard = self.pages.shard_of(id.location());
+            let next = if shard < self.shards.len() { self.vacancy(shard) } else { None };
+            if next == Some(id) {
+                if let Some(seated) = self.open(id, None) {
+                    return Ok(seated);
                 }
             }
+            match self.enter_by_id(id) {
+                Err(RoomRefusal::Vacant) if next != Some(id) => {
+                    let may_open =
+                        self.shards_in_order().any(|shard| self.vacancy(shard).is_some());
+                    return Err(if may_open { RoomRefusal::Gone } else { RoomRefusal::Full });
+                }
+                Err(RoomRefusal::Vacant) => {}
+                entered => return entered,
+            }
         }
-        Err(JoinError::Full)
     }
 
-    /// Opens that vacant room. Returns `Full` at `max_rooms`, `Gone` if another caller claimed it.
+    /// Opens that vacant room and makes its state. Returns `None` if another caller has opened it,
+    /// or if it is not proven any more that no room admits.
     #[cold]
-    fn open_room(&self, id: RoomId) -> Result<Seated, RoomRefusal> {
-        let at = self.pages.at(id.location()).ok_or(RoomRefusal::Gone)?;
-        if let Some(limit) = &self.limit {
-            limit.enter().map_err(|_| RoomRefusal::Full)?;
-        }
-        let mut closing = ClosingRoom { lobby: self, at, returns: true };
-        // Dropped before `closing` if the constructor panics: the room is vacant again by then.
-        let claimed = at.claim(id.generation()).ok_or(RoomRefusal::Gone)?;
-        let state = (self.open)(id);
-        let taken = claimed.open(state);
-        closing.returns = mutant!("lobby-limit-returned-early");
-        drop(closing);
-        Ok(self.seated(taken))
+    fn open(&self, id: RoomId, proof: Option<u64>) -> Option<Seated> {
+        let at = self.pages.make_at(id.location())?;
+        let taken = at.open(id.generation(), proof, self.bounds_of(at))?;
+        self.offer(at, taken.word());
+        let mut opener = Opener { lobby: self, seated: Some(self.seated(taken)) };
+        opener.make_state();
+        opener.seated.take()
     }
 
-    /// Completes a leave: offers the room, or clears it after its last member.
+    /// Leaves the room of a seat of this lobby, and closes the room after its last member.
     #[inline]
-    pub(super) fn left(&self, at: RoomRef<'_, T>, departure: Departure<'_, T>) {
+    pub(super) fn leave(&self, seated: Seated) {
+        let Some(at) = self.pages.at(seated.location()) else { return };
+        // SAFETY: this lobby seated the member at that location, and a location finds the same room
+        // for as long as the lobby exists (`Pages`).
+        let departure = unsafe { at.leave(seated, || self.bounds_of(at)) };
         match departure {
             Departure::Occupied(word) => {
                 if !mutant!("lobby-left-not-offered") {
                     self.offer_left(at, word);
                 }
             }
-            Departure::Emptied(emptied) => self.close(emptied),
+            Departure::Closed(word, state) => {
+                self.closed(at, word.is_retired());
+                // Last, since it is the user's code: it may panic, take its time, and join.
+                drop(state);
+            }
         }
     }
 
     #[inline(never)]
-    fn close(&self, emptied: EmptiedRoom<'_, T>) {
-        let _closing = ClosingRoom { lobby: self, at: emptied.room(), returns: true };
-        emptied.clear();
+    fn closed(&self, at: RoomRef<'_, T>, is_retired: bool) {
+        if is_retired {
+            self.replace_retired(self.pages.shard_of(at.location()));
+        } else if !mutant!("lobby-closed-not-offered") {
+            self.offer_again(at);
+        }
     }
 
     pub(super) fn set_lock(&self, id: RoomId, locked: bool) -> bool {
         let Some(at) = self.pages.at(id.location()) else { return false };
-        let known = id.mark() == self.mark && at.set_lock(id.generation(), locked, 0).is_some();
+        let known = id.mark() == self.mark
+            && at.set_lock(id.generation(), locked, 0, self.bounds_of(at)).is_some();
         if known && !locked && !mutant!("lobby-unlocked-not-offered") {
             self.offer_again(at);
         }
         known
     }
 
-    /// Returns the room where `join` would go now: one that admits, or a vacant one if `may_open`.
+    /// Returns the room where `join` would go now: one that admits, or else a vacant one. Returns
+    /// `None` if `join` would be refused.
     #[inline]
-    pub(super) fn next(&self, may_open: impl FnOnce() -> bool) -> Option<RoomId> {
+    pub(super) fn next(&self) -> Option<RoomId> {
         match self.choose(self.own()) {
             Some(choice) => Some(self.id(choice)),
-            None => self.next_elsewhere(may_open),
+            None => self.next_elsewhere(),
         }
     }
 
     #[inline(never)]
-    fn next_elsewhere(&self, may_open: impl FnOnce() -> bool) -> Option<RoomId> {
-        for shard in self.shards_in_order().skip(1) {
-            if let Some(choice) = self.choose(shard) {
-                return Some(self.id(choice));
+    fn next_elsewhere(&self) -> Option<RoomId> {
+        let mut patience = PATIENCE;
+        loop {
+            for shard in self.shards_in_order() {
+                if let Some(choice) = self.choose(shard) {
+                    return Some(self.id(choice));
+                }
             }
-        }
-        if may_open() {
-            self.shards_in_order().find_map(|shard| self.vacancy(shard))
-        } else {
-            None
+            match self.outlook(&mut patience) {
+                Outlook::Admits(choice) => return Some(self.id(choice)),
+                Outlook::Opens(id, _) => return Some(id),
+                Outlook::Full => return None,
+                Outlook::Again => {}
+            }
         }
     }
 
-    /// Returns the vacant room that a shard opens next.
-    fn vacancy(&self, shard: usize) -> Option<RoomId> {
-        Some(self.id(self.vacant(shard)?))
+    /// Returns the id of a room that is not to be opened, or of the first room if there is none.
+    pub(super) fn unopened(&self) -> RoomId {
+        let location = self.shards_in_order().find_map(|shard| self.unused(shard));
+        RoomId::new(self.mark, location.unwrap_or(0), 1)
     }
 
     #[inline]
-    fn id(&self, Choice { at, seen }: Choice<'_, T>) -> RoomId {
+    pub(super) fn id(&self, Choice { at, seen }: Choice<'_, T>) -> RoomId {
         RoomId::new(self.mark, at.location(), seen.generation())
     }
 
@@ -202,26 +303,67 @@ impl<T> Lobby<T> {
             RoomRefusal::Locked => JoinRoomErrorKind::Locked,
             RoomRefusal::Vacant | RoomRefusal::Gone => JoinRoomErrorKind::Gone,
         };
-        let may_open = || self.limit.as_ref().is_none_or(|limit| limit.read().free() > 0);
-        Err(JoinRoomError::new(kind, self.next(may_open)))
+        Err(JoinRoomError::new(kind, self.next()))
+    }
+
+    /// Returns the state of the room of a seat of this lobby. Makes it if no member has.
+    pub(super) fn state_of<'a>(&'a self, seated: &'a Seated) -> &'a T {
+        match &self.states {
+            States::One(state) => state,
+            States::Each(make) => {
+                let at = self.pages.at(seated.location());
+                let at = at.expect("the page of a room with a member");
+                // SAFETY: as in `leave`.
+                unsafe { at.state(seated, &self.waiters, || make(seated.room_id(self.mark))) }
+            }
+        }
     }
 }
 
-/// Offers a room that was opened or closed, and returns the place of a closed one in the limit. Its
-/// destructor does so, thus also if the constructor or the destructor of a state panics.
-struct ClosingRoom<'a, T> {
+/// A caller that has opened a room, while it makes the state. It leaves if the constructor panics.
+struct Opener<'a, T> {
     lobby: &'a Lobby<T>,
-    at: RoomRef<'a, T>,
-    returns: bool,
+    seated: Option<Seated>,
 }
 
-impl<T> Drop for ClosingRoom<'_, T> {
+impl<T> Opener<'_, T> {
+    fn make_state(&self) {
+        if let (States::Each(_), Some(seated)) = (&self.lobby.states, &self.seated) {
+            self.lobby.state_of(seated);
+        }
+    }
+}
+
+impl<T> Drop for Opener<'_, T> {
     fn drop(&mut self) {
-        if !mutant!("lobby-closed-not-offered") {
-            self.lobby.offer_again(self.at);
+        if let Some(seated) = self.seated.take() {
+            self.lobby.leave(seated);
         }
-        if let (true, Some(limit)) = (self.returns, &self.lobby.limit) {
-            limit.leave();
-        }
+    }
+}
+
+impl<T> RoomTable for Lobby<T> {
+    fn size(&self) -> RoomSize {
+        self.size
+    }
+
+    fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    fn bounds(&self, shard: usize) -> &Bounds {
+        &self.shards[shard].bounds
+    }
+
+    fn quota(&self, shard: usize) -> u32 {
+        self.shards[shard].quota
+    }
+
+    fn word(&self, shard: usize, number: u32) -> Option<&AtomicU64> {
+        Some(self.pages.at(self.pages.location(shard, number)?)?.word())
+    }
+
+    fn exists(&self, shard: usize, number: u32) -> bool {
+        self.pages.location(shard, number).is_some()
     }
 }

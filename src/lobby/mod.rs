@@ -15,6 +15,7 @@ mod index;
 mod info;
 mod join;
 mod last_left;
+mod own_shard;
 mod pages;
 mod room;
 mod seat;
@@ -30,9 +31,10 @@ pub use info::{LobbyStats, RoomInfo};
 pub use seat::{OwnedSeat, Seat};
 
 use crate::protocol::room::RoomSize;
-use crate::protocol::slot::Slot;
+use crate::sync::AtomicU32;
 use index::RoomIndex;
 use pages::Pages;
+use room::Waiters;
 use seat::SeatInner;
 
 /// A registry of rooms with numbered seats, which are filled one room after the other.
@@ -119,10 +121,23 @@ pub struct Lobby<T = ()> {
     size: RoomSize,
     quorum: u32,
     mark: u32,
-    limit: Option<Slot>,
-    open: Box<dyn Fn(RoomId) -> T + Send + Sync>,
+    states: States<T>,
+    waiters: Waiters,
+    /// How many threads were given a shard.
+    threads: AtomicU32,
     pages: Pages<T>,
     shards: Box<[CachePadded<RoomIndex>]>,
+}
+
+/// Makes a state.
+type MakeState<T> = Box<dyn Fn(RoomId) -> T + Send + Sync>;
+
+/// The states of the rooms.
+enum States<T> {
+    /// All rooms have this one: it is that of rooms without a state.
+    One(T),
+    /// Each room has its own.
+    Each(MakeState<T>),
 }
 
 impl Lobby {
@@ -361,8 +376,7 @@ impl<T> Lobby<T> {
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn filling(&self) -> RoomId {
-        // If the lobby has used all its ids, the answer is the first room, whatever its state.
-        self.next(|| true).unwrap_or_else(|| RoomId::new(self.mark, 0, 1))
+        self.next().unwrap_or_else(|| self.unopened())
     }
 
     /// Locks that room: it admits no new member, and its members may stay or leave. Returns false

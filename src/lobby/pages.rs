@@ -4,47 +4,53 @@
 //!
 //! A page is created once, never moves, and is dropped with its lobby, so a location always finds
 //! the same room. A location is made of the number of the shard, the number of the page in it, and
-//! the offset of the room in the page. A shard's pages are created in order. The first two have one
-//! size; each later page is as large as all earlier ones together, up to the largest offset.
+//! the offset of the room in the page. The first two pages of a shard have one size; each later page
+//! is as large as all earlier ones together, up to the largest offset. So the rooms of a shard are
+//! numbered from 0, page by page.
 
-use std::sync::OnceLock;
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 
 use crossbeam_utils::CachePadded;
 
 use super::id::LOCATION_BITS;
 use super::room::{Page, RoomRef};
 use crate::protocol::room::RoomSize;
+use crate::sync::{Published, PAGE_BITS};
 
 /// The number of bits of a location that are the number of the page in its shard.
-const PAGE_BITS: u32 = 5;
+const NUMBER_BITS: u32 = 5;
 
 /// The largest number of pages of a shard.
-const PAGES: usize = 1 << PAGE_BITS;
-
-/// The largest size of a shard's first page, as a power of two.
-const FIRST_BITS: u32 = 6;
+const PAGES: usize = 1 << NUMBER_BITS;
 
 /// The rooms of all shards, in pages that are created as they are needed.
 pub(super) struct Pages<T> {
     /// The pages of one shard after the other.
-    pages: Box<[CachePadded<OnceLock<Page<T>>>]>,
+    pages: Box<[CachePadded<Published<Page<T>>>]>,
     size: RoomSize,
-    /// The number of bits of an offset in the first page, and in the largest.
+    has_states: bool,
+    /// The number of bits of an offset in the first page, and in a location.
     first_bits: u32,
     offset_bits: u32,
+    /// The number of bits of an offset in the largest page.
+    largest_bits: u32,
 }
 
 impl<T> Pages<T> {
     /// Creates the pages of that many shards. A first page has room for `rooms` rooms, up to a
     /// limit.
-    pub(super) fn new(size: RoomSize, shards: u32, rooms: u32) -> Pages<T> {
+    pub(super) fn new(size: RoomSize, shards: u32, rooms: u32, has_states: bool) -> Pages<T> {
         let shard_bits = shards.next_power_of_two().trailing_zeros();
-        let page = || CachePadded::new(OnceLock::new());
+        let page = || CachePadded::new(Published::new());
+        let [first, largest] = PAGE_BITS;
+        let offset_bits = LOCATION_BITS - NUMBER_BITS - shard_bits;
         Pages {
             pages: (0..shards as usize * PAGES).map(|_| page()).collect(),
             size,
-            first_bits: rooms.next_power_of_two().trailing_zeros().clamp(1, FIRST_BITS),
-            offset_bits: LOCATION_BITS - PAGE_BITS - shard_bits,
+            has_states,
+            first_bits: rooms.clamp(2, 1 << first).next_power_of_two().trailing_zeros(),
+            offset_bits,
+            largest_bits: offset_bits.min(largest),
         }
     }
 
@@ -52,6 +58,20 @@ impl<T> Pages<T> {
     #[inline]
     pub(super) fn at(&self, location: u32) -> Option<RoomRef<'_, T>> {
         self.pages.get((location >> self.offset_bits) as usize)?.get()?.at(location)
+    }
+
+    /// As `at`. Creates the page if need be.
+    pub(super) fn make_at(&self, location: u32) -> Option<RoomRef<'_, T>> {
+        let place = (location >> self.offset_bits) as usize;
+        let cell = self.pages.get(place)?;
+        if cell.get().is_none() {
+            let rooms = 1 << self.page_bits(place % PAGES);
+            // Made outside of the cell, so that no other caller waits for the memory. If another
+            // caller was first, its page stays.
+            let page = Page::new(rooms, self.size, self.offset_bits, self.has_states);
+            let _ = cell.set(page);
+        }
+        cell.get()?.at(location)
     }
 
     /// Returns the number of a room's shard.
@@ -71,6 +91,28 @@ impl<T> Pages<T> {
         Some((self.pages[place].get()?, (place as u32) << self.offset_bits))
     }
 
+    fn page_bits(&self, page: usize) -> u32 {
+        (self.first_bits + page.saturating_sub(1) as u32).min(self.largest_bits)
+    }
+
+    /// Returns how many rooms a shard can have.
+    pub(super) fn most_rooms(&self) -> u32 {
+        (0..PAGES).map(|page| 1 << self.page_bits(page)).sum()
+    }
+
+    /// Returns the location of a shard's room of that number, if the shard can have so many rooms.
+    pub(super) fn location(&self, shard: usize, number: u32) -> Option<u32> {
+        let mut offset = number;
+        for page in 0..PAGES {
+            let rooms = 1 << self.page_bits(page);
+            if offset < rooms {
+                return Some(((shard * PAGES + page) as u32) << self.offset_bits | offset);
+            }
+            offset -= rooms;
+        }
+        None
+    }
+
     /// Returns all rooms of all pages, open or not.
     pub(super) fn all(&self) -> impl Iterator<Item = RoomRef<'_, T>> {
         (0..).zip(&*self.pages).flat_map(move |(place, page)| {
@@ -80,23 +122,22 @@ impl<T> Pages<T> {
             })
         })
     }
+}
 
-    /// Creates a page of vacant rooms in that shard and returns its number. If the last page has
-    /// vacant rooms again, that page is returned. Returns `None` if the shard can have no more
-    /// pages.
-    #[cold]
-    pub(super) fn grow(&self, shard: usize) -> Option<u32> {
-        let pages = &self.pages[shard * PAGES..][..PAGES];
-        let number = pages.iter().take_while(|page| page.get().is_some()).count();
-        if let Some(last) = number.checked_sub(1) {
-            // Without this check, each of several callers that found no vacant room would create a
-            // page.
-            if pages[last].get().is_some_and(|page| page.hints().any(0)) {
-                return Some(last as u32);
+impl<T> Drop for Pages<T> {
+    /// Drops the states of rooms whose seats were forgotten. If destructors panic, all others run
+    /// first, and then the first panic goes on.
+    fn drop(&mut self) {
+        let mut panic = None;
+        for page in self.pages.iter_mut().filter_map(|page| page.get_mut()) {
+            for state in page.take_states() {
+                if let Err(first) = catch_unwind(AssertUnwindSafe(|| drop(state))) {
+                    panic.get_or_insert(first);
+                }
             }
         }
-        let bits = (self.first_bits + number.saturating_sub(1) as u32).min(self.offset_bits);
-        pages.get(number)?.get_or_init(|| Page::new(1 << bits, self.size, self.offset_bits));
-        Some(number as u32)
+        if let Some(panic) = panic.filter(|_| !std::thread::panicking()) {
+            resume_unwind(panic);
+        }
     }
 }

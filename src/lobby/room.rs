@@ -1,56 +1,59 @@
-//! The rooms of a page: each one's word, its state, and its seats.
+//! The rooms of a page: each one's word, its seats, and its state.
 //!
 //! # Invariant
 //!
-//! - A room's state exists from the step that opens the room until the last member has left and the
-//!   thread that emptied the room has dropped it. A member holds an [`Entered`]; the thread that
-//!   owns a busy room holds a [`ClaimedRoom`] before the state is made, or an [`EmptiedRoom`]
-//!   before it is dropped. The table in `protocol/room.rs` gives the rest.
 //! - A member has a seat, in the room's word or in the bitmap beside it. It frees the seat before
 //!   it leaves.
 //! - A [`RoomRef`] pairs a room with its page and its location, and all rooms of a page have the
 //!   size that the page keeps.
+//! - A room's state is a box of its own. It exists from when a member has made it until the last
+//!   member of that generation has left; that member takes the box with it. The room's *stage* tells
+//!   in one word whether the state of a generation is being made, or exists and the pointer beside
+//!   it is that state's. Only members of a generation change the stage to one of that generation,
+//!   so a stage of another generation means that no member has begun to make the state.
 //!
 //! The fields that these rest on are private to this file. All calls are safe but two, which take a
 //! [`Seated`] back: this file cannot know from which room it came, as a seat keeps the location of
 //! its room and not a reference. Debug builds check it.
 #![allow(unsafe_code)]
 
-use core::mem::{needs_drop, MaybeUninit};
-
 use super::hints::Hints;
 use super::id::{RoomId, MARK_SHIFT};
 use super::Lobby;
 use crate::origin::Origin;
-use crate::protocol::mutants::mutant;
+use crate::protocol::bound::Bounds;
+use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::room::{
-    self, ClaimRoom, EnterRoom, LeaveRoom, OpenRoom, RoomRefusal, RoomSize, RoomWord, SetLock,
-    VacateRoom,
+    self, EnterRoom, LeaveRoom, OpenRoom, PassRoom, RoomRefusal, RoomSize, RoomWord, SetLock,
 };
 use crate::protocol::seat_bitmap;
-use crate::protocol::step::{run, Step::Done};
-use crate::sync::{AtomicU64, UnsafeCell};
-
-/// One room: its word and its state.
-struct RoomCell<T> {
-    word: AtomicU64,
-    value: UnsafeCell<MaybeUninit<T>>,
-}
-
-// SAFETY: members on several threads read one state, so `T: Sync`; the thread that makes a state
-// and the thread that drops it may differ, so `T: Send`.
-unsafe impl<T: Send + Sync> Sync for RoomCell<T> {}
+use crate::protocol::step::{run, Step};
+use crate::sync::{
+    nulls, zeros, AtomicPtr, AtomicU64, Ordering, StateCondvar, StateMutex, StateMutexGuard,
+};
 
 /// Some rooms of one size, and the hints to them.
 pub(super) struct Page<T> {
-    cells: Box<[RoomCell<T>]>,
+    words: Box<[AtomicU64]>,
     /// The bitmaps of seats, in rooms whose word has no space for them.
     seats: Box<[AtomicU64]>,
+    /// The stage of each room's state, and the state itself; none in a lobby without states.
+    stages: Box<[AtomicU64]>,
+    states: Box<[AtomicPtr<T>]>,
+    /// The pages own the states.
+    _owns: core::marker::PhantomData<T>,
     hints: Hints,
     size: RoomSize,
     /// The bits of a location that are the offset in the page.
     offsets: u32,
 }
+
+// SAFETY: members on several threads read one state, so `T: Sync`; the thread that makes a state
+// and the thread that drops it may differ, so `T: Send`.
+unsafe impl<T: Send + Sync> Sync for Page<T> {}
+
+// SAFETY: as above.
+unsafe impl<T: Send> Send for Page<T> {}
 
 /// Returns the number of words of a room's bitmap of seats.
 fn bitmap_words(size: RoomSize) -> usize {
@@ -63,13 +66,14 @@ fn bitmap_words(size: RoomSize) -> usize {
 
 impl<T> Page<T> {
     /// Creates a page of `rooms` vacant rooms; the low `offset_bits` of a location are the offset.
-    pub(super) fn new(rooms: usize, size: RoomSize, offset_bits: u32) -> Page<T> {
-        let vacant =
-            || RoomCell { word: room::first(size), value: UnsafeCell::new(MaybeUninit::uninit()) };
-        let free = core::iter::repeat_with(|| AtomicU64::new(0));
+    pub(super) fn new(rooms: usize, size: RoomSize, offset_bits: u32, has_states: bool) -> Page<T> {
+        let states = if has_states { rooms } else { 0 };
         Page {
-            cells: core::iter::repeat_with(vacant).take(rooms).collect(),
-            seats: free.take(rooms * bitmap_words(size)).collect(),
+            words: zeros(rooms),
+            seats: zeros(rooms * bitmap_words(size)),
+            stages: zeros(states),
+            states: nulls(states),
+            _owns: core::marker::PhantomData,
             hints: Hints::new(rooms, size.seats()),
             size,
             offsets: (1 << offset_bits) - 1,
@@ -79,12 +83,12 @@ impl<T> Page<T> {
     /// Returns the room at a location in this page.
     #[inline]
     pub(super) fn at(&self, location: u32) -> Option<RoomRef<'_, T>> {
-        let cell = self.cells.get(self.offset(location))?;
-        Some(RoomRef { page: self, cell, location })
+        let word = self.words.get(self.offset(location))?;
+        Some(RoomRef { page: self, word, location })
     }
 
     pub(super) fn len(&self) -> usize {
-        self.cells.len()
+        self.words.len()
     }
 
     #[inline]
@@ -96,29 +100,47 @@ impl<T> Page<T> {
     pub(super) fn offset(&self, location: u32) -> usize {
         (location & self.offsets) as usize
     }
+
+    /// Returns the states of rooms whose seats were forgotten. The page is to be dropped.
+    pub(super) fn take_states(&mut self) -> impl Iterator<Item = Box<T>> + '_ {
+        (0..self.stages.len()).filter_map(|offset| {
+            let word = room::read(&self.words[offset]);
+            let stage = self.stages[offset].load(Ordering::Acquire);
+            if word.members() == 0 || stage != Stage::Made.of(word.generation()) {
+                return None;
+            }
+            self.stages[offset].store(0, Ordering::Relaxed);
+            // SAFETY: the state exists, by its stage, and the last member has not left. The seats of
+            // the members were forgotten, as the page is borrowed exclusively, and no other
+            // reference to the state is left. The stage is cleared, so this happens once.
+            Some(unsafe { Box::from_raw(self.states[offset].load(Ordering::Relaxed)) })
+        })
+    }
 }
 
-impl<T> Drop for Page<T> {
-    /// Drops the states of rooms whose seats were forgotten.
-    fn drop(&mut self) {
-        if needs_drop::<T>() {
-            for cell in &mut self.cells {
-                if room::read(&cell.word).held(self.size) > 0 {
-                    cell.word = room::first(self.size);
-                    // SAFETY: the room has members, so its state exists. Their seats were
-                    // forgotten, as the page is borrowed exclusively, and no other reference to the
-                    // state is left. The word says vacant now, so this happens once.
-                    cell.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
-                }
-            }
-        }
+/// How far a room's state is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// A member makes it.
+    Making = 1,
+    /// A member makes it, and others wait for that.
+    Awaited = 2,
+    /// It exists.
+    Made = 3,
+    /// The constructor has panicked.
+    Failed = 4,
+}
+
+impl Stage {
+    fn of(self, generation: u32) -> u64 {
+        u64::from(generation) << 3 | self as u64
     }
 }
 
 /// A reference to one room, with its page and its location.
 pub(super) struct RoomRef<'a, T> {
     page: &'a Page<T>,
-    cell: &'a RoomCell<T>,
+    word: &'a AtomicU64,
     location: u32,
 }
 
@@ -154,19 +176,12 @@ pub(super) struct Seated {
 }
 
 /// The state of a room after a member has left.
-pub(super) enum Departure<'a, T> {
+pub(super) enum Departure<T> {
     /// Other members are inside.
     Occupied(RoomWord),
-    /// The caller was the last member and has to clear the room.
-    Emptied(EmptiedRoom<'a, T>),
+    /// The caller was the last member, and drops the room's state, if it was made.
+    Closed(RoomWord, Option<Box<T>>),
 }
-
-/// A busy room without a state, which the caller owns. Dropping it makes the room vacant.
-pub(super) struct ClaimedRoom<'a, T>(RoomRef<'a, T>);
-
-/// A busy room with a state, which the caller owns and has to clear.
-#[must_use = "the room stays busy until it is cleared"]
-pub(super) struct EmptiedRoom<'a, T>(RoomRef<'a, T>);
 
 impl TakenSeat {
     /// Returns the word that the room had once the seat was taken.
@@ -226,13 +241,13 @@ impl<'a, T> RoomRef<'a, T> {
 
     #[inline]
     pub(super) fn read(self) -> RoomWord {
-        room::read(&self.cell.word)
+        room::read(self.word)
     }
 
     /// Reads the word after a hint to the room was removed.
     #[inline]
     pub(super) fn read_after(self) -> RoomWord {
-        room::read_after(&self.cell.word)
+        room::read_after(self.word)
     }
 
     fn bitmap(self) -> &'a [AtomicU64] {
@@ -252,19 +267,19 @@ impl<'a, T> RoomRef<'a, T> {
     /// Returns the token of a member that has just entered.
     #[inline]
     fn entered(self) -> Entered {
-        Entered(Origin::of(self.cell))
+        Entered(Origin::of(self.word))
     }
 
     /// Enters under a generation.
     #[inline]
     pub(super) fn enter(self, generation: u32) -> Result<TakenSeat, RoomRefusal> {
-        Ok(self.sit(run!(EnterRoom::Look { generation }, &self.cell.word, self.page.size)?))
+        Ok(self.sit(run!(EnterRoom::Look { generation }, self.word, self.page.size)?))
     }
 
     /// Enters a room that the caller has just read, and that admitted.
     #[inline]
     pub(super) fn enter_seen(self, seen: RoomWord) -> Result<TakenSeat, RoomRefusal> {
-        Ok(self.sit(run!(EnterRoom::Swap { seen }, &self.cell.word, self.page.size)?))
+        Ok(self.sit(run!(EnterRoom::Swap { seen }, self.word, self.page.size)?))
     }
 
     /// Enters a small room if its word is still the one that the caller has read. Large rooms are
@@ -274,56 +289,143 @@ impl<'a, T> RoomRef<'a, T> {
         if !self.page.size.is_small() {
             return None;
         }
-        match (EnterRoom::Swap { seen }).step(&self.cell.word, self.page.size) {
-            Done(Ok((word, number))) => {
+        match (EnterRoom::Swap { seen }).step(self.word, self.page.size) {
+            Step::Done(Ok((word, number))) => {
                 Some(TakenSeat { entered: self.entered(), location: self.location, number, word })
             }
             _ => None,
         }
     }
 
-    /// Returns the state.
-    ///
-    /// # Safety
-    ///
-    /// `seated` was taken in this room: by a `RoomRef` to the same location in the same lobby.
-    #[inline]
-    pub(super) unsafe fn state<'s>(self, seated: &'s Seated) -> &'s T
-    where
-        'a: 's,
-    {
-        seated.entered.0.check(self.cell);
-        // SAFETY: `seated` is a member of this room, as the caller promises. So the state was
-        // written before that member entered (`OpenRoom` → `EnterRoom`), and is dropped after it
-        // leaves (`LeaveRoom` → the last `LeaveRoom`). `leave` takes `seated` by value, so that is
-        // after this borrow ends. The state is not written in between.
-        self.cell.value.with(|value| unsafe { (*value).assume_init_ref() })
+    /// Opens a vacant room under that generation, with the caller as member. See [`OpenRoom`].
+    pub(super) fn open(
+        self,
+        generation: u32,
+        proof: Option<u64>,
+        bounds: &Bounds,
+    ) -> Option<TakenSeat> {
+        let opening = OpenRoom::new(generation, proof, self.page.size);
+        let opened = run!(opening, self.word, self.page.size, || bounds)?;
+        Some(self.sit((opened, 0)))
+    }
+
+    /// Marks a room as not counted that the caller has just read, and that was counted and did not
+    /// admit. Returns its present word as an error if it has changed.
+    pub(super) fn pass(self, seen: RoomWord, bounds: &Bounds) -> Result<RoomWord, RoomWord> {
+        run!(PassRoom::Swap { seen }, self.word, || bounds)
     }
 
     /// Frees the seat and leaves the room.
     ///
     /// # Safety
     ///
-    /// As [`state`](Self::state).
+    /// `seated` was taken in this room: by a `RoomRef` to the same location in the same lobby.
     #[inline]
-    pub(super) unsafe fn leave(self, seated: Seated) -> Departure<'a, T> {
-        seated.entered.0.check(self.cell);
+    pub(super) unsafe fn leave<'b>(
+        self,
+        seated: Seated,
+        bounds: impl Fn() -> &'b Bounds,
+    ) -> Departure<T> {
+        seated.entered.0.check(self.word);
         let (number, size) = (seated.number(), self.page.size);
         if !size.is_small() {
             seat_bitmap::free(self.bitmap(), number);
         }
-        let left = run!(LeaveRoom::Look { number }, &self.cell.word, size);
-        if left.is_busy() {
-            Departure::Emptied(EmptiedRoom(self))
-        } else {
-            Departure::Occupied(left)
+        let mut state = core::ptr::null_mut();
+        let mut leaving = LeaveRoom::Look { number };
+        let left = loop {
+            if leaving.closes() {
+                // Before the room is left, since afterwards the pointer may be another state's.
+                state = self.made(seated.generation());
+            }
+            match leaving.step(self.word, size, &bounds) {
+                Step::Next(next) => leaving = next,
+                Step::Done(left) => break left,
+            }
+        };
+        if left.members() > 0 {
+            return Departure::Occupied(left);
+        }
+        // SAFETY: a pointer that is not null was the state's of this generation, read while the
+        // caller was a member. Members are gone by now, and what they did comes before
+        // (`LeaveRoom` → the last `LeaveRoom`); no later member has this generation. So this is the
+        // only owner of the state.
+        let state = (!state.is_null()).then(|| unsafe { Box::from_raw(state) });
+        Departure::Closed(left, state)
+    }
+
+    /// Returns the state of that generation if it was made, null if not.
+    #[cold]
+    fn made(self, generation: u32) -> *mut T {
+        let offset = self.offset();
+        match self.page.stages.get(offset) {
+            // Acquire, pairs with the Release in `make`: the state was written.
+            Some(stage) if stage.load(Ordering::Acquire) == Stage::Made.of(generation) => {
+                // Relaxed: written before the stage, and not again in this generation.
+                self.page.states[offset].load(Ordering::Relaxed)
+            }
+            _ => core::ptr::null_mut(),
         }
     }
 
-    /// Claims a vacant room, to open it under that generation.
-    pub(super) fn claim(self, generation: u32) -> Option<ClaimedRoom<'a, T>> {
-        let claimed = run!(ClaimRoom { generation }, &self.cell.word, self.page.size);
-        claimed.then(|| ClaimedRoom(self))
+    /// Returns the state. Makes it by `make` if no member has; waits if another one is doing so.
+    ///
+    /// # Safety
+    ///
+    /// As [`leave`](Self::leave).
+    #[inline]
+    pub(super) unsafe fn state<'s>(
+        self,
+        seated: &'s Seated,
+        waiters: &Waiters,
+        make: impl FnOnce() -> T,
+    ) -> &'s T
+    where
+        'a: 's,
+    {
+        seated.entered.0.check(self.word);
+        let (stage, state) = (&self.page.stages[self.offset()], &self.page.states[self.offset()]);
+        let generation = seated.generation();
+        // Acquire, pairs with the Release in `make`: the state was written.
+        let order = ordering!("room-state-no-acquire", Acquire => Relaxed);
+        if stage.load(order) != Stage::Made.of(generation) {
+            self.make(generation, waiters, make);
+        }
+        // SAFETY: the stage says that the state of this generation exists, and the pointer was
+        // written before. `seated` is a member of this generation, as the caller promises; the state
+        // is dropped after the last member has left, and `leave` takes `seated` by value, so that is
+        // after this borrow ends.
+        // Relaxed: as in `made`.
+        unsafe { &*state.load(Ordering::Relaxed) }
+    }
+
+    /// Makes the state, or waits until another member has made it.
+    #[cold]
+    fn make(self, generation: u32, waiters: &Waiters, make: impl FnOnce() -> T) {
+        let stage = &self.page.stages[self.offset()];
+        let is = |wanted: Stage, seen: u64| seen == wanted.of(generation);
+        // Acquire, pairs with the Release below: the state was written.
+        let mut seen = stage.load(Ordering::Acquire);
+        loop {
+            if is(Stage::Made, seen) {
+                return;
+            }
+            if is(Stage::Making, seen) || is(Stage::Awaited, seen) {
+                seen = waiters.wait(stage, seen, Stage::Awaited.of(generation));
+                continue;
+            }
+            // Acquire on failure: as above. Relaxed on success: nothing is read.
+            let making = Stage::Making.of(generation);
+            match stage.compare_exchange(seen, making, Ordering::Relaxed, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+        let mut making = Making { stage, generation, waiters, ends: Stage::Failed };
+        let state = Box::into_raw(Box::new(make()));
+        // Relaxed: the stage publishes it.
+        self.page.states[self.offset()].store(state, Ordering::Relaxed);
+        making.ends = Stage::Made;
     }
 
     /// Locks or unlocks the room under a generation, if it has at least so many members. See
@@ -333,51 +435,78 @@ impl<'a, T> RoomRef<'a, T> {
         generation: u32,
         locked: bool,
         at_least: u32,
+        bounds: &Bounds,
     ) -> Option<Result<u32, u32>> {
-        run!(SetLock::Look { generation, locked, at_least }, &self.cell.word, self.page.size)
+        let look = SetLock::Look { generation, locked, at_least };
+        run!(look, self.word, self.page.size, || bounds)
+    }
+
+    /// Returns the room's word itself, for a survey.
+    pub(super) fn word(self) -> &'a AtomicU64 {
+        self.word
     }
 }
 
-impl<T> ClaimedRoom<'_, T> {
-    /// Opens the room with this state, and with the caller as member on seat 0.
-    pub(super) fn open(self, value: T) -> TakenSeat {
-        let at = self.0;
-        // The room is opened instead.
-        core::mem::forget(self);
-        if !at.page.size.is_small() {
-            // Seat 0, as no member is inside.
-            seat_bitmap::take(at.bitmap());
-        }
-        // SAFETY: the room is busy and owned by this caller, since the previous state was dropped
-        // (`VacateRoom` → `ClaimRoom`).
-        at.cell.value.with_mut(|cell| unsafe {
-            (*cell).write(value);
-        });
-        let word = run!(OpenRoom, &at.cell.word, at.page.size);
-        TakenSeat { entered: at.entered(), location: at.location, number: 0, word }
-    }
+/// The right to make a state. Its destructor says how that ended.
+struct Making<'a> {
+    stage: &'a AtomicU64,
+    generation: u32,
+    waiters: &'a Waiters,
+    ends: Stage,
 }
 
-impl<T> Drop for ClaimedRoom<'_, T> {
-    /// Makes the room vacant, or retires it.
+impl Drop for Making<'_> {
     fn drop(&mut self) {
-        run!(VacateRoom, &self.0.cell.word);
+        // Release, pairs with the Acquire of `state`: the state was written.
+        let order = ordering!("room-state-no-release", Release => Relaxed);
+        let before = self.stage.swap(self.ends.of(self.generation), order);
+        if before == Stage::Awaited.of(self.generation) {
+            self.waiters.wake();
+        }
     }
 }
 
-impl<'a, T> EmptiedRoom<'a, T> {
-    pub(super) fn room(&self) -> RoomRef<'a, T> {
-        self.0
+/// Threads that wait for a state which another thread makes.
+#[derive(Default)]
+pub(super) struct Waiters {
+    lock: StateMutex<()>,
+    changed: StateCondvar,
+}
+
+impl Waiters {
+    fn lock(&self) -> StateMutexGuard<'_, ()> {
+        // No user code runs under the lock, and it guards no data.
+        self.lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Drops the state, and makes the room vacant or retires it, also if the destructor panics.
-    pub(super) fn clear(self) {
-        let mut _vacates = Some(ClaimedRoom(self.0));
-        if mutant!("room-vacant-before-drop") {
-            _vacates = None;
+    /// Waits while the stage is `awaited`, which it becomes if it is still `seen`. Returns the
+    /// present one.
+    fn wait(&self, stage: &AtomicU64, seen: u64, awaited: u64) -> u64 {
+        let mut guard = self.lock();
+        // Acquire on failure: as in `make`. The thread that makes the state changes the stage
+        // before it takes the lock, so it finds that it is awaited or this exchange finds that it
+        // has ended.
+        let swapped = stage.compare_exchange(seen, awaited, Ordering::Relaxed, Ordering::Acquire);
+        if let Err(now) = swapped {
+            return now;
         }
-        // SAFETY: the last member has just left, so the state exists. It is owned by this caller,
-        // and all that other members did comes before (`LeaveRoom` → the last `LeaveRoom`).
-        self.0.cell.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
+        loop {
+            guard = match self.changed.wait(guard) {
+                Ok(guard) => guard,
+                Err(poisoned) => poisoned.into_inner(),
+            };
+            // Acquire: as in `make`.
+            let now = stage.load(Ordering::Acquire);
+            if now != awaited {
+                return now;
+            }
+        }
+    }
+
+    fn wake(&self) {
+        drop(self.lock());
+        if !mutant!("room-state-waiters-not-woken") {
+            self.changed.notify_all();
+        }
     }
 }

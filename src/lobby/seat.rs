@@ -4,7 +4,6 @@
 //!
 //! A seat keeps its lobby, and one member inside its room. Dropping it makes that member leave,
 //! once. The lobby of a seat is the one that seated it: the constructors below are the only ones.
-#![allow(unsafe_code)]
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -58,19 +57,17 @@ impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
     }
 
     fn members(&self) -> u32 {
-        self.at().read().held(self.lobby.size)
+        self.at().read().members()
     }
 
     fn state(&self) -> &T {
-        let seated = self.seated();
-        // SAFETY: this lobby seated the member at that location, and a location finds the same room
-        // for as long as the lobby exists (`Pages`).
-        unsafe { self.at().state(seated) }
+        self.lobby.state_of(self.seated())
     }
 
     fn start(&self) -> Result<u32, QuorumError> {
         let quorum = self.lobby.quorum;
-        match self.at().set_lock(self.seated().generation(), true, quorum) {
+        let (at, bounds) = (self.at(), self.lobby.bounds_of(self.at()));
+        match at.set_lock(self.seated().generation(), true, quorum, bounds) {
             Some(Ok(members)) => Ok(members),
             Some(Err(members)) => Err(QuorumError { occupied: members, quorum }),
             None => unreachable!("the room of a member that has not left is open"),
@@ -81,11 +78,9 @@ impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
 impl<T, L: Deref<Target = Lobby<T>>> Drop for SeatInner<T, L> {
     #[inline]
     fn drop(&mut self) {
-        let Some(seated) = self.seated.take() else { return };
-        let Some(at) = self.lobby.pages.at(seated.location()) else { return };
-        // SAFETY: as in `state`.
-        let departure = unsafe { at.leave(seated) };
-        self.lobby.left(at, departure);
+        if let Some(seated) = self.seated.take() {
+            self.lobby.leave(seated);
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Every count that decides who gets in is changed here and nowhere else: [`slot`] for gates and
 //! courses, [`stripe`] for striped gates, [`room`] for the rooms of a lobby, [`cell`] for the keys
-//! of a keyed gate. The modules above are thin shells over these.
+//! of a keyed gate. `hold` has the words that decide who ends a hold. The modules above are thin
+//! shells over these.
 //!
 //! # What a step is
 //!
@@ -15,14 +16,20 @@ pub(crate) mod mutants;
 pub(crate) mod slot;
 pub(crate) mod step;
 
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub(crate) mod bound;
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
 pub(crate) mod cell;
+#[cfg(all(feature = "holds", target_has_atomic = "64"))]
+pub(crate) mod hold;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub(crate) mod room;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub(crate) mod seat_bitmap;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub(crate) mod stripe;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub(crate) mod survey;
 
 #[cfg(test)]
 mod tests;

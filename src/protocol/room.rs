@@ -7,27 +7,32 @@
 //!
 //! # Invariant
 //!
-//! As in a slot, the count goes up to a fixed ceiling and the flags stand above it, so that one
-//! compare with a constant decides whether a place is free.
-//!
 //! ```text
-//! bit 63       CLOSED: the room admits no new member
-//! bit 62       BUSY: one thread owns the room, to make or to drop its state
-//! bits 48..62  the count, with the CEILING at its top
+//! bit 63       COUNTED: the room counts in its shard's bound of rooms that may admit
+//! bit 62       LOCKED
+//! bits 48..61  the number of members
 //! bits 24..48  the seats that are taken, for rooms of up to 24 seats
-//! bits  0..24  the generation of the room, or the next one where the room is vacant
+//! bits  0..24  the generation of the room less 1, or the next one where the room is vacant
 //! ```
 //!
-//! | members | CLOSED | BUSY  | the room is                                               |
-//! |---------|--------|-------|-----------------------------------------------------------|
-//! | some    | clear  | clear | *open*                                                    |
-//! | some    | set    | clear | *locked*: members stay or leave, new ones are refused     |
-//! | none    | set    | set   | *busy*: its state is being made or dropped                |
-//! | none    | set    | clear | *vacant*: to be opened under the generation in the word   |
-//! | none    | set    | clear | *retired*, if the generation is 0: never opened again     |
+//! | members | LOCKED | COUNTED | the room is                                               |
+//! |---------|--------|---------|-----------------------------------------------------------|
+//! | some    | clear  | set     | *open*: it admits if a seat is free                       |
+//! | some    | clear  | clear   | open and full                                             |
+//! | some    | set    | either  | *locked*: members stay or leave, new ones are refused     |
+//! | none    | clear  | clear   | *vacant*: to be opened under the generation in the word   |
+//! | none    | clear  | clear   | *retired*, if the generation is none: never opened again  |
 //!
 //! No other combination occurs. The last member to leave closes the room and advances the
-//! generation in the same step, so an open room is never empty.
+//! generation in the same step, so an open room is never empty. A word of 0 is vacant in its first
+//! generation: fresh memory is rooms.
+//!
+//! A room admits only while it is COUNTED. A call that brings a room from not counted to counted
+//! announces that in the bound beforehand; the step that lets the room admit sets the flag. A search
+//! that comes upon a counted room that does not admit clears the flag ([`PassRoom`]) and retracts it
+//! from the bound afterwards. So a bound of 0 proves that no room of the shard admits, and members
+//! that leave and join around a full room that no search passes write nothing but the room's word.
+//! The bound of vacant rooms is kept alike, without a flag.
 //!
 //! A gate is entered by an addition that is checked afterwards. Here such an addition would count a
 //! caller with an old id as a member of the room's next generation for a moment, where readers of
@@ -37,38 +42,41 @@
 //! between. In rooms of up to 24 seats the same step takes or frees the numbered seat; larger rooms
 //! keep a bitmap beside the word.
 
+use super::bound::{BoundWord, Bounds, Owed};
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::seat_bitmap::lowest_free;
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU64, Ordering};
 
-const CLOSED: u64 = 1 << 63;
-const BUSY: u64 = 1 << 62;
-const CEILING: u64 = 1 << 61;
+const COUNTED: u64 = 1 << 63;
+const LOCKED: u64 = 1 << 62;
 
 /// The number of bits of a generation.
 pub(crate) const GENERATION_BITS: u32 = 24;
+/// The bits of a word that are the generation.
+const GENERATION: u64 = (1 << GENERATION_BITS) - 1;
 /// The last generation of a room.
-const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
+pub(crate) const LAST_GENERATION: u32 = crate::sync::LAST_GENERATION;
 
-/// The lowest bit of the count.
-const COUNT_SHIFT: u32 = 48;
-const ONE: u64 = 1 << COUNT_SHIFT;
+/// The lowest bit of the number of members.
+const MEMBERS_SHIFT: u32 = 48;
+const MEMBERS: u64 = 0x1fff << MEMBERS_SHIFT;
+const ONE: u64 = 1 << MEMBERS_SHIFT;
 
 /// The largest number of seats that fit into the word.
-const SMALL: u32 = COUNT_SHIFT - GENERATION_BITS;
+const SMALL: u32 = MEMBERS_SHIFT - GENERATION_BITS;
 
 /// The number of seats of a room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct RoomSize {
     seats: u32,
-    /// The count of an empty room, in place.
-    empty: u64,
+    /// The number of members of a full room, in place.
+    full: u64,
 }
 
 impl RoomSize {
     pub(crate) fn new(seats: u32) -> RoomSize {
-        RoomSize { seats, empty: CEILING - (u64::from(seats) << COUNT_SHIFT) }
+        RoomSize { seats, full: u64::from(seats) << MEMBERS_SHIFT }
     }
 
     #[inline]
@@ -96,31 +104,32 @@ impl RoomSize {
 pub(crate) struct RoomWord(u64);
 
 impl RoomWord {
-    fn vacant(generation: u32, size: RoomSize) -> RoomWord {
-        RoomWord(CLOSED | size.empty | u64::from(generation))
+    /// Returns the word of a vacant room, or of a retired one if the generation is 0.
+    fn vacant(generation: u32) -> RoomWord {
+        RoomWord(u64::from(generation).wrapping_sub(1) & GENERATION)
     }
 
     #[inline]
     pub(crate) fn generation(self) -> u32 {
-        self.0 as u32 & LAST_GENERATION
+        ((self.0 + 1) & GENERATION) as u32
     }
 
     /// Returns the number of members.
     #[inline]
-    pub(crate) fn held(self, size: RoomSize) -> u32 {
-        (((self.0 & !(CLOSED | BUSY)) - size.empty) >> COUNT_SHIFT) as u32
+    pub(crate) fn members(self) -> u32 {
+        ((self.0 & MEMBERS) >> MEMBERS_SHIFT) as u32
     }
 
     /// Returns whether the room is open and has a free seat.
     #[inline]
-    pub(crate) fn admits(self) -> bool {
-        self.0 < CEILING
+    pub(crate) fn admits(self, size: RoomSize) -> bool {
+        self.0 ^ COUNTED < size.full
     }
 
     /// Returns whether the room is open and has exactly one free seat, so that no room fits better.
     #[inline]
-    pub(crate) fn has_last_seat(self) -> bool {
-        self.0.wrapping_sub(CEILING - ONE) < ONE
+    pub(crate) fn has_last_seat(self, size: RoomSize) -> bool {
+        self.0.wrapping_sub(size.full - ONE + COUNTED) < ONE
     }
 
     /// Returns whether a search at that level may yield the room: `level` members and a free seat,
@@ -128,22 +137,31 @@ impl RoomWord {
     #[inline]
     pub(crate) fn is_at(self, level: u32, size: RoomSize) -> bool {
         match level {
-            0 => self.is_vacant(size),
-            _ => self.admits() && self.held(size) == level,
+            0 => self.is_vacant(),
+            _ => self.admits(size) && self.members() == level,
         }
     }
 
     #[inline]
-    pub(crate) fn is_busy(self) -> bool {
-        self.0 & BUSY != 0
+    pub(crate) fn is_counted(self) -> bool {
+        self.0 & COUNTED != 0
     }
 
-    pub(crate) fn is_locked(self, size: RoomSize) -> bool {
-        self.0 & CLOSED != 0 && self.held(size) > 0
+    pub(crate) fn is_locked(self) -> bool {
+        self.0 & LOCKED != 0
     }
 
-    pub(crate) fn is_vacant(self, size: RoomSize) -> bool {
-        self.generation() != 0 && self == RoomWord::vacant(self.generation(), size)
+    pub(crate) fn is_vacant(self) -> bool {
+        self.members() == 0 && !self.is_retired()
+    }
+
+    pub(crate) fn is_retired(self) -> bool {
+        self == RoomWord::vacant(0)
+    }
+
+    /// Returns whether the room has never been opened.
+    pub(crate) fn is_fresh(self) -> bool {
+        self.0 == 0
     }
 
     /// Returns the lowest free seat of a small room.
@@ -152,27 +170,53 @@ impl RoomWord {
         lowest_free(self.0 >> GENERATION_BITS)
     }
 
-    /// Returns the word without one member. Without its last member a room is busy, and in its next
-    /// generation.
+    /// Returns the word without one member. Unless it is locked, the room is counted then, as it
+    /// admits. Without its last member a room is vacant, and in its next generation.
     #[inline]
     fn without(self, number: u32, size: RoomSize) -> RoomWord {
-        if self.held(size) > 1 {
-            RoomWord(self.0 - size.one(number))
-        } else {
-            self.emptied(size)
+        if self.members() <= 1 {
+            return self.emptied();
         }
+        let less = self.0 - size.one(number);
+        RoomWord(if self.is_locked() { less } else { less | COUNTED })
     }
 
     #[cold]
-    fn emptied(self, size: RoomSize) -> RoomWord {
+    fn emptied(self) -> RoomWord {
+        if mutant!("room-same-generation") {
+            return RoomWord::vacant(self.generation());
+        }
+        let last = self.generation() >= LAST_GENERATION && !mutant!("room-generation-wraps");
         // After its last generation a room is retired, so that no id is used twice.
-        let advance = u32::from(!mutant!("room-same-generation"));
-        let next = (self.generation() + advance) & LAST_GENERATION;
-        RoomWord(RoomWord::vacant(next, size).0 | BUSY)
+        RoomWord::vacant(if last { 0 } else { self.generation() % LAST_GENERATION + 1 })
     }
 
-    fn with_lock(self, locked: bool) -> RoomWord {
-        RoomWord(if locked { self.0 | CLOSED } else { self.0 & !CLOSED })
+    /// Returns the word with that lock. An unlocked room is counted if it has a free seat.
+    fn with_lock(self, locked: bool, size: RoomSize) -> RoomWord {
+        if locked {
+            return RoomWord(self.0 | LOCKED);
+        }
+        let has_free_seat = self.members() < size.seats;
+        RoomWord(self.0 & !LOCKED | if has_free_seat { COUNTED } else { 0 })
+    }
+
+    /// Returns what a call has to announce before it makes `self` of `seen`.
+    #[inline]
+    fn announces(self, seen: RoomWord) -> Owed {
+        Owed {
+            admitting: u32::from(self.is_counted() && !seen.is_counted()),
+            vacant: u32::from(self.members() == 0 && seen.members() > 0),
+        }
+    }
+
+    /// Returns what a call owes once it has made `self` of `seen`, if it owed `owed` before.
+    #[inline]
+    fn owes(self, seen: RoomWord, owed: Owed) -> Owed {
+        let announced = self.announces(seen);
+        Owed {
+            admitting: owed.admitting - announced.admitting + seen.announces(self).admitting,
+            vacant: owed.vacant - announced.vacant + seen.announces(self).vacant,
+        }
     }
 }
 
@@ -183,7 +227,7 @@ pub(crate) enum RoomRefusal {
     Locked,
     /// The room is not open yet under this generation.
     Vacant,
-    /// The room has another generation, or is busy.
+    /// The room has another generation.
     Gone,
 }
 
@@ -203,16 +247,14 @@ impl EnterRoom {
     ) -> Step<EnterRoom, Result<(RoomWord, u32), RoomRefusal>> {
         if seen.generation() != generation && !mutant!("room-any-generation") {
             Done(Err(RoomRefusal::Gone))
-        } else if seen.admits() {
+        } else if seen.admits(size) {
             Next(EnterRoom::Swap { seen })
-        } else if seen.is_locked(size) {
+        } else if seen.is_locked() {
             Done(Err(RoomRefusal::Locked))
-        } else if seen.held(size) > 0 {
+        } else if seen.members() > 0 {
             Done(Err(RoomRefusal::Full))
-        } else if seen.is_vacant(size) {
-            Done(Err(RoomRefusal::Vacant))
         } else {
-            Done(Err(RoomRefusal::Gone))
+            Done(Err(RoomRefusal::Vacant))
         }
     }
 
@@ -253,81 +295,230 @@ impl EnterRoom {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum LeaveRoom {
     Look { number: u32 },
-    Swap { number: u32, seen: RoomWord },
+    Announce { number: u32, seen: RoomWord, owed: Owed },
+    Swap { number: u32, seen: RoomWord, owed: Owed },
+    Settle { left: RoomWord, owed: Owed },
 }
 
 impl LeaveRoom {
+    /// Returns whether the next step closes the room, if the word has not changed.
+    #[inline]
+    pub(crate) fn closes(self) -> bool {
+        matches!(self, LeaveRoom::Swap { seen, .. } if seen.members() <= 1)
+    }
+
+    #[inline]
+    fn decide(number: u32, seen: RoomWord, owed: Owed, size: RoomSize) -> LeaveRoom {
+        let need = seen.without(number, size).announces(seen);
+        if need.admitting > owed.admitting || need.vacant > owed.vacant {
+            LeaveRoom::Announce { number, seen, owed }
+        } else {
+            LeaveRoom::Swap { number, seen, owed }
+        }
+    }
+
     #[inline(always)]
-    pub(crate) fn step(self, word: &AtomicU64, size: RoomSize) -> Step<LeaveRoom, RoomWord> {
+    pub(crate) fn step<'a>(
+        self,
+        word: &AtomicU64,
+        size: RoomSize,
+        bounds: impl FnOnce() -> &'a Bounds,
+    ) -> Step<LeaveRoom, RoomWord> {
         match self {
-            // Relaxed: the exchange in `Swap` checks the value.
             LeaveRoom::Look { number } => {
-                Next(LeaveRoom::Swap { number, seen: RoomWord(word.load(Ordering::Relaxed)) })
+                // Relaxed: the exchange in `Swap` checks the value.
+                let seen = RoomWord(word.load(Ordering::Relaxed));
+                Next(LeaveRoom::decide(number, seen, Owed::default(), size))
             }
-            LeaveRoom::Swap { number, seen } => {
+            LeaveRoom::Announce { number, seen, owed } => {
+                let need = seen.without(number, size).announces(seen);
+                let owed = announce(bounds(), need, owed);
+                Next(LeaveRoom::decide(number, seen, owed, size))
+            }
+            LeaveRoom::Swap { number, seen, owed } => {
                 let left = seen.without(number, size);
                 // SeqCst. Its Release pairs with the Acquire of `EnterRoom`, of readers, and of the
                 // last `LeaveRoom`: the next holder of the place, and the thread that drops the
                 // state, see all that this member wrote. Its Acquire is for the last member, which
-                // drops the state. As SeqCst it pairs with the removal of hints, as in `EnterRoom`.
+                // drops the state. As SeqCst it pairs with the removal of hints, as in `EnterRoom`,
+                // and follows the announcement in the order of `bound`.
                 // Relaxed on failure: decides only what to try next.
                 let order = ordering!(
                     "room-leave-no-release", SeqCst => Acquire;
                     "room-leave-no-acquire", SeqCst => Release;
                 );
                 match word.compare_exchange(seen.0, left.0, order, Ordering::Relaxed) {
-                    Ok(_) => Done(left),
-                    Err(now) => Next(LeaveRoom::Swap { number, seen: RoomWord(now) }),
+                    Ok(_) => {
+                        let owed = left.owes(seen, owed);
+                        if owed.is_nothing() {
+                            Done(left)
+                        } else {
+                            Next(LeaveRoom::Settle { left, owed })
+                        }
+                    }
+                    Err(now) => Next(LeaveRoom::decide(number, RoomWord(now), owed, size)),
+                }
+            }
+            LeaveRoom::Settle { left, owed } => {
+                let owed = owed.settle(bounds());
+                if owed.is_nothing() {
+                    Done(left)
+                } else {
+                    Next(LeaveRoom::Settle { left, owed })
                 }
             }
         }
     }
 }
 
-/// Claims a vacant room, to open it under that generation. Yields whether this call claimed it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct ClaimRoom {
-    pub(crate) generation: u32,
-}
-
-impl ClaimRoom {
-    pub(crate) fn step(self, word: &AtomicU64, size: RoomSize) -> Step<ClaimRoom, bool> {
-        let vacant = RoomWord::vacant(self.generation, size).0;
-        // Acquire, pairs with the Release of `VacateRoom`: the previous state has been dropped. No
-        // model can kill its weakening: every caller has read the word before with Acquire. It is
-        // kept so that the claim needs no promise by the caller. Relaxed on failure: nothing was
-        // claimed.
-        let claimed =
-            word.compare_exchange(vacant, vacant | BUSY, Ordering::Acquire, Ordering::Relaxed);
-        Done(claimed.is_ok())
+/// Announces one of the changes that a call needs to announce and has not announced.
+#[cold]
+fn announce(bounds: &Bounds, need: Owed, owed: Owed) -> Owed {
+    if need.admitting > owed.admitting {
+        if !mutant!("room-counted-not-announced") {
+            bounds.admitting.announce();
+        }
+        Owed { admitting: owed.admitting + 1, ..owed }
+    } else {
+        if !mutant!("room-vacancy-not-announced") {
+            bounds.vacant.announce();
+        }
+        Owed { vacant: owed.vacant + 1, ..owed }
     }
 }
 
-/// Opens a claimed room, with the caller as member on seat 0. Yields the new word.
+/// Opens a vacant room under that generation, with the caller as member on seat 0. Yields the new
+/// word, or `None` if another call has opened the room or, with a proof, if one has announced that a
+/// room may admit since.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct OpenRoom;
+pub(crate) enum OpenRoom {
+    /// At an instant with that many announcements no room admitted.
+    Prove {
+        generation: u32,
+        announcements: u64,
+    },
+    AnnounceIf {
+        generation: u32,
+        seen: BoundWord,
+    },
+    Announce {
+        generation: u32,
+    },
+    Swap {
+        generation: u32,
+        owed: Owed,
+    },
+    Settle {
+        opened: Option<RoomWord>,
+        owed: Owed,
+    },
+}
 
 impl OpenRoom {
-    pub(crate) fn step(self, word: &AtomicU64, size: RoomSize) -> Step<OpenRoom, RoomWord> {
-        let change = (CLOSED | BUSY) - size.one(0);
-        // SeqCst. Its Release pairs with the Acquire of `EnterRoom`: later members see the state.
-        // As SeqCst it pairs with the removal of hints, as in `EnterRoom`.
-        let before = word.fetch_sub(change, ordering!("room-open-no-release", SeqCst => Acquire));
-        Done(RoomWord(before - change))
+    pub(crate) fn new(generation: u32, proof: Option<u64>, size: RoomSize) -> OpenRoom {
+        match proof {
+            // A room of one seat is full at once, and is never counted.
+            _ if size.seats == 1 => OpenRoom::Swap { generation, owed: Owed::default() },
+            Some(announcements) => OpenRoom::Prove { generation, announcements },
+            None => OpenRoom::Announce { generation },
+        }
+    }
+
+    fn opened(generation: u32, size: RoomSize) -> RoomWord {
+        let open = RoomWord::vacant(generation).0 + size.one(0);
+        RoomWord(if size.seats > 1 { open | COUNTED } else { open })
+    }
+
+    pub(crate) fn step<'a>(
+        self,
+        word: &AtomicU64,
+        size: RoomSize,
+        bounds: impl FnOnce() -> &'a Bounds,
+    ) -> Step<OpenRoom, Option<RoomWord>> {
+        let announced = |generation| {
+            Next(OpenRoom::Swap { generation, owed: Owed { admitting: 1, vacant: 0 } })
+        };
+        match self {
+            OpenRoom::Prove { generation, announcements } => {
+                let seen = bounds().admitting.read();
+                if seen.announcements() != announcements && !mutant!("room-opened-unproven") {
+                    return Done(None);
+                }
+                Next(OpenRoom::AnnounceIf { generation, seen })
+            }
+            OpenRoom::Announce { generation } => {
+                bounds().admitting.announce();
+                announced(generation)
+            }
+            OpenRoom::AnnounceIf { generation, seen } => {
+                match bounds().admitting.announce_if(seen) {
+                    Ok(()) => announced(generation),
+                    Err(now) if now.announcements() == seen.announcements() => {
+                        Next(OpenRoom::AnnounceIf { generation, seen: now })
+                    }
+                    Err(_) => Done(None),
+                }
+            }
+            OpenRoom::Swap { generation, owed } => {
+                let (vacant, opened) =
+                    (RoomWord::vacant(generation), OpenRoom::opened(generation, size));
+                // SeqCst. Its Acquire pairs with the Release of `LeaveRoom`: the new members see
+                // what those of earlier generations wrote. As SeqCst it pairs with the removal of
+                // hints, as in `EnterRoom`, and follows the announcement in the order of `bound`.
+                // Relaxed on failure: nothing was opened.
+                let swapped =
+                    word.compare_exchange(vacant.0, opened.0, Ordering::SeqCst, Ordering::Relaxed);
+                let (opened, owed) = match swapped {
+                    Ok(_) => (Some(opened), opened.owes(vacant, owed)),
+                    Err(_) => (None, owed),
+                };
+                if owed.is_nothing() {
+                    Done(opened)
+                } else {
+                    Next(OpenRoom::Settle { opened, owed })
+                }
+            }
+            OpenRoom::Settle { opened, owed } => {
+                let owed = owed.settle(bounds());
+                if owed.is_nothing() {
+                    Done(opened)
+                } else {
+                    Next(OpenRoom::Settle { opened, owed })
+                }
+            }
+        }
     }
 }
 
-/// Makes a busy room vacant, or retires it.
+/// Marks a room that does not admit as not counted. Yields the new word, or the present one if it
+/// has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct VacateRoom;
+pub(crate) enum PassRoom {
+    Swap { seen: RoomWord },
+    Settle { passed: RoomWord },
+}
 
-impl VacateRoom {
-    pub(crate) fn step(self, word: &AtomicU64) -> Step<VacateRoom, ()> {
-        // SeqCst. Its Release pairs with the Acquire of `ClaimRoom` and of readers: the next state
-        // is made after the previous one was dropped. As SeqCst it pairs with the removal of hints,
-        // as in `EnterRoom`.
-        word.fetch_and(!BUSY, ordering!("room-vacate-no-release", SeqCst => Acquire));
-        Done(())
+impl PassRoom {
+    pub(crate) fn step<'a>(
+        self,
+        word: &AtomicU64,
+        bounds: impl FnOnce() -> &'a Bounds,
+    ) -> Step<PassRoom, Result<RoomWord, RoomWord>> {
+        match self {
+            PassRoom::Swap { seen } => {
+                let passed = RoomWord(seen.0 & !COUNTED);
+                // SeqCst, comes before the retraction in the order of `bound`. As a
+                // read-modify-write it continues the release sequence of earlier leavers.
+                match word.compare_exchange(seen.0, passed.0, Ordering::SeqCst, Ordering::SeqCst) {
+                    Ok(_) => Next(PassRoom::Settle { passed }),
+                    Err(now) => Done(Err(RoomWord(now))),
+                }
+            }
+            PassRoom::Settle { passed } => {
+                bounds().admitting.retract(1);
+                Done(Ok(passed))
+            }
+        }
     }
 }
 
@@ -336,31 +527,48 @@ impl VacateRoom {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum SetLock {
     Look { generation: u32, locked: bool, at_least: u32 },
-    Swap { locked: bool, at_least: u32, seen: RoomWord },
+    Announce { locked: bool, at_least: u32, seen: RoomWord },
+    Swap { locked: bool, at_least: u32, seen: RoomWord, owed: Owed },
+    Settle { result: Option<Result<u32, u32>>, owed: Owed },
 }
 
 impl SetLock {
     fn decide(
         (locked, at_least): (bool, u32),
         seen: RoomWord,
+        owed: Owed,
         size: RoomSize,
     ) -> Step<SetLock, Option<Result<u32, u32>>> {
-        let held = seen.held(size);
-        if held == 0 {
-            Done(None)
-        } else if held < at_least && !mutant!("room-start-without-quorum") {
-            Done(Some(Err(held)))
-        } else if seen == seen.with_lock(locked) {
-            Done(Some(Ok(held)))
+        let members = seen.members();
+        if members == 0 {
+            SetLock::end(None, owed)
+        } else if members < at_least && !mutant!("room-start-without-quorum") {
+            SetLock::end(Some(Err(members)), owed)
+        } else if seen.is_locked() == locked {
+            SetLock::end(Some(Ok(members)), owed)
+        } else if seen.with_lock(locked, size).announces(seen).admitting > owed.admitting {
+            Next(SetLock::Announce { locked, at_least, seen })
         } else {
-            Next(SetLock::Swap { locked, at_least, seen })
+            Next(SetLock::Swap { locked, at_least, seen, owed })
         }
     }
 
-    pub(crate) fn step(
+    fn end(
+        result: Option<Result<u32, u32>>,
+        owed: Owed,
+    ) -> Step<SetLock, Option<Result<u32, u32>>> {
+        if owed.is_nothing() {
+            Done(result)
+        } else {
+            Next(SetLock::Settle { result, owed })
+        }
+    }
+
+    pub(crate) fn step<'a>(
         self,
         word: &AtomicU64,
         size: RoomSize,
+        bounds: impl FnOnce() -> &'a Bounds,
     ) -> Step<SetLock, Option<Result<u32, u32>>> {
         match self {
             SetLock::Look { generation, locked, at_least } => {
@@ -371,30 +579,37 @@ impl SetLock {
                 if seen.generation() != generation {
                     return Done(None);
                 }
-                SetLock::decide((locked, at_least), seen, size)
+                SetLock::decide((locked, at_least), seen, Owed::default(), size)
             }
-            SetLock::Swap { locked, at_least, seen } => {
-                let set = seen.with_lock(locked);
+            SetLock::Announce { locked, at_least, seen } => {
+                let need = seen.with_lock(locked, size).announces(seen);
+                let owed = announce(bounds(), need, Owed::default());
+                Next(SetLock::Swap { locked, at_least, seen, owed })
+            }
+            SetLock::Swap { locked, at_least, seen, owed } => {
+                let set = seen.with_lock(locked, size);
                 // SeqCst. Its Release pairs with the Acquire of `EnterRoom`: a caller that joins
                 // after an unlocking sees what was written before it. As SeqCst an unlocking pairs
-                // with the removal of hints, as in `EnterRoom`. No model can kill the weakening of
-                // its Acquire: the value was read before, with Acquire.
+                // with the removal of hints, as in `EnterRoom`, and follows the announcement in the
+                // order of `bound`. No model can kill the weakening of its Acquire: the value was
+                // read before, with Acquire.
                 // Acquire on failure: the call may return the count read here, as in `Look`.
                 let (order, failure) = (
                     ordering!("room-unlock-no-release", SeqCst => Acquire),
                     ordering!("room-lock-retry-no-acquire", Acquire => Relaxed),
                 );
                 match word.compare_exchange(seen.0, set.0, order, failure) {
-                    Ok(_) => Done(Some(Ok(seen.held(size)))),
+                    Ok(_) => SetLock::end(Some(Ok(seen.members())), set.owes(seen, owed)),
                     Err(now)
                         if RoomWord(now).generation() != seen.generation()
                             && !mutant!("room-lock-any-generation") =>
                     {
-                        Done(None)
+                        SetLock::end(None, owed)
                     }
-                    Err(now) => SetLock::decide((locked, at_least), RoomWord(now), size),
+                    Err(now) => SetLock::decide((locked, at_least), RoomWord(now), owed, size),
                 }
             }
+            SetLock::Settle { result, owed } => SetLock::end(result, owed.settle(bounds())),
         }
     }
 }
@@ -407,17 +622,12 @@ pub(crate) fn read(word: &AtomicU64) -> RoomWord {
     RoomWord(word.load(ordering!("room-read-no-acquire", Acquire => Relaxed)))
 }
 
-/// Reads the word after a hint to the room was removed: see `Lobby::offer`.
+/// Reads the word after a hint to the room was removed, or in a survey: see `Lobby::offer`.
 #[inline]
 pub(crate) fn read_after(word: &AtomicU64) -> RoomWord {
     if mutant!("room-read-after-not-seq-cst") {
         return RoomWord(word.load(Ordering::Acquire));
     }
-    // SeqCst, pairs with the exchanges above: see `EnterRoom`.
+    // SeqCst, pairs with the exchanges above: see `EnterRoom` and `bound`.
     RoomWord(crate::sync::load_seq_cst(word))
-}
-
-/// Returns the word of a room that is vacant in its first generation.
-pub(crate) fn first(size: RoomSize) -> AtomicU64 {
-    AtomicU64::new(RoomWord::vacant(1, size).0)
 }

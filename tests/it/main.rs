@@ -18,6 +18,14 @@ mod tally;
 
 #[cfg(feature = "wait")]
 mod drain;
+#[cfg(feature = "holds")]
+mod holds;
+#[cfg(feature = "holds")]
+mod holds_drivers;
+#[cfg(feature = "holds")]
+mod holds_properties;
+#[cfg(feature = "holds")]
+mod holds_stories;
 #[cfg(feature = "keyed")]
 mod keyed;
 #[cfg(feature = "keyed")]
@@ -28,6 +36,8 @@ mod keyed_properties;
 mod lobby;
 #[cfg(feature = "std")]
 mod lobby_properties;
+#[cfg(feature = "serde")]
+mod serde;
 #[cfg(feature = "std")]
 mod striped;
 #[cfg(feature = "std")]

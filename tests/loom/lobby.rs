@@ -1,6 +1,6 @@
 //! Small models of the lobby, run in every order that their threads can take.
 //!
-//! `RUSTFLAGS="--cfg headcount_loom" cargo test --release --all-features --test loom lobby`
+//! `ci/loom lobby::`
 //!
 //! Every model ends by asserting the guarantees for a quiet lobby (*no-lost-room*, *no-leak*):
 //! all seats can be had again by `join`, and in the end no room is open and every state was dropped

@@ -42,6 +42,8 @@ mod rejected;
 mod resize;
 mod tally;
 
+#[cfg(feature = "holds")]
+mod holds;
 #[cfg(feature = "keyed")]
 mod keyed;
 #[cfg(feature = "std")]

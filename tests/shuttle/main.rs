@@ -13,6 +13,7 @@ mod support;
 
 mod stall_course;
 mod stall_gate;
+mod stall_lobby;
 
 use std::sync::Arc;
 

@@ -8,8 +8,10 @@
 
 mod checker;
 mod gate;
+mod holds;
 mod room;
 
 pub use checker::{explain, Explanations, Spec, Unexplained};
 pub use gate::{Gate, GateAnswer, GateCall, GateReadings, Ticket, Waiter, WaiterState};
+pub use holds::{Holds, HoldsAnswer, HoldsCall};
 pub use room::{Room, RoomAnswer, RoomCall, RoomPhase, RoomRefusal};

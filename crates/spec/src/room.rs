@@ -15,16 +15,13 @@ pub enum RoomCall {
         /// The number of the seat.
         seat: u32,
     },
-    /// The exclusive right to open the room under that generation.
-    Claim {
+    /// Opens the vacant room under that generation, with the caller on seat 0.
+    Open {
         /// The generation.
         generation: u32,
     },
-    /// Opens the claimed room, with the caller on seat 0.
-    Open,
-    /// Gives the exclusive right back: of a claimed room that is not opened after all, or of one
-    /// whose last member has left.
-    Vacate,
+    /// Notes that the room does not admit, if that is so. Changes nothing.
+    Pass,
     /// Locks or unlocks the room of that generation, if at least so many members are inside.
     SetLock {
         /// The generation.
@@ -45,7 +42,7 @@ pub enum RoomRefusal {
     Locked,
     /// The room has not been opened under this generation.
     Vacant,
-    /// The id is of another generation, or the room is being opened or cleared.
+    /// The id is of another generation.
     Gone,
 }
 
@@ -66,14 +63,12 @@ pub enum RoomAnswer {
         /// The members inside, without the caller.
         members: u32,
     },
-    /// The caller was the last member, and now has the exclusive right to the room.
-    LeftLast,
-    /// Whether the caller has the exclusive right now.
-    Claimed(bool),
-    /// The room is open, with the caller as its only member.
-    Opened,
-    /// The exclusive right is given back.
-    Vacated,
+    /// The caller was the last member, and the room has closed.
+    Closed,
+    /// Whether the room is open now, with the caller as its only member.
+    Opened(bool),
+    /// Nothing.
+    Passed,
     /// The lock is set as wanted, with so many members inside; or too few are, namely so many; or
     /// no room is open under that generation.
     Lock(Option<Result<u32, u32>>),
@@ -82,10 +77,8 @@ pub enum RoomAnswer {
 /// The phase of a room's life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RoomPhase {
-    /// Can be claimed under its generation.
+    /// Can be opened under its generation.
     Vacant,
-    /// One caller has the exclusive right to it.
-    Busy,
     /// Has members.
     Open {
         /// Whether callers are refused.
@@ -124,7 +117,7 @@ impl Room {
     fn enter(&mut self, generation: u32) -> Result<u32, RoomRefusal> {
         match self.phase {
             _ if generation != self.generation => Err(RoomRefusal::Gone),
-            RoomPhase::Busy | RoomPhase::Retired => Err(RoomRefusal::Gone),
+            RoomPhase::Retired => Err(RoomRefusal::Gone),
             RoomPhase::Vacant => Err(RoomRefusal::Vacant),
             RoomPhase::Open { locked: true } => Err(RoomRefusal::Locked),
             RoomPhase::Open { .. } if self.members() == self.seats => Err(RoomRefusal::Full),
@@ -167,25 +160,18 @@ impl Spec for Room {
                     return RoomAnswer::Left { members: self.members() };
                 }
                 self.generation += 1;
-                self.phase = RoomPhase::Busy;
-                RoomAnswer::LeftLast
-            }
-            RoomCall::Claim { generation } => {
-                let had = self.phase == RoomPhase::Vacant && generation == self.generation;
-                if had {
-                    self.phase = RoomPhase::Busy;
-                }
-                RoomAnswer::Claimed(had)
-            }
-            RoomCall::Open => {
-                (self.phase, self.taken) = (RoomPhase::Open { locked: false }, 1);
-                RoomAnswer::Opened
-            }
-            RoomCall::Vacate => {
                 let retires = self.generation > self.last_generation;
                 self.phase = if retires { RoomPhase::Retired } else { RoomPhase::Vacant };
-                RoomAnswer::Vacated
+                RoomAnswer::Closed
             }
+            RoomCall::Open { generation } => {
+                let opens = self.phase == RoomPhase::Vacant && generation == self.generation;
+                if opens {
+                    (self.phase, self.taken) = (RoomPhase::Open { locked: false }, 1);
+                }
+                RoomAnswer::Opened(opens)
+            }
+            RoomCall::Pass => RoomAnswer::Passed,
             RoomCall::SetLock { generation, locked, at_least } => {
                 RoomAnswer::Lock(self.set_lock(generation, locked, at_least))
             }

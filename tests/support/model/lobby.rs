@@ -20,7 +20,8 @@ pub(crate) struct Setup {
     pub(crate) seats: u32,
     pub(crate) quorum: u32,
     pub(crate) max_rooms: Option<u32>,
-    /// The single caller uses one shard only, so no other check depends on this.
+    /// The single caller prefers one shard. It opens rooms in the others at its share of the limit,
+    /// or by their ids; then the rooms of its own shard go before fuller ones.
     pub(crate) shards: u32,
 }
 
@@ -103,6 +104,8 @@ struct Jam {
 struct Jams {
     seats: usize,
     max_rooms: usize,
+    /// With one shard, the most populated room goes before all others.
+    shards: u32,
     open: BTreeMap<RoomId, Jam>,
     closed: BTreeSet<RoomId>,
 }
@@ -139,7 +142,12 @@ impl Jams {
             Some(jam) => self.refusal(jam).is_none(),
             None => !self.closed.contains(&id),
         };
-        admits && self.best() == Some(self.members(id))
+        match (self.best(), self.members(id)) {
+            (Some(best), members) if self.shards == 1 || best == 0 || members == 0 => {
+                admits && best == members
+            }
+            (best, _) => admits && best.is_some(),
+        }
     }
 }
 
@@ -258,7 +266,10 @@ impl<'a> Pair<'a> {
                 let opens = (self.jams.best() == Some(0) && !self.jams.open.contains_key(&id))
                     .then(|| lobby.filling() == id);
                 let joined = lobby.join_room(id);
-                assert!(opens.is_none_or(|opens| opens == joined.is_ok()), "only the next opens");
+                // Each shard has a next room of its own.
+                let others = self.jams.shards > 1 && joined.is_ok();
+                let fits = |opens| opens == joined.is_ok() || others;
+                assert!(opens.is_none_or(fits), "only the next opens");
                 match joined {
                     Ok(seat) => {
                         assert_eq!(seat.room_id(), id, "another room");
@@ -379,7 +390,7 @@ pub(crate) fn check(setup: Setup, ops: impl IntoIterator<Item = Op>) {
 
     let max_rooms = max_rooms.map_or(usize::MAX, |rooms| rooms as usize);
     let (open, closed) = Default::default();
-    let jams = Jams { seats: seats as usize, max_rooms, open, closed };
+    let jams = Jams { seats: seats as usize, max_rooms, shards, open, closed };
     let (held, named) = Default::default();
     let quorum = quorum as usize;
     let mut pair = Pair { lobby: &lobby, quorum, foreign: &foreign, jams, held, leaked: 0, named };

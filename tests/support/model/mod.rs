@@ -7,6 +7,8 @@
 pub(crate) mod bytes;
 pub(crate) mod course;
 pub(crate) mod gate;
+#[cfg(feature = "holds")]
+pub(crate) mod holds;
 #[cfg(feature = "std")]
 pub(crate) mod lobby;
 #[cfg(feature = "std")]

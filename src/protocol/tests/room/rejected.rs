@@ -3,6 +3,7 @@
 use headcount_spec::{RoomAnswer, RoomCall};
 
 use super::{left, read, refused, Op};
+use crate::protocol::bound::Bounds;
 use crate::protocol::room::{EnterRoom, LeaveRoom, RoomRefusal, RoomSize, GENERATION_BITS};
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU64, Ordering::SeqCst};
@@ -42,8 +43,8 @@ pub(super) enum RejectedOp {
     LeaveSameLife(LeaveRoom),
 }
 
-const CLOSED: u64 = 1 << 63;
-const BUSY: u64 = 1 << 62;
+const LOCKED: u64 = 1 << 62;
+const COUNTED: u64 = 1 << 63;
 const ONE: u64 = 1 << 48;
 
 fn seat_bit(seat: u32) -> u64 {
@@ -51,7 +52,7 @@ fn seat_bit(seat: u32) -> u64 {
 }
 
 impl Rejected {
-    pub(super) fn begin(self, call: RoomCall) -> Op {
+    pub(super) fn begin(self, call: RoomCall, size: RoomSize) -> Op {
         Op::Rejected(match (self, call) {
             (Rejected::EnterByAddition, RoomCall::Enter { generation }) => {
                 RejectedOp::Add { generation }
@@ -70,17 +71,22 @@ impl Rejected {
             (Rejected::LeaveTheSeatTaken, RoomCall::Leave { seat }) => {
                 RejectedOp::KeepSeat { seat }
             }
-            _ => return Op::begin(call),
+            _ => return Op::begin(call, size),
         })
     }
 }
 
 impl RejectedOp {
-    pub(super) fn step(self, word: &AtomicU64, size: RoomSize) -> Step<Op, RoomAnswer> {
+    pub(super) fn step(
+        self,
+        word: &AtomicU64,
+        size: RoomSize,
+        bounds: &Bounds,
+    ) -> Step<Op, RoomAnswer> {
         match self {
             RejectedOp::Add { generation } => {
                 let before = read(word.load(SeqCst));
-                if !before.admits() {
+                if !before.admits(size) {
                     // It looks first, so that only an open room is added to.
                     return match (EnterRoom::Look { generation }).step(word, size) {
                         Done(Err(refusal)) => Done(refused(refusal)),
@@ -90,7 +96,7 @@ impl RejectedOp {
                 let seat = (word.load(SeqCst) >> GENERATION_BITS).trailing_ones();
                 word.fetch_add(ONE + seat_bit(seat), SeqCst);
                 if before.generation() == generation {
-                    let members = before.held(size) + 1;
+                    let members = before.members() + 1;
                     return Done(RoomAnswer::Entered { seat, members });
                 }
                 Next(Op::Rejected(RejectedOp::Subtract { seat }))
@@ -110,45 +116,45 @@ impl RejectedOp {
                 match again.step(word, size) {
                     Next(op) => Next(Op::Rejected(RejectedOp::EnterUnchecked(op))),
                     Done(Ok((word, seat))) => {
-                        Done(RoomAnswer::Entered { seat, members: word.held(size) })
+                        Done(RoomAnswer::Entered { seat, members: word.members() })
                     }
                     Done(Err(refusal)) => Done(refused(refusal)),
                 }
             }
             RejectedOp::LeaveOpen { seat } => {
                 let before = word.fetch_sub(ONE + seat_bit(seat), SeqCst);
-                match read(before).held(size) - 1 {
+                match read(before).members() - 1 {
                     0 => Next(Op::Rejected(RejectedOp::CloseEmptied)),
                     members => Done(RoomAnswer::Left { members }),
                 }
             }
             RejectedOp::CloseEmptied => {
                 word.fetch_add(1, SeqCst);
-                word.fetch_or(CLOSED | BUSY, SeqCst);
-                Done(RoomAnswer::LeftLast)
+                word.fetch_and(!COUNTED, SeqCst);
+                Done(RoomAnswer::Closed)
             }
             RejectedOp::Uncount { seat } => {
                 let seen = read(word.load(SeqCst));
-                if seen.held(size) > 1 {
+                if seen.members() > 1 {
                     word.fetch_sub(ONE, SeqCst);
                     return Next(Op::Rejected(RejectedOp::Unseat { seat }));
                 }
                 Next(Op::Leave(LeaveRoom::Look { number: seat }))
             }
             RejectedOp::KeepSeat { seat } => {
-                if read(word.load(SeqCst)).held(size) == 1 {
+                if read(word.load(SeqCst)).members() == 1 {
                     return Next(Op::Leave(LeaveRoom::Look { number: seat }));
                 }
                 let before = word.fetch_sub(ONE, SeqCst);
-                Done(RoomAnswer::Left { members: read(before).held(size) - 1 })
+                Done(RoomAnswer::Left { members: read(before).members() - 1 })
             }
             RejectedOp::Unseat { seat } => {
                 let left = word.fetch_and(!seat_bit(seat), SeqCst);
-                Done(RoomAnswer::Left { members: read(left).held(size) })
+                Done(RoomAnswer::Left { members: read(left).members() })
             }
             RejectedOp::CheckQuorum { generation, locked, at_least } => {
                 let seen = read(word.load(SeqCst));
-                let members = seen.held(size);
+                let members = seen.members();
                 if seen.generation() != generation || members == 0 {
                     Done(RoomAnswer::Lock(None))
                 } else if members < at_least {
@@ -159,20 +165,18 @@ impl RejectedOp {
             }
             RejectedOp::ForceLock { locked, members } => {
                 match locked {
-                    true => word.fetch_or(CLOSED, SeqCst),
-                    false => word.fetch_and(!CLOSED, SeqCst),
+                    true => word.fetch_or(LOCKED, SeqCst),
+                    false => word.fetch_and(!LOCKED, SeqCst),
                 };
                 Done(RoomAnswer::Lock(Some(Ok(members))))
             }
-            RejectedOp::LeaveSameLife(op) => match op.step(word, size) {
+            RejectedOp::LeaveSameLife(op) => match op.step(word, size, || bounds) {
                 Next(op) => Next(Op::Rejected(RejectedOp::LeaveSameLife(op))),
-                Done(after) if after.is_busy() => {
-                    let generation = after.generation().wrapping_sub(1) & ((1 << 24) - 1);
-                    let cleared = word.load(SeqCst) & !((1 << 24) - 1);
-                    word.store(cleared | u64::from(generation), SeqCst);
-                    Done(RoomAnswer::LeftLast)
+                Done(after) if after.members() == 0 => {
+                    word.fetch_sub(1, SeqCst);
+                    Done(RoomAnswer::Closed)
                 }
-                Done(after) => Done(left(after, size)),
+                Done(after) => Done(left(after)),
             },
         }
     }

@@ -1,0 +1,128 @@
+//! An upper bound on the number of a shard's rooms that are in some state.
+//!
+//! # Invariant
+//!
+//! ```text
+//! bits 28..64  the number of announcements so far, which wraps around
+//! bits  0..28  the bound
+//! ```
+//!
+//! A thread that is about to bring a room into the state *announces* that first, which adds one to
+//! both numbers. A thread that has brought a room out of the state *retracts* one from the bound
+//! afterwards, and so does a thread whose announced change did not come about. So the bound is never
+//! below the number of rooms in the state: the rest are calls that are between the two steps. If it
+//! is 0, no room is in the state. As long as the number of announcements stays, no call comes to be
+//! between the two steps that was not there before.
+//!
+//! All operations are SeqCst, and so are the changes and second looks of the rooms' words: that no
+//! room is in the state *at an instant* means something only in an order that all threads share.
+
+use crate::sync::{load_seq_cst, AtomicU64, Ordering};
+
+const COUNT_BITS: u32 = 28;
+const ONE: u64 = (1 << COUNT_BITS) + 1;
+
+/// The value of a bound at an instant.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct BoundWord(u64);
+
+impl BoundWord {
+    pub(crate) fn announcements(self) -> u64 {
+        self.0 >> COUNT_BITS
+    }
+
+    pub(crate) fn count(self) -> u32 {
+        self.0 as u32 & ((1 << COUNT_BITS) - 1)
+    }
+}
+
+/// The bound.
+#[derive(Debug)]
+pub(crate) struct Bound(AtomicU64);
+
+impl Bound {
+    pub(crate) fn new(count: u32) -> Bound {
+        Bound(AtomicU64::new(count.into()))
+    }
+
+    pub(crate) fn read(&self) -> BoundWord {
+        // SeqCst: see the module.
+        BoundWord(load_seq_cst(&self.0))
+    }
+
+    /// Announces a change of one room.
+    pub(crate) fn announce(&self) {
+        // SeqCst: see the module.
+        self.0.fetch_add(ONE, Ordering::SeqCst);
+    }
+
+    /// As [`announce`](Self::announce), if the bound still has that value. Returns the present one
+    /// if not.
+    pub(crate) fn announce_if(&self, seen: BoundWord) -> Result<(), BoundWord> {
+        // SeqCst: see the module. On failure the value decides only what to try next.
+        let swapped = self.0.compare_exchange(
+            seen.0,
+            seen.0.wrapping_add(ONE),
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
+        swapped.map(drop).map_err(BoundWord)
+    }
+
+    /// Takes `n` off the bound.
+    pub(crate) fn retract(&self, n: u32) {
+        // SeqCst: see the module.
+        self.0.fetch_sub(n.into(), Ordering::SeqCst);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_bits(bits: u64) -> Bound {
+        Bound(AtomicU64::new(bits))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_bits(self) -> u64 {
+        #[allow(clippy::useless_conversion)]
+        self.0.into_inner().into()
+    }
+}
+
+/// The bounds of one shard.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    /// On the rooms that are *counted*: see the room's word.
+    pub(crate) admitting: Bound,
+    /// On the rooms that are vacant and may be opened.
+    pub(crate) vacant: Bound,
+}
+
+impl Bounds {
+    /// Creates the bounds of a shard of `rooms` vacant rooms.
+    pub(crate) fn new(rooms: u32) -> Bounds {
+        Bounds { admitting: Bound::new(0), vacant: Bound::new(rooms) }
+    }
+}
+
+/// What one call has announced and not yet brought about, or still has to retract.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Owed {
+    pub(crate) admitting: u32,
+    pub(crate) vacant: u32,
+}
+
+impl Owed {
+    #[inline]
+    pub(crate) fn is_nothing(self) -> bool {
+        self == Owed::default()
+    }
+
+    /// Retracts from one of the bounds. Returns what is still owed.
+    pub(crate) fn settle(self, bounds: &Bounds) -> Owed {
+        if self.admitting > 0 {
+            bounds.admitting.retract(self.admitting);
+            return Owed { admitting: 0, ..self };
+        }
+        bounds.vacant.retract(self.vacant);
+        Owed::default()
+    }
+}

@@ -1,0 +1,551 @@
+//! Rooms of a lobby in every order in which joiners, leavers and others can take their steps.
+//!
+//! The hints of a lobby are only hints. Here they find nothing at all, or the caller is led to any
+//! room: whatever a joiner is told rests on the survey, the bounds and the rooms' words. Every step
+//! of a thread may be its last, since the others may go on without it for as long as they like.
+//!
+//! Guarantees: *exact-lobby*, *no-needless-room*, *never-over*, and *unblocked*. While a call is under
+//! way, the system notes whether there was an instant at which no room admitted, and one at which
+//! none was vacant either; an answer needs its instant.
+
+use super::search::{order_by, search, Failure, Fault, Move, System, Violation};
+use crate::protocol::bound::{Bound, Bounds};
+use crate::protocol::room::{
+    EnterRoom, LeaveRoom, OpenRoom, RoomSize, RoomWord, SetLock, LAST_GENERATION,
+};
+use crate::protocol::step::Step::{Done, Next};
+use crate::protocol::survey::{Goal, RoomTable, Survey, Surveyed};
+use crate::sync::AtomicU64;
+
+/// What a search tries.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Plan {
+    threads: usize,
+    /// How many calls each thread makes.
+    calls: u32,
+    seats: u32,
+    shards: usize,
+    /// The number of rooms of each shard, and how many of them may be open.
+    rooms: u32,
+    quota: u32,
+    /// How many generations the rooms have left.
+    lives: u32,
+    /// Whether threads lock and unlock the first room.
+    locks: bool,
+    /// Whether members leave.
+    leaves: bool,
+    /// The seats that are taken before the calls begin, room by room.
+    filled: u32,
+}
+
+/// The words of the rooms and the bounds, as a survey reads them.
+struct Table {
+    plan: Plan,
+    words: Vec<AtomicU64>,
+    bounds: Vec<Bounds>,
+}
+
+impl RoomTable for Table {
+    fn size(&self) -> RoomSize {
+        RoomSize::new(self.plan.seats)
+    }
+
+    fn shards(&self) -> usize {
+        self.plan.shards
+    }
+
+    fn bounds(&self, shard: usize) -> &Bounds {
+        &self.bounds[shard]
+    }
+
+    fn quota(&self, _: usize) -> u32 {
+        self.plan.quota
+    }
+
+    fn word(&self, shard: usize, number: u32) -> Option<&AtomicU64> {
+        let room = shard * self.plan.rooms as usize + number as usize;
+        (number < self.plan.rooms).then(|| &self.words[room])
+    }
+
+    fn exists(&self, _: usize, _: u32) -> bool {
+        false
+    }
+}
+
+/// A call of a thread, between two of its steps.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Op {
+    /// A joiner that looks for a vacant room. The index may fail to find it.
+    Join,
+    /// A joiner that reads the announcements of the shard of a vacant room.
+    Prepare {
+        room: usize,
+        generation: u32,
+    },
+    /// A joiner that looks for a room with a free seat, and opens that vacant one if there is none.
+    Prove {
+        room: usize,
+        generation: u32,
+        announcements: u64,
+        survey: Survey,
+    },
+    /// A joiner that looks for any room, and is refused if there is none.
+    Despair(Survey),
+    Open {
+        room: usize,
+        open: OpenRoom,
+    },
+    /// A joiner that looks again if it does not get in.
+    Enter {
+        room: usize,
+        enter: EnterRoom,
+    },
+    /// A joiner by hint or by id, that gives up if it does not get in.
+    EnterAny {
+        room: usize,
+        enter: Option<EnterRoom>,
+    },
+    Leave {
+        room: usize,
+        leave: LeaveRoom,
+    },
+    SetLock {
+        lock: SetLock,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Thread {
+    /// The room and the number of the seat that it has.
+    seat: Option<(usize, u32)>,
+    calls: u32,
+    within: Option<Op>,
+    /// Whether there was an instant, since the call began or began anew, at which no room admitted;
+    /// and one at which none was vacant either.
+    no_seat: bool,
+    no_vacancy: bool,
+}
+
+/// How a call goes on.
+enum Then {
+    On(Op),
+    Seated(usize, u32),
+    Opened(usize),
+    Refused,
+    Over,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct LobbySystem {
+    plan: Plan,
+    words: Vec<u64>,
+    bounds: Vec<[u64; 2]>,
+    threads: Vec<Thread>,
+}
+
+fn read(word: u64) -> RoomWord {
+    crate::protocol::room::read(&AtomicU64::new(word))
+}
+
+impl LobbySystem {
+    fn new(plan: Plan) -> LobbySystem {
+        let count = plan.rooms as usize * plan.shards;
+        let fresh = u64::from(LAST_GENERATION - plan.lives);
+        let outside =
+            Thread { seat: None, calls: 0, within: None, no_seat: false, no_vacancy: false };
+        let mut start = LobbySystem {
+            plan,
+            words: vec![fresh; count],
+            bounds: vec![[0, plan.quota.into()]; plan.shards],
+            threads: vec![outside; plan.threads],
+        };
+        for seat in 0..plan.filled {
+            let room = (seat / plan.seats) as usize;
+            let op = match seat % plan.seats {
+                0 => Op::Open {
+                    room,
+                    open: OpenRoom::new(start.generation(room), None, start.size()),
+                },
+                _ => Op::EnterAny { room, enter: None },
+            };
+            start = start.run_alone(0, op).expect("one thread alone ends");
+            start.threads[0].calls = 0;
+            if (seat as usize) < plan.threads - 1 {
+                // The first seats are those of threads, the rest are never left.
+                start.threads[seat as usize + 1].seat = start.threads[0].seat;
+            }
+            start.threads[0].seat = None;
+        }
+        start
+    }
+
+    fn generation(&self, room: usize) -> u32 {
+        read(self.words[room]).generation()
+    }
+
+    fn size(&self) -> RoomSize {
+        RoomSize::new(self.plan.seats)
+    }
+
+    fn shard(&self, room: usize) -> usize {
+        room / self.plan.rooms as usize
+    }
+
+    /// The rooms that may be open: the first ones of each shard, one more for each retired.
+    fn may_be_used(&self, room: usize) -> bool {
+        let shard = self.shard(room) * self.plan.rooms as usize;
+        let before = &self.words[shard..room];
+        let retired = before.iter().filter(|&&word| read(word).is_retired()).count();
+        room - shard < self.plan.quota as usize + retired
+    }
+
+    /// The calls that `thread` may begin, and the ways in which a joiner may go on.
+    fn ways(&self, thread: usize) -> Vec<Op> {
+        let own = self.threads[thread];
+        let mut ways = Vec::new();
+        match own.within {
+            Some(Op::Join) => {
+                ways.push(Op::Despair(Survey::new(Goal::SeatOrVacancy)));
+                let vacant = (0..self.words.len())
+                    .filter(|&room| self.may_be_used(room) && read(self.words[room]).is_vacant());
+                // All callers are told the same one, unless it is of another shard.
+                for shard in 0..self.plan.shards {
+                    let first = vacant.clone().find(|&room| self.shard(room) == shard);
+                    ways.extend(
+                        first.map(|room| Op::Prepare { room, generation: self.generation(room) }),
+                    );
+                }
+            }
+            Some(op) => ways.push(op),
+            None if own.calls == self.plan.calls => {}
+            None => {
+                match own.seat {
+                    Some((room, number)) if self.plan.leaves => {
+                        ways.push(Op::Leave { room, leave: LeaveRoom::Look { number } });
+                    }
+                    Some(_) => {}
+                    None => {
+                        ways.push(Op::Join);
+                        if self.plan.leaves {
+                            let rooms = 0..self.words.len();
+                            ways.extend(rooms.map(|room| Op::EnterAny { room, enter: None }));
+                        }
+                    }
+                }
+                if self.plan.locks {
+                    for locked in [false, true] {
+                        let (generation, at_least) = (self.generation(0), 0);
+                        let lock = SetLock::Look { generation, locked, at_least };
+                        ways.push(Op::SetLock { lock });
+                    }
+                }
+            }
+        }
+        ways
+    }
+
+    /// Makes one atomic operation of that call.
+    fn advance(&self, op: Op) -> (Vec<u64>, Vec<[u64; 2]>, Then) {
+        let bounds = self.bounds.iter().map(|&[admitting, vacant]| Bounds {
+            admitting: Bound::from_bits(admitting),
+            vacant: Bound::from_bits(vacant),
+        });
+        let table = Table {
+            plan: self.plan,
+            words: self.words.iter().copied().map(AtomicU64::new).collect(),
+            bounds: bounds.collect(),
+        };
+        let then = self.advance_in(&table, op);
+        let words = table.words.into_iter().map(AtomicU64::into_inner).collect();
+        let bounds = table.bounds.into_iter();
+        let bounds = bounds.map(|bounds| [bounds.admitting.into_bits(), bounds.vacant.into_bits()]);
+        (words, bounds.collect(), then)
+    }
+
+    fn advance_in(&self, table: &Table, op: Op) -> Then {
+        let size = self.size();
+        let bounds = |room| &table.bounds[self.shard(room)];
+        let room_of =
+            |shard: usize, number: u32| shard * self.plan.rooms as usize + number as usize;
+        match op {
+            Op::Join => unreachable!("it goes on in one of several ways"),
+            Op::Prepare { room, generation } => {
+                let announcements = bounds(room).admitting.read().announcements();
+                let survey = Survey::new(Goal::Seat);
+                Then::On(Op::Prove { room, generation, announcements, survey })
+            }
+            Op::Prove { room, generation, announcements, survey } => match survey.step(table) {
+                Next(survey) => Then::On(Op::Prove { room, generation, announcements, survey }),
+                Done(Surveyed::Admits(shard, number, seen)) => {
+                    let enter = EnterRoom::Swap { seen };
+                    Then::On(Op::Enter { room: room_of(shard, number), enter })
+                }
+                Done(Surveyed::Nothing) => {
+                    let open = OpenRoom::new(generation, Some(announcements), size);
+                    Then::On(Op::Open { room, open })
+                }
+                Done(Surveyed::Vacant(..)) => unreachable!("it was not asked for"),
+            },
+            Op::Despair(survey) => match survey.step(table) {
+                Next(survey) => Then::On(Op::Despair(survey)),
+                Done(Surveyed::Admits(shard, number, seen)) => {
+                    let enter = EnterRoom::Swap { seen };
+                    Then::On(Op::Enter { room: room_of(shard, number), enter })
+                }
+                Done(Surveyed::Vacant(shard, number)) => {
+                    let room = room_of(shard, number);
+                    Then::On(Op::Prepare { room, generation: self.generation(room) })
+                }
+                Done(Surveyed::Nothing) => Then::Refused,
+            },
+            Op::Open { room, open } => match open.step(&table.words[room], size, || bounds(room)) {
+                Next(open) => Then::On(Op::Open { room, open }),
+                Done(Some(_)) => Then::Opened(room),
+                Done(None) => Then::On(Op::Join),
+            },
+            Op::Enter { room, enter } => match enter.step(&table.words[room], size) {
+                Next(enter) => Then::On(Op::Enter { room, enter }),
+                Done(Ok((_, number))) => Then::Seated(room, number),
+                Done(Err(_)) => Then::On(Op::Join),
+            },
+            Op::EnterAny { room, enter } => {
+                let enter = enter.unwrap_or(EnterRoom::Look { generation: self.generation(room) });
+                match enter.step(&table.words[room], size) {
+                    Next(enter) => Then::On(Op::EnterAny { room, enter: Some(enter) }),
+                    Done(Ok((_, number))) => Then::Seated(room, number),
+                    Done(Err(_)) => Then::Over,
+                }
+            }
+            Op::Leave { room, leave } => {
+                match leave.step(&table.words[room], size, || bounds(room)) {
+                    Next(leave) => Then::On(Op::Leave { room, leave }),
+                    Done(_) => Then::Over,
+                }
+            }
+            Op::SetLock { lock } => match lock.step(&table.words[0], size, || bounds(0)) {
+                Next(lock) => Then::On(Op::SetLock { lock }),
+                Done(_) => Then::Over,
+            },
+        }
+    }
+
+    fn step(&self, thread: usize, op: Op) -> Result<LobbySystem, Violation> {
+        let mut next = self.clone();
+        let own = &mut next.threads[thread];
+        if own.within.is_none() {
+            own.calls += 1;
+        }
+        if own.within.is_none() || matches!(own.within, Some(Op::Join)) {
+            (own.no_seat, own.no_vacancy) = (false, false);
+            own.within = Some(op);
+            if let Op::Join = op {
+                next.note();
+                return Ok(next);
+            }
+            next.note();
+        }
+        let then;
+        (next.words, next.bounds, then) = next.advance(op);
+        let own = &mut next.threads[thread];
+        own.within = None;
+        match then {
+            Then::On(op) => own.within = Some(op),
+            Then::Seated(room, number) => own.seat = Some((room, number)),
+            Then::Opened(room) => {
+                if !own.no_seat && self.plan.seats > 1 {
+                    return Err(Fault::Inexact.seen("opened, though a room admitted throughout"));
+                }
+                own.seat = Some((room, 0));
+            }
+            Then::Refused if !own.no_vacancy => {
+                return Err(Fault::Inexact.seen("refused, though there was a seat throughout"));
+            }
+            Then::Refused => {}
+            Then::Over => {
+                if let Op::Leave { .. } = op {
+                    own.seat = None;
+                }
+            }
+        }
+        next.note();
+        Ok(next)
+    }
+
+    /// Notes for each call under way what is true at this instant.
+    fn note(&mut self) {
+        let size = self.size();
+        let admits = self.words.iter().any(|&word| read(word).admits(size));
+        let vacant = (0..self.words.len())
+            .any(|room| self.may_be_used(room) && read(self.words[room]).is_vacant());
+        for thread in self.threads.iter_mut().filter(|thread| thread.within.is_some()) {
+            thread.no_seat |= !admits;
+            thread.no_vacancy |= !admits && !vacant;
+        }
+    }
+
+    /// Makes that call to its end, while all other threads have stopped.
+    fn run_alone(&self, thread: usize, op: Op) -> Result<LobbySystem, Violation> {
+        let mut state = self.step(thread, op)?;
+        for _ in 0..200 {
+            let Some(op) = state.threads[thread].within else { return Ok(state) };
+            // The index finds a vacant room, if there is one.
+            let way = match op {
+                Op::Join => state.ways(thread).pop().expect("a way"),
+                op => op,
+            };
+            state = state.step(thread, way)?;
+        }
+        Err(Fault::TooManySteps.seen(format_args!("{op:?}")))
+    }
+
+    fn open_rooms(&self) -> usize {
+        self.words.iter().filter(|&&word| read(word).members() > 0).count()
+    }
+}
+
+impl System for LobbySystem {
+    fn moves(&self) -> Vec<Move<Self>> {
+        let threads = 0..self.threads.len();
+        let moves = threads.flat_map(|thread| {
+            let ways = self.ways(thread).into_iter().enumerate();
+            ways.map(move |(way, op)| Move { thread, way, after: self.step(thread, op) })
+        });
+        moves.collect()
+    }
+
+    fn check(&self) -> Result<(), Violation> {
+        for shard in 0..self.plan.shards {
+            let rooms = (0..self.words.len()).filter(|&room| self.shard(room) == shard);
+            let open = rooms.filter(|&room| read(self.words[room]).members() > 0).count();
+            if open > self.plan.quota as usize {
+                return Err(Fault::Over.seen(format_args!("{:?}", self.words)));
+            }
+        }
+        // A seat that a thread is giving back counts for neither side.
+        let sure = self.threads.iter();
+        let sure = sure.filter(|thread| !matches!(thread.within, Some(Op::Leave { .. })));
+        let seats: Vec<_> = sure.filter_map(|thread| thread.seat).collect();
+        if (1..seats.len()).any(|at| seats[..at].contains(&seats[at])) {
+            return Err(Fault::Shared.seen(format_args!("{seats:?}")));
+        }
+        Ok(())
+    }
+
+    fn sorted(mut self) -> Self {
+        let order = order_by(self.threads.len(), |thread| self.threads[thread]);
+        self.threads = order.iter().map(|&thread| self.threads[thread]).collect();
+        self
+    }
+
+    fn describe(&self, thread: usize, way: usize, after: Option<&Self>) -> String {
+        let name = (b'A' + thread as u8) as char;
+        let goes = format!("{name}: {:?}", self.ways(thread)[way]);
+        let Some(after) = after else { return goes };
+        let rooms = after.words.iter().map(|&word| {
+            let (word, size) = (read(word), after.size());
+            (word.members(), word.is_locked(), word.is_counted(), word.admits(size))
+        });
+        let rooms: Vec<_> = rooms.collect();
+        let bounds = after.bounds.iter().map(|bounds| {
+            bounds
+                .map(|bits| Bound::from_bits(bits).read())
+                .map(|word| (word.announcements(), word.count()))
+        });
+        let bounds: Vec<_> = bounds.collect();
+        format!("{goes}\n       members, locked, counted, admits {rooms:?}; bounds {bounds:?}")
+    }
+}
+
+fn run(plan: Plan, visit: impl FnMut(&LobbySystem)) -> Result<usize, Failure> {
+    search([LobbySystem::new(plan)], visit)
+}
+
+#[track_caller]
+fn holds(plan: Plan) {
+    // *unblocked*: from any state on, a thread alone ends its call.
+    let mut seen = 0_u32;
+    let states = run(plan, |state| {
+        seen += 1;
+        for thread in 0..plan.threads {
+            if let (true, Some(op)) = (seen % 7 == 0, state.threads[thread].within) {
+                let way = match op {
+                    Op::Join => state.ways(thread).pop().expect("a way"),
+                    op => op,
+                };
+                state.run_alone(thread, way).unwrap_or_else(|violation| {
+                    panic!("a thread alone: {} {:?} {:?}", violation.seen, state.words, op)
+                });
+            }
+        }
+    });
+    let states = states.unwrap_or_else(|failure| panic!("{plan:?}\n{failure:?}"));
+    println!("{plan:?}: {states} states");
+    assert!(states > 1_000, "a search of {states} states proves nothing");
+}
+
+const PLAN: Plan = Plan {
+    threads: 2,
+    calls: 3,
+    seats: 2,
+    shards: 1,
+    rooms: 2,
+    quota: 2,
+    lives: 9,
+    locks: false,
+    leaves: true,
+    filled: 0,
+};
+
+#[test]
+fn two_threads_in_two_rooms() {
+    for seats in 1..=2 {
+        holds(Plan { seats, calls: 4, ..PLAN });
+    }
+}
+
+#[test]
+fn two_threads_and_the_lock() {
+    holds(Plan { locks: true, calls: 3, ..PLAN });
+}
+
+/// One room is full, the other has a free seat or two; a thread that stops in the middle of a leave
+/// hides nothing.
+#[test]
+fn three_threads_in_full_rooms() {
+    holds(Plan { threads: 3, calls: 2, filled: 4, ..PLAN });
+    holds(Plan { threads: 3, calls: 2, filled: 3, ..PLAN });
+}
+
+#[test]
+fn three_threads_in_one_room_of_one() {
+    holds(Plan { threads: 3, calls: 3, seats: 1, rooms: 1, quota: 1, ..PLAN });
+}
+
+#[test]
+fn two_shards() {
+    holds(Plan { shards: 2, rooms: 1, quota: 1, filled: 3, ..PLAN });
+    holds(Plan { shards: 2, rooms: 1, quota: 1, threads: 3, calls: 2, seats: 1, ..PLAN });
+}
+
+/// Rooms that retire are replaced by others.
+#[test]
+fn rooms_that_retire() {
+    holds(Plan { lives: 1, rooms: 3, quota: 1, calls: 4, ..PLAN });
+}
+
+/// Callers that arrive at the same empty lobby at the same time sit together.
+#[test]
+fn joiners_of_an_empty_lobby_sit_together() {
+    for threads in 2..=3 {
+        let plan = Plan { threads, calls: 1, seats: 3, leaves: false, ..PLAN };
+        let mut quiet = 0;
+        run(plan, |state| {
+            if state.threads.iter().all(|thread| thread.seat.is_some()) {
+                assert_eq!(state.open_rooms(), 1, "{:?}", state.words);
+                quiet += 1;
+            }
+        })
+        .unwrap_or_else(|failure| panic!("{failure:?}"));
+        assert!(quiet > 0, "no thread was seated");
+    }
+}
