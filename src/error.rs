@@ -458,7 +458,8 @@ impl AcquireTimeoutError {
     ///
     /// ```
     /// let gate = headcount::Gate::new(0);
-    /// assert!(gate.acquire().queue_limit(0).wait_timeout(std::time::Duration::ZERO).unwrap_err().is_queue_full());
+    /// let refused = gate.acquire().queue_limit(0).wait_timeout(std::time::Duration::ZERO);
+    /// assert!(refused.unwrap_err().is_queue_full());
     /// ```
     pub fn is_queue_full(&self) -> bool {
         matches!(self, AcquireTimeoutError::QueueFull)
@@ -470,7 +471,8 @@ impl AcquireTimeoutError {
     ///
     /// ```
     /// let gate = headcount::Gate::new(1);
-    /// assert!(gate.acquire_many(u32::MAX).wait_timeout(std::time::Duration::ZERO).unwrap_err().is_too_many());
+    /// let refused = gate.acquire_many(u32::MAX).wait_timeout(std::time::Duration::ZERO);
+    /// assert!(refused.unwrap_err().is_too_many());
     /// ```
     pub fn is_too_many(&self) -> bool {
         matches!(self, AcquireTimeoutError::TooMany)

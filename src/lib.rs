@@ -55,14 +55,17 @@
 //! | `blocking_acquire`, `…_many`, `…_owned` | `acquire().wait()`, `wait_timeout`, … |
 //! | `AcquireError` | the error of `acquire`: the gate was closed |
 //! | `available_permits` | [`available`](Gate::available) |
-//! | `add_permits`, `forget_permits` | [`set_capacity`](Gate::set_capacity) |
+//! | `add_permits` | [`raise_capacity`](Gate::raise_capacity) |
+//! | `forget_permits` | [`lower_capacity`](Gate::lower_capacity), for held places too |
 //! | `close`, `is_closed` | the same names |
 //! | `SemaphorePermit::forget`, `merge`, `split` | the same names at [`Permit`] |
 //! | `SemaphorePermit::num_permits` | [`Permit::count`] |
-//! | `SemaphorePermit::semaphore` | – |
+//! | `SemaphorePermit::semaphore` | [`Permit::gate`] |
 //! | – | [`occupied`](Gate::occupied), [`capacity`](Gate::capacity) |
 //! | – | [`reopen`](Gate::reopen), [`close_if_occupied`](Gate::close_if_occupied) |
-//! | – | `Gate::waiting`, `Acquire::position`, with the feature `wait` |
+//! | – | [`try_acquire_all`](Gate::try_acquire_all), [`force_acquire`](Gate::force_acquire) |
+//! | – | [`try_acquire_leaving`](Gate::try_acquire_leaving) |
+//! | – | `Gate::waiting`, `Acquire::position`, `queue_limit`, `drain`, with the feature `wait` |
 //!
 //! What differs where the names agree:
 //!
@@ -70,14 +73,15 @@
 //!   polled, tokio returns `Err`. Here the waiter gets its permit: a place that was given is
 //!   kept.
 //! - *Resizing.* tokio's `forget_permits` removes free permits only, and says how many it
-//!   removed. Here `set_capacity` takes the new total. Places that are held count, and are
-//!   removed as their holders leave.
+//!   removed. Here `set_capacity` takes the new total, and `lower_capacity` says what it became.
+//!   Places that are held count, and are removed as their holders leave.
 //! - *Futures.* Those of tokio are anonymous. `Acquire` and `AcquireOwned` can be named in a
 //!   struct without a box, and need no pinning. They are not part of tokio's cooperative
 //!   scheduling, see above.
 //! - *Blocking.* tokio's `blocking_acquire` panics within a runtime. Here the thread blocks.
 //! - *Numbers.* `u32` for `usize`, and at most 2^28 places. A request for more than the capacity
-//!   is refused as full; tokio panics above its `MAX_PERMITS`.
+//!   is refused as full, and one that waits stands aside until the capacity is raised; in tokio it
+//!   holds up all behind it. tokio panics above its `MAX_PERMITS`.
 //!
 //! | async-lock 3 | here |
 //! |---|---|
@@ -85,7 +89,8 @@
 //! | `try_acquire_arc` | [`try_acquire_owned`](Gate::try_acquire_owned) |
 //! | `acquire`, `acquire_arc` | `acquire`, `acquire_owned`, with the feature `wait` |
 //! | `acquire_blocking`, `acquire_arc_blocking` | `acquire().wait()`, `acquire_owned().wait()` |
-//! | `add_permits`, `SemaphoreGuard::forget` | [`set_capacity`](Gate::set_capacity) |
+//! | `add_permits` | [`raise_capacity`](Gate::raise_capacity) |
+//! | `SemaphoreGuard::forget` | [`lower_capacity`](Gate::lower_capacity) |
 //! | `available_permits` | [`available`](Gate::available) |
 //!
 //! There a newcomer may overtake a waiter, one call takes one place, and there is no closing;

@@ -1,8 +1,8 @@
 //! The atomics that the crate uses: `core`'s, loom's under `--cfg headcount_loom`, or shuttle's
 //! under `--cfg headcount_shuttle`.
 //!
-//! No other file knows loom or shuttle. Loom's atomics cannot be created in a constant, so [`const_fn`] drops the
-//! `const` there.
+//! No other file knows loom or shuttle. Loom's atomics cannot be created in a constant, so
+//! [`const_fn`] drops the `const` there.
 
 #[cfg(not(any(headcount_loom, headcount_shuttle)))]
 pub(crate) use core::sync::atomic::{AtomicU32, Ordering};

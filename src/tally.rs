@@ -157,8 +157,8 @@ impl Tally {
     /// Subtracts `n`, all or nothing, and returns the new value.
     ///
     /// Unlike [`sub`](Self::sub) it never stops at zero halfway, so a tally of those inside tells
-    /// exactly one caller that it is the last out: of the callers that subtract what they added, one
-    /// gets `Ok(0)`, until another is added.
+    /// exactly one caller that it is the last out: of the callers that subtract what they added,
+    /// one gets `Ok(0)`, until another is added.
     ///
     /// # Errors
     ///

@@ -43,8 +43,8 @@ fn change() -> u64 {
 ///
 /// - *never-over*, *exact*, *wait-free enter* and *cheap no* as for [`Gate`], with what is said
 ///   there about closing and reopening.
-/// - *both-counters*: a reader never sees enrolled > taken, nor taken > capacity unless the capacity
-///   was lowered below what was taken.
+/// - *both-counters*: a reader never sees enrolled > taken, nor taken > capacity unless the
+///   capacity was lowered below what was taken.
 /// - *no-leak*: a [`Reservation`] gives its places back exactly once, unless it is confirmed.
 /// - *withdrawn-once*: an [`Enrollment`] gives its places back at most once.
 ///
@@ -83,8 +83,8 @@ pub struct Course {
     enrolled: AtomicU64,
 }
 
-/// One consistent reading of a [`Course`]: enrolled ≤ taken, and taken ≤ capacity unless the capacity
-/// was lowered below what was taken.
+/// One consistent reading of a [`Course`]: enrolled ≤ taken, and taken ≤ capacity unless the
+/// capacity was lowered below what was taken.
 ///
 /// # Examples
 ///
@@ -521,8 +521,8 @@ struct EnrollmentInner<C: Deref<Target = Course>> {
     count: u32,
 }
 
-/// The methods of both reservations and of both enrollments. `$course` and `$reserve` are code of the
-/// examples: how to create a course and how to reserve places.
+/// The methods of both reservations and of both enrollments. `$course` and `$reserve` are code of
+/// the examples: how to create a course and how to reserve places.
 macro_rules! reservation {
     (
         [$($lifetime:lifetime)?] $reservation:ty, $name:literal, $handle:ty, $clone:expr,
@@ -663,7 +663,8 @@ macro_rules! reservation {
 /// Holds places of a [`Course`] that are not enrolled yet, and gives them back when it is dropped.
 ///
 /// Returned by [`Course::try_reserve`] and [`Course::try_reserve_many`]. It can be dropped on any
-/// thread, and by a panic. A reservation that is leaked with [`core::mem::forget`] keeps its places.
+/// thread, and by a panic. A reservation that is leaked with [`core::mem::forget`] keeps its
+/// places.
 ///
 /// # Examples
 ///

@@ -108,8 +108,8 @@ impl Course {
         self.reserve_many_owned(1)
     }
 
-    /// Reserves `n` places, as [`reserve_many`](Self::reserve_many), for a reservation that owns its
-    /// course.
+    /// Reserves `n` places, as [`reserve_many`](Self::reserve_many), for a reservation that owns
+    /// its course.
     ///
     /// # Errors
     ///

@@ -19,17 +19,24 @@ use super::waiter::{waiting_future, Wait};
 /// # Fairness
 ///
 /// First come, first served. A caller that cannot be admitted at once joins the waitlist; a place
-/// that is given back goes to the head of the waitlist and is never free in between. While a caller
-/// waits, [`try_acquire`](Gate::try_acquire) is refused as [`Full`](crate::TryAcquireError::Full)
-/// and [`acquire`](Gate::acquire) goes to the end of the waitlist. A caller that wants several
-/// places gathers them at the head of the waitlist, where no other caller overtakes it: callers
-/// that want one place each cannot starve it, and wait behind it even if a place is free for them.
-/// Gathered places count as [`occupied`](Gate::occupied). A
-/// [`set_capacity`](Gate::set_capacity) that removes places comes before the waitlist, and takes
-/// gathered places too. A future joins the waitlist when it is first polled.
+/// that is given back goes to the head of the waitlist, and no other caller takes it in between.
+/// While a caller waits, [`try_acquire`](Gate::try_acquire) is refused as
+/// [`Full`](crate::TryAcquireError::Full) and [`acquire`](Gate::acquire) goes to the end of the
+/// waitlist. Places are kept for the head of the waitlist until there are as many as it wants, so
+/// callers that want one place each cannot starve a caller that wants several: they wait behind it
+/// even if a place is free for them. Places that are kept are neither
+/// [`occupied`](Gate::occupied) nor [`available`](Gate::available). A lowering of the capacity and
+/// a [forced entry](Gate::force_acquire) come before the waitlist, and take kept places too. A
+/// future joins the waitlist when it is first polled.
 ///
-/// A caller that wants more places than the capacity waits until the capacity is raised or the
-/// gate is closed, and so do all callers behind it.
+/// A caller that wants more places than the capacity, when it joins or after a lowering, stands
+/// aside: it holds up neither those behind it nor callers that do not wait, and keeps its turn.
+/// Once the capacity is enough it is back in line, ahead of all that came later. A request for more
+/// than [`MAX_CAPACITY`](Gate::MAX_CAPACITY) is refused at once.
+///
+/// Of priorities among those that wait there are none. A few fixed classes, each with a queue and a
+/// turn of its own, would not slow down callers that need not wait; each release would look at as
+/// many queues as there are classes, and a position would no longer tell how many are ahead.
 ///
 /// # Cooperative scheduling
 ///
@@ -49,17 +56,21 @@ use super::waiter::{waiting_future, Wait};
 /// [`close`](Gate::close) refuses all callers that have not been served. A future that was served
 /// before the closing is ready with its permit.
 ///
+/// # Wakers
+///
+/// A waker runs when the lock is free and the call that wakes has made all its changes, so it may
+/// call the gate. If a waker panics, all others are woken first; then the panic goes on in the call
+/// that woke, unless that thread panics already.
+///
 /// # Cost
 ///
 /// Without contention this costs what [`try_acquire`](Gate::try_acquire) costs and does not
-/// allocate. Queueing takes a short lock; so do release, resize and close while the queue is
-/// non-empty. No waker runs under the lock. The waitlist is allocated when a caller first waits (or
-/// the capacity is first lowered), grows to the greatest number of callers that ever wait at once,
-/// and is kept until the gate is dropped.
+/// allocate. Queueing takes a short lock; so do release and each reading while a caller waits. The
+/// waitlist is allocated when it is first needed, grows to the greatest number of callers that ever
+/// wait at once, and is kept until the gate is dropped.
 ///
-/// Dropping a future that waits takes a number of steps logarithmic in the length of the waitlist,
-/// amortised. After a closing it also searches, one by one, the earlier closings of which some
-/// future has not learned yet, as it has been neither polled nor dropped since.
+/// Dropping a future that waits, or that was refused and has not learned of it, takes a number of
+/// steps logarithmic in the number of such futures, amortised.
 ///
 /// # Memory ordering
 ///
@@ -116,16 +127,17 @@ impl Gate {
     /// Acquires `n` places, all at once, and waits for them if need be.
     ///
     /// With `n == 0` it returns a permit of no places without waiting, unless the gate is closed. A
-    /// caller that wants more places than the capacity blocks the waitlist, see
+    /// caller that wants more places than the capacity stands aside until that is raised, see
     /// [fairness](#fairness).
     ///
     /// # Errors
     ///
-    /// As [`acquire`](Self::acquire).
+    /// As [`acquire`](Self::acquire), and [`TooMany`](crate::AcquireError::TooMany) if `n` is above
+    /// [`MAX_CAPACITY`](Self::MAX_CAPACITY).
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](Self::acquire). Places gathered so far go to the next callers.
+    /// As [`acquire`](Self::acquire). Places kept for it so far go to the next callers.
     ///
     /// # Examples
     ///
@@ -190,7 +202,7 @@ impl Gate {
         AcquireOwned { wait: Wait::new(self, n) }
     }
 
-    /// Returns the number of callers that wait, however many places each of them wants.
+    /// Returns the number of callers that wait for places, however many each of them wants.
     ///
     /// A caller that has been served is not counted, even if it has not been polled since.
     ///

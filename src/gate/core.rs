@@ -24,29 +24,39 @@ use crate::wait::Waitlist;
 ///   capacity.
 /// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, fewer
 ///   places were free than asked for, or (with the feature `wait`) a caller waited for a place. A
-///   call is never refused because another call is in the middle of being refused. There are two
-///   exceptions, see [below](#closing-reopening-and-lowering).
+///   call is never refused because another call is in the middle of being refused. Without the
+///   feature `wait` there are two exceptions, see [below](#closing-reopening-and-lowering).
 /// - *no-leak*: each place is given back exactly once, when its permit is dropped.
-/// - *wait-free enter*: while the gate is neither closed nor lowered and no caller waits,
-///   `try_acquire` takes at most three atomic operations; the drop of a permit of one place takes
-///   one, and one more for each refused call that left its increment behind.
+/// - *wait-free enter*: `try_acquire` takes at most three atomic operations; without the feature
+///   `wait`, only while the gate is neither closed nor lowered. The drop of a permit of one place
+///   takes one, and one more for each refused call that left its increment behind, while the gate
+///   is open, there is no deficit and no caller waits.
 /// - *cheap no*: a refusal by a gate that is full or closed when the call begins is one load and
 ///   writes nothing, so that refused callers do not slow the holders down. The exception is a
 ///   thread's first refusal after an admission, see [`try_acquire`](Gate::try_acquire).
 ///
+/// - *unblocked*: if a thread stops for ever within a call, the calls of others keep every
+///   guarantee. With the feature `wait` there is one exception: a thread that stops while it has
+///   the lock of the waitlist stops those that need the lock. `try_acquire` never does.
+///
 /// # Closing, reopening and lowering
 ///
-/// [`close`](Gate::close), and a [`set_capacity`](Gate::set_capacity) to fewer places than are
-/// held, can come between the moment in which a call finds a free place and the moment in which it
-/// takes that place. Such a call backs out and is refused. Backing out takes as many steps as other
-/// calls change the count meanwhile; if the call finds the gate open and its place free again, it
-/// is admitted instead. Until then [`occupied`](Gate::occupied) can include it. *never-over* and
-/// *no-leak* hold throughout. *exact* has two exceptions, which end with the calls in progress:
+/// With the feature `wait`, a closed gate and a deficit (the places held above the capacity, after
+/// a lowering or a [forced entry](Gate::force_acquire)) are looked after under the lock of the
+/// waitlist: each release takes the lock then, and so does each reading of the counts. All of them
+/// are exact, but for a reading that overlaps a change of the capacity.
+///
+/// Without the feature there is no lock. A closing, and a lowering to fewer places than are held,
+/// can come between the moment in which a call finds a free place and the moment in which it takes
+/// that place. Such a call backs out and is refused. Backing out takes as many steps as other calls
+/// change the count meanwhile; if the call finds the gate open and its place free again, it is
+/// admitted instead. Until then [`occupied`](Gate::occupied) and
+/// [`close_if_occupied`](Gate::close_if_occupied) can count it. *never-over* and *no-leak* hold
+/// throughout. *exact* has two exceptions, which end with the calls in progress:
 ///
 /// - A call that overlaps a reopening and the next closing can cause another call to be refused as
 ///   full, and be refused itself.
-/// - So can a call that overlaps a deficit: the time from a lowering below the number of places
-///   held until enough of them have been given back.
+/// - So can a call that overlaps a deficit, or two changes of the capacity at the same time.
 ///
 /// # What is not promised
 ///
@@ -61,8 +71,9 @@ use crate::wait::Waitlist;
 ///
 /// # Cost
 ///
-/// Each method states its own. As long as no caller waits, only a lowering
-/// [`set_capacity`](Gate::set_capacity) with the feature `wait` allocates, once for each gate.
+/// Each method states its own. Nothing allocates without the feature `wait`; with it, the first
+/// call of a gate that waits, closes, forces an entry or changes the capacity allocates the
+/// waitlist.
 ///
 /// # Memory ordering
 ///

@@ -25,8 +25,8 @@ impl Gate {
     ///
     /// # Guarantees
     ///
-    /// *drained*: the result is `Ok` only if, at an instant within the call, the gate was closed and
-    /// none of its places was held. Places of permits that were
+    /// *drained*: the result is `Ok` only if, at an instant within the call, the gate was closed
+    /// and none of its places was held. Places of permits that were
     /// [forgotten](crate::Permit::forget) are held for ever.
     /// [Forced entries](Self::force_acquire) count as any other.
     ///

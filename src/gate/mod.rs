@@ -79,8 +79,7 @@ impl Gate {
     /// place free, and skips the load there. If that gate has filled since, the thread's next
     /// refusal costs a `fetch_add` and a compare-exchange, and those after it the load again.
     ///
-    /// With the feature `wait`, a call that overtakes a waiting caller takes the lock of the
-    /// waitlist to give the place back.
+    /// It never takes the lock of the waitlist.
     ///
     /// # Examples
     ///
@@ -253,8 +252,8 @@ impl Gate {
         Ok(Permit(PermitInner::new(self, n)))
     }
 
-    /// Acquires `n` places, as [`try_acquire_leaving`](Self::try_acquire_leaving), for a permit that
-    /// owns its gate.
+    /// Acquires `n` places, as [`try_acquire_leaving`](Self::try_acquire_leaving), for a permit
+    /// that owns its gate.
     ///
     /// # Errors
     ///
@@ -291,8 +290,8 @@ impl Gate {
     ///
     /// # Cost
     ///
-    /// As [`try_acquire_many`](Self::try_acquire_many); with the feature `wait` it takes the lock of
-    /// the waitlist.
+    /// As [`try_acquire_many`](Self::try_acquire_many); with the feature `wait` it takes the lock
+    /// of the waitlist.
     ///
     /// # Memory ordering
     ///
@@ -339,7 +338,7 @@ impl Gate {
 
     #[track_caller]
     fn force(&self, n: u32) {
-        let forced = self.waitlist.force(&self.slot, n);
+        let forced = n == 0 || self.waitlist.force(&self.slot, n);
         assert!(forced, "places held above the capacity exceed Gate::MAX_CAPACITY");
     }
 
@@ -377,10 +376,17 @@ impl Gate {
 
     /// Returns the number of places held, forgotten permits included.
     ///
-    /// Exact at an instant within the call: increments of refused callers are not counted. After a
-    /// lowering the number exceeds the capacity until enough places have been given back. A reading
-    /// that overlaps a [`set_capacity`](Self::set_capacity) can be off by as many places as that
-    /// call moves; see also [closing, reopening and lowering](Self#closing-reopening-and-lowering).
+    /// Exact at an instant within the call: neither callers that are refused nor places that are
+    /// kept for a caller that waits are counted; a caller that has been served is, also before it
+    /// is polled. After a lowering or a forced entry the number exceeds the capacity until enough
+    /// places have been given back. A reading that overlaps a change of the capacity can be off by
+    /// as many places as that call moves; without the feature `wait`, see also [closing, reopening
+    /// and lowering](Self#closing-reopening-and-lowering).
+    ///
+    /// # Cost
+    ///
+    /// Two loads. With the feature `wait`, while a caller waits, there is a deficit or the gate is
+    /// closed, it takes the lock of the waitlist.
     ///
     /// # Memory ordering
     ///
@@ -402,7 +408,12 @@ impl Gate {
     /// Returns the number of free places, whether or not the gate is closed.
     ///
     /// Exact at an instant within the call, and possibly out of date when it returns:
-    /// [`try_acquire`](Self::try_acquire) checks and takes in one step.
+    /// [`try_acquire`](Self::try_acquire) checks and takes in one step. With the feature `wait`,
+    /// places that are kept for a caller that waits are not free.
+    ///
+    /// # Cost
+    ///
+    /// As [`occupied`](Self::occupied).
     ///
     /// # Memory ordering
     ///
@@ -443,9 +454,11 @@ impl Gate {
     /// deficit is paid, and no caller is admitted before. Once a lowering has returned, no caller
     /// is admitted beyond the new capacity.
     ///
-    /// Lock-free: calls that run at the same time end in the capacity of one of them. Until they
-    /// have returned, each can hold back places that it is about to remove, or has removed in vain,
-    /// and callers can be refused for that.
+    /// Calls that run at the same time end in the capacity of one of them. Without the feature
+    /// `wait` they are lock-free: until they have returned, each can hold back places that it is
+    /// about to remove, or has removed in vain, and callers can be refused for that. With it, they
+    /// take turns at the lock of the waitlist, and what a raise adds goes to callers that wait, in
+    /// order.
     ///
     /// # Panics
     ///
@@ -453,10 +466,9 @@ impl Gate {
     ///
     /// # Cost
     ///
-    /// Two compare-exchanges for each 16,384 places, repeated for as long as other callers change
-    /// the count in between. With the feature `wait`, the first lowering of a gate allocates its
-    /// waitlist, and a call takes the lock of the waitlist while callers wait or there is a
-    /// deficit.
+    /// Two compare-exchanges for each 4,096 places, repeated for as long as other callers change
+    /// the count in between. With the feature `wait`, the lock of the waitlist, and a pass over the
+    /// callers that wait if some want more places than the new capacity or the old one.
     ///
     /// # Examples
     ///
@@ -481,8 +493,8 @@ impl Gate {
     /// Adds `n` places, and returns the new capacity.
     ///
     /// Unlike a [`set_capacity`](Self::set_capacity) that adds to what was read before, it loses no
-    /// change that another call makes at the same time. With the feature `wait` the new places go to
-    /// callers that wait, in order.
+    /// change that another call makes at the same time. With the feature `wait` the new places go
+    /// to callers that wait, in order.
     ///
     /// # Panics
     ///
@@ -508,8 +520,8 @@ impl Gate {
     /// Removes `n` places, or all if there are fewer, and returns the new capacity.
     ///
     /// Unlike a [`set_capacity`](Self::set_capacity) that subtracts from what was read before, it
-    /// loses no change that another call makes at the same time. Places that are held are removed as
-    /// `set_capacity` does. Without the feature `wait`, more than 4,096 places are removed in
+    /// loses no change that another call makes at the same time. Places that are held are removed
+    /// as `set_capacity` does. Without the feature `wait`, more than 4,096 places are removed in
     /// several steps, between which other callers can see some of them gone.
     ///
     /// # Cost
@@ -532,7 +544,13 @@ impl Gate {
     ///
     /// Once this has returned, each [`try_acquire`](Self::try_acquire) that begins is refused as
     /// [`Closed`](TryAcquireError::Closed), until the gate is [reopened](Self::reopen). Closing a
-    /// closed gate has no effect.
+    /// closed gate has no effect. With the feature `wait`, callers that wait are refused;
+    /// `drain` also waits until the last permit is back.
+    ///
+    /// # Cost
+    ///
+    /// One atomic operation. With the feature `wait` it takes the lock of the waitlist, and so does
+    /// each release while the gate is closed.
     ///
     /// # Examples
     ///
@@ -586,9 +604,11 @@ impl Gate {
     ///
     /// A gate that is closed already stays closed; the result is `Ok` if enough places are held.
     ///
-    /// If the gate was closed before, the number can include callers that are about to back out,
-    /// see [closing, reopening and lowering](Self#closing-reopening-and-lowering). A call that
-    /// overlaps a [`set_capacity`](Self::set_capacity) can be off by as many places as that moves.
+    /// The number counts what [`occupied`](Self::occupied) counts: with the feature `wait` it is
+    /// exact without exception, as it is decided under the lock of the waitlist. Without the
+    /// feature, if the gate was closed before, it can include callers that are about to back out,
+    /// see [closing, reopening and lowering](Self#closing-reopening-and-lowering), and a call that
+    /// overlaps a change of the capacity can be off by as many places as that moves.
     ///
     /// # Errors
     ///
@@ -598,7 +618,7 @@ impl Gate {
     /// # Cost
     ///
     /// A load and a compare-exchange, repeated for as long as other callers change the count in
-    /// between.
+    /// between; with the feature `wait`, under the lock of the waitlist.
     ///
     /// # Memory ordering
     ///

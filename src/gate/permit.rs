@@ -164,8 +164,9 @@ macro_rules! permit {
 /// Dropping a permit of one place takes one atomic operation, and one more for each refused call
 /// that left its increment behind; of several places, a load and a compare-exchange, repeated for
 /// as long as other callers change the count in between. While there is a deficit it takes one
-/// more; with the feature `wait`, while callers wait or there is a deficit, it takes the lock of
-/// the waitlist instead, and can wake callers.
+/// more; with the feature `wait`, while callers wait, there is a deficit or the gate is closed, it
+/// takes the lock of the waitlist instead, and can wake callers. If their wakers panic, all are
+/// woken before the first panic goes on.
 ///
 /// # Memory ordering
 ///

@@ -17,8 +17,8 @@ use crate::error::{AcquireError, AcquireTimeoutError, TryAcquireError};
 use crate::sync;
 use crate::wait::{Enqueued, Ticket, WaitState, WakeHandle};
 
-/// A wait for `wants` places of a gate, or until none of its places is held. Its result is the gate,
-/// once the places are claimed.
+/// A wait for `wants` places of a gate, or until none of its places is held. Its result is the
+/// gate, once the places are claimed.
 pub(crate) struct Wait<G: Deref<Target = Gate>> {
     /// `None` once the result has been returned.
     gate: Option<G>,

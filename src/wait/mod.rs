@@ -2,12 +2,12 @@
 //!
 //! # Invariant
 //!
-//! While a caller waits for places that the slot has, WAITING is set in the slot, and the lock of the
-//! waitlist decides: it guards the queue, the number of places held, and all changes of the flags.
-//! A new caller finds the slot full, without the lock; a holder that leaves comes to the lock. Free
-//! places are those that the capacity has more than are held; the head of the queue is served, and
-//! counts as a holder, as soon as there are enough for it. A place thus goes from the holder to the
-//! waiter, and no other caller can take it in between.
+//! While a caller waits for places that the slot has, WAITING is set in the slot, and the lock of
+//! the waitlist decides: it guards the queue, the number of places held, and all changes of the
+//! flags. A new caller finds the slot full, without the lock; a holder that leaves comes to the
+//! lock. Free places are those that the capacity has more than are held; the head of the queue is
+//! served, and counts as a holder, as soon as there are enough for it. A place thus goes from the
+//! holder to the waiter, and no other caller can take it in between.
 //!
 //! - The lock takes the word over in one step, which tells how many places are held. It gives the
 //!   word back, with the number of places held at that time, when no caller waits, no more places
@@ -36,18 +36,31 @@ pub(crate) use queue::WakeHandle;
 #[cfg(feature = "wait")]
 pub(crate) use waitlist::{Enqueued, Ticket, WaitState, Waitlist};
 
-use crate::protocol::slot::Slot;
+use crate::protocol::slot::{Slot, SlotWord};
 
 impl Waitlist {
     /// Gives `n` places back. If WAITING is set, there is more to do.
     #[inline]
     pub(crate) fn give_back(&self, slot: &Slot, n: u32) {
-        let after = match n {
-            0 => return,
-            1 => slot.leave(),
-            _ => slot.give(n),
-        };
-        if let Some(after) = after {
+        match n {
+            0 => {}
+            1 => slot.leave_or_else(|before| self.left(slot, before)),
+            _ => self.give_back_many(slot, n),
+        }
+    }
+
+    /// The rest of giving one place back, which met the unusual word `before`.
+    #[cold]
+    #[inline(never)]
+    fn left(&self, slot: &Slot, before: SlotWord) {
+        if let Some(after) = slot.left(before) {
+            self.freed(slot, 1, after);
+        }
+    }
+
+    #[inline(never)]
+    fn give_back_many(&self, slot: &Slot, n: u32) {
+        if let Some(after) = slot.give(n) {
             self.freed(slot, n, after);
         }
     }

@@ -206,8 +206,8 @@ impl Queue {
             || self.drainers.contains_key(&ticket)
     }
 
-    /// Returns how many waiters are ahead of that ticket, if it waits. Those aside are ahead only of
-    /// others aside.
+    /// Returns how many waiters are ahead of that ticket, if it waits. Those aside are ahead only
+    /// of others aside.
     pub(super) fn position(&self, ticket: u64) -> Option<usize> {
         let aside = match self.index(ticket) {
             Some(_) => 0,

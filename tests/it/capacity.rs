@@ -61,6 +61,9 @@ fn forced_entries_have_a_limit() {
     assert_eq!(message, "places held above the capacity exceed Gate::MAX_CAPACITY");
     assert!(panic_message(|| drop(gate.force_acquire(u32::MAX))).contains("MAX_CAPACITY"));
     assert_eq!(gate.occupied(), Gate::MAX_CAPACITY + 1);
+    gate.set_capacity(0);
+    assert_eq!(gate.force_acquire(0).count(), 0, "it adds nothing to what is held");
+    gate.set_capacity(1);
     drop(most);
     assert_eq!((gate.occupied(), gate.available()), (0, 1));
 }

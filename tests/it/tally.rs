@@ -131,13 +131,13 @@ fn one_is_the_last_out() {
 #[test]
 fn a_block_rewinds_exactly_what_it_changed() {
     let tally = Tally::new(u64::MAX - 2);
-    assert_eq!(tally.add_with(5, |value| Err::<(), _>(value)), Err(u64::MAX));
+    assert_eq!(tally.add_with(5, Err::<(), _>), Err(u64::MAX));
     assert_eq!(tally.get(), u64::MAX - 2);
     let tally = Tally::new(2);
-    assert_eq!(tally.sub_with(5, |value| Err::<(), _>(value)), Err(0));
+    assert_eq!(tally.sub_with(5, Err::<(), _>), Err(0));
     assert_eq!(tally.get(), 2);
-    assert_eq!(tally.sub_with(1, |value| Ok::<_, ()>(value)), Ok(1));
-    assert_eq!(tally.add_with(4, |value| Ok::<_, ()>(value)), Ok(5));
+    assert_eq!(tally.sub_with(1, Ok::<_, ()>), Ok(1));
+    assert_eq!(tally.add_with(4, Ok::<_, ()>), Ok(5));
     let panics = std::panic::catch_unwind(|| tally.sub_with(3, |_| -> Result<(), ()> { panic!() }));
     assert!(panics.is_err());
     assert_eq!(tally.get(), 5);

@@ -1,5 +1,5 @@
-//! Waiting at a gate, at its edges: what readings count, requests that the capacity cannot serve, and
-//! wakers that panic or call the gate.
+//! Waiting at a gate, at its edges: what readings count, requests that the capacity cannot serve,
+//! and wakers that panic or call the gate.
 
 use std::future::Future;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -169,7 +169,7 @@ fn a_waker_may_call_the_gate() {
 /// A request above the capacity waits aside: it holds up neither waiters nor callers that do not
 /// wait, and is served in its turn once the capacity is enough.
 #[test]
-fn a_request_above_the_capacity_holds_nobody_up() {
+fn a_request_above_the_capacity_holds_up_no_other() {
     let gate = Gate::new(2);
     let mut three = gate.acquire_many(3);
     assert!(poll(&mut three).is_pending());
@@ -189,8 +189,8 @@ fn a_request_above_the_capacity_holds_nobody_up() {
     assert!(matches!(poll(&mut three), Poll::Ready(Ok(_))));
 }
 
-/// A lowering lets those behind a request pass that it makes too large, and a raise puts the request
-/// back in front of those that came later.
+/// A lowering lets those behind a request pass that it makes too large, and a raise puts the
+/// request back in front of those that came later.
 #[test]
 fn a_lowering_sets_requests_aside() {
     let gate = Gate::new(3);
@@ -301,4 +301,140 @@ fn a_gate_shows_how_many_wait() {
     let mut waiter = gate.acquire();
     assert!(poll(&mut waiter).is_pending());
     assert_eq!(format!("{gate:?}"), "Gate { capacity: 0, occupied: 0, closed: false, waiting: 1 }");
+}
+
+/// A waker whose functions panic when they are told to.
+mod bad_waker {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::task::{RawWaker, RawWakerVTable, Waker};
+
+    pub(super) struct Panics {
+        pub(super) when_cloned: AtomicBool,
+        pub(super) when_dropped: AtomicBool,
+    }
+
+    pub(super) fn new() -> &'static Panics {
+        Box::leak(Box::new(Panics { when_cloned: false.into(), when_dropped: false.into() }))
+    }
+
+    fn flags(data: *const ()) -> &'static Panics {
+        // SAFETY: `waker` gives no other data, and that lives for ever.
+        #[allow(unsafe_code)]
+        unsafe {
+            &*data.cast()
+        }
+    }
+
+    const TABLE: RawWakerVTable = RawWakerVTable::new(
+        |data| {
+            assert!(!flags(data).when_cloned.load(Relaxed), "a waker that panics");
+            RawWaker::new(data, &TABLE)
+        },
+        |_| (),
+        |_| (),
+        |data| assert!(!flags(data).when_dropped.load(Relaxed), "a waker that panics"),
+    );
+
+    pub(super) fn waker(panics: &'static Panics) -> Waker {
+        let raw = RawWaker::new(std::ptr::from_ref(panics).cast(), &TABLE);
+        // SAFETY: the functions of the table only read what lives for ever, from any thread.
+        #[allow(unsafe_code)]
+        unsafe {
+            Waker::from_raw(raw)
+        }
+    }
+}
+
+/// A waker that panics when it is cloned leaves the caller where it was: not in line, or in line
+/// with the waker before.
+#[test]
+fn a_waker_that_panics_when_it_is_cloned_changes_nothing() {
+    let gate = Gate::new(1);
+    let permit = gate.try_acquire().unwrap();
+    let flags = bad_waker::new();
+    let waker = bad_waker::waker(flags);
+    flags.when_cloned.store(true, Ordering::Relaxed);
+    let poll_bad = |future: &mut headcount::Acquire<'_>| {
+        panics(|| drop(Pin::new(future).poll(&mut Context::from_waker(&waker))))
+    };
+    let mut first = gate.acquire();
+    assert_eq!(poll_bad(&mut first), "a waker that panics");
+    assert_eq!((gate.waiting(), first.position()), (0, None));
+
+    let count = Arc::new(Count::default());
+    assert!(poll_with(&mut first, count.clone()).is_pending());
+    assert_eq!(poll_bad(&mut first), "a waker that panics");
+    assert_eq!((gate.waiting(), first.position()), (1, Some(0)));
+    drop(permit);
+    assert_eq!(count.get(), 1, "the waker before is woken");
+    assert!(matches!(poll(&mut first), Poll::Ready(Ok(_))));
+}
+
+/// A waker that panics when it is dropped: the one that replaces it is in place, and a caller that
+/// gives up is gone.
+#[test]
+fn a_waker_that_panics_when_it_is_dropped_costs_no_other_caller() {
+    let gate = Gate::new(1);
+    let permit = gate.try_acquire().unwrap();
+    let flags = bad_waker::new();
+    let waker = bad_waker::waker(flags);
+    let wait = || {
+        let mut acquire = gate.acquire();
+        let mut cx = Context::from_waker(&waker);
+        assert!(Pin::new(&mut acquire).poll(&mut cx).is_pending());
+        acquire
+    };
+    let (mut first, second) = (wait(), wait());
+    let mut third = gate.acquire();
+    let counts = [(); 2].map(|()| Arc::new(Count::default()));
+    assert!(poll_with(&mut third, counts[1].clone()).is_pending());
+    flags.when_dropped.store(true, Ordering::Relaxed);
+    assert_eq!(panics(|| drop(poll_with(&mut first, counts[0].clone()))), "a waker that panics");
+    assert_eq!(panics(|| drop(second)), "a waker that panics");
+    assert_eq!((gate.waiting(), third.position()), (2, Some(1)));
+    flags.when_dropped.store(false, Ordering::Relaxed);
+    drop(permit);
+    let permit = match poll(&mut first) {
+        Poll::Ready(Ok(permit)) => permit,
+        other => panic!("{other:?}"),
+    };
+    drop(permit);
+    assert_eq!(counts.map(|count| count.get()), [1, 1]);
+    assert!(matches!(poll(&mut third), Poll::Ready(Ok(_))));
+}
+
+/// The other calls that wake: a caller that gives up, a reopening, and the last release of a drain.
+#[test]
+fn a_waker_that_panics_strands_no_waiter_of_any_call() {
+    let gate = Gate::new(2);
+    let permit = gate.try_acquire().unwrap();
+    let mut both = gate.acquire_many(2);
+    let (mut one, mut last) = (gate.acquire(), gate.acquire());
+    assert!(poll(&mut both).is_pending());
+    assert!(poll_with(&mut one, Arc::new(Panics)).is_pending());
+    assert!(poll(&mut last).is_pending());
+    assert_eq!(panics(|| drop(both)), "a waker that panics");
+    let one = match poll(&mut one) {
+        Poll::Ready(Ok(permit)) => permit,
+        other => panic!("{other:?}"),
+    };
+    drop(permit);
+    drop((one, last));
+
+    let permit = gate.try_acquire().unwrap();
+    let count = Arc::new(Count::default());
+    let (mut first, mut second) = (gate.drain(), gate.drain());
+    assert!(poll_with(&mut first, Arc::new(Panics)).is_pending());
+    assert!(poll_with(&mut second, count.clone()).is_pending());
+    assert_eq!(panics(|| gate.reopen()), "a waker that panics");
+    assert!(matches!(poll(&mut second), Poll::Ready(Err(error)) if error.is_reopened()));
+    assert_eq!((gate.is_closed(), gate.available()), (false, 1));
+
+    let mut drain = gate.drain();
+    let mut other = gate.drain();
+    assert!(poll_with(&mut drain, Arc::new(Panics)).is_pending());
+    assert!(poll_with(&mut other, count.clone()).is_pending());
+    assert_eq!(panics(|| drop(permit)), "a waker that panics");
+    assert_eq!(poll(&mut other), Poll::Ready(Ok(())));
+    assert_eq!(gate.occupied(), 0);
 }

@@ -122,7 +122,8 @@ fn each_enrollment_frees_its_places_once() {
     });
 }
 
-/// Two leave at the same time: one of them is told that it is the last, and sees what the other did.
+/// Two leave at the same time: one of them is told that it is the last, and sees what the other
+/// did.
 #[test]
 fn one_is_the_last_out() {
     explore(None, || {

@@ -1,5 +1,5 @@
-//! Under shuttle: threads that [stall](support::stall), and a lobby of up to sixteen threads, scheduled
-//! at random, with a switch possible at
+//! Under shuttle: threads that [stall](support::stall), and a lobby of up to sixteen threads,
+//! scheduled at random, with a switch possible at
 //! every atomic operation of the crate. All executions are sequentially consistent here. Weak
 //! orderings are held by the loom models, which are exhaustive and have up to three threads.
 //!
@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod stall_course;
 mod stall_gate;
 mod stall_lobby;
 

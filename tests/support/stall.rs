@@ -1,9 +1,9 @@
 //! Stalls: one thread stops for ever after each of its steps while others make complete calls.
 //!
-//! Shuttle can switch before each operation of an atomic, a lock or a thread. A step is the code from
-//! one of these points to the next. A [`Scene`] runs once for each way to stop its thread, so a call
-//! that leaves something undone between two steps, on which others depend, is found without chance.
-//! All executions are sequentially consistent.
+//! Shuttle can switch before each operation of an atomic, a lock or a thread. A step is the code
+//! from one of these points to the next. A [`Scene`] runs once for each way to stop its thread, so
+//! a call that leaves something undone between two steps, on which others depend, is found without
+//! chance. All executions are sequentially consistent.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::Arc;

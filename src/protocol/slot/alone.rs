@@ -1,4 +1,5 @@
-//! Closing and lowering without a waitlist: what the steps of the slot are without the feature `wait`.
+//! Closing and lowering without a waitlist: what the steps of the slot are without the feature
+//! `wait`.
 //!
 //! # Invariant
 //!
@@ -185,8 +186,8 @@ impl Slot {
         reopen(&self.word)
     }
 
-    /// Closes if at least `at_least` places are held. Returns how many are held, as an error if they
-    /// are fewer.
+    /// Closes if at least `at_least` places are held. Returns how many are held, as an error if
+    /// they are fewer.
     pub(crate) fn close_if(&self, at_least: u32) -> Result<u32, u32> {
         run!(CloseIf::Look { at_least, places: self.places() }, &self.word)
     }

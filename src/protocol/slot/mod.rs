@@ -173,11 +173,17 @@ impl Enter {
 pub(crate) struct Leave;
 
 impl Leave {
+    /// Subtracts one. Returns the word before the subtraction.
     #[inline(always)]
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<Leave, Option<SlotWord>> {
+    fn subtract(word: &AtomicU32) -> SlotWord {
         // Release, pairs with the Acquire of `Enter::add`, `Take` and `Slot::read`: the next holder
         // of this place, and a reader that sees it free, see the earlier writes of this holder.
-        let before = SlotWord(word.fetch_sub(1, ordering!("slot-leave", Release => Relaxed)));
+        SlotWord(word.fetch_sub(1, ordering!("slot-leave", Release => Relaxed)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn step(self, word: &AtomicU32) -> Step<Leave, Option<SlotWord>> {
+        let before = Leave::subtract(word);
         if before.0 <= CEILING {
             Done(None)
         } else {
@@ -285,6 +291,7 @@ impl Slot {
     }
 
     /// Gives one place back. Returns the word that it wrote if WAITING is set.
+    #[allow(dead_code)] // Not every set of features has a use for it.
     #[inline]
     pub(crate) fn leave(&self) -> Option<SlotWord> {
         match Leave.step(&self.word) {
@@ -297,6 +304,25 @@ impl Slot {
     #[inline(never)]
     fn finish_leaving(&self, state: Leave) -> Option<SlotWord> {
         run!(state, &self.word)
+    }
+
+    /// Gives one place back, as [`leave`](Self::leave). What follows a subtraction from an unusual
+    /// word is left to `otherwise`, which gets that word, so that the usual drop is decided by one
+    /// compare.
+    #[inline]
+    pub(crate) fn leave_or_else(&self, otherwise: impl FnOnce(SlotWord)) {
+        let before = Leave::subtract(&self.word);
+        if before.0 > CEILING {
+            otherwise(before);
+        }
+    }
+
+    /// Ends what a subtraction from the unusual word `before` began: the rest of `leave`.
+    pub(crate) fn left(&self, before: SlotWord) -> Option<SlotWord> {
+        match Leave::check(before) {
+            Next(state) => self.finish_leaving(state),
+            Done(left) => left,
+        }
     }
 
     /// Claims several places in one step. Returns how many.

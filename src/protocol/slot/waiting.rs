@@ -93,8 +93,8 @@ impl CloseAndLock {
 
 /// Renews the word while the lock decides: it is closed or open, and what fell on it is gone.
 pub(crate) fn renew(word: &AtomicU32, closed: bool) {
-    // Relaxed: while the lock decides, the lock orders. A swap, here and in `unlock`, as loom does not
-    // know that no store comes between the load and the store of another thread's addition.
+    // Relaxed: while the lock decides, the lock orders. A swap, here and in `unlock`, as loom does
+    // not know that no store comes between the load and the store of another thread's addition.
     word.swap(LOCKED | if closed { CLOSED } else { 0 }, Ordering::Relaxed);
 }
 

@@ -1,5 +1,5 @@
-//! Draining, forced entries, limits of the queue, and changes of the capacity by so much, while other
-//! callers come, wait and leave.
+//! Draining, forced entries, limits of the queue, and changes of the capacity by so much, while
+//! other callers come, wait and leave.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
@@ -131,7 +131,7 @@ fn a_forced_entry_against_a_newcomer() {
     });
 }
 
-/// Of two that allow one waiter, one waits at most, and whoever is refused holds nothing.
+/// Of two that allow one waiter, one waits at most, and one that is refused holds nothing.
 #[test]
 fn a_queue_limit_is_never_passed() {
     let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);

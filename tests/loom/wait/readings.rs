@@ -77,7 +77,8 @@ fn a_quorum_against_a_waiter_and_a_leaver() {
     assert!(outcomes.iter().all(|times| times.load(Relaxed) > 0), "{outcomes:?}");
 }
 
-/// A caller that looked, or has the fast hint, meets a gate that another caller has begun to wait at.
+/// A caller that looked, or has the fast hint, meets a gate that another caller has begun to wait
+/// at.
 #[test]
 fn a_newcomer_in_flight_leaves_nothing() {
     explore(4, || {

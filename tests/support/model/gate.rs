@@ -183,7 +183,7 @@ impl<'a> Pair<'a> {
                     false => Held::Borrowed(gate.force_acquire(n)),
                     true => Held::Owned(gate.clone().force_acquire_owned(n)),
                 });
-                let fits = above.is_some_and(|above| above <= Gate::MAX_CAPACITY);
+                let fits = n == 0 || above.is_some_and(|above| above <= Gate::MAX_CAPACITY);
                 assert_eq!(permit.is_some(), fits, "{op:?} with {} held", self.spec.held);
                 if let Some(permit) = permit {
                     self.acquired(GateCall::Force(n), n, Ok(permit));

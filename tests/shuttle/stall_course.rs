@@ -1,0 +1,104 @@
+//! A thread stops for ever within a call of a course or of a tally.
+
+use std::sync::{Arc, Mutex};
+
+use headcount::{Course, OwnedReservation, Tally};
+
+use crate::support::stall::{Scene, Stalls};
+
+struct World {
+    course: Arc<Course>,
+    reservations: Mutex<Vec<OwnedReservation>>,
+}
+
+fn stall_course(call: fn(&World), others: fn(&World)) -> Stalls {
+    let scene = Scene {
+        name: "a course".into(),
+        world: Box::new(|| {
+            let course = Arc::new(Course::with_enrolled(5, 1).unwrap());
+            let reservation = course.clone().try_reserve_owned().unwrap();
+            World { course, reservations: Mutex::new(vec![reservation]) }
+        }),
+        call: Box::new(call),
+        rounds: vec![Box::new(others), Box::new(others)],
+        end: Box::new(|world| {
+            world.reservations.lock().unwrap().clear();
+            let course = &world.course;
+            let counts = course.counts();
+            assert_eq!(counts.taken, counts.enrolled, "all reservations are gone");
+            assert_eq!(course.available(), counts.capacity - counts.taken);
+        }),
+    };
+    let seen = scene.explore();
+    println!("{seen:?}");
+    seen
+}
+
+fn take(world: &World) -> Option<OwnedReservation> {
+    world.reservations.lock().unwrap().pop()
+}
+
+/// One place is free whatever the stopped thread has done, and the counters hold.
+fn reserve_and_read(world: &World) {
+    let course = &world.course;
+    let counts = course.counts();
+    assert!(counts.enrolled <= counts.taken && counts.taken <= 5, "{counts:?}");
+    let reservation = course.try_reserve().expect("a place is free");
+    assert!(course.counts().taken > course.counts().enrolled);
+    reservation.confirm();
+    course.withdraw().expect("it has just been enrolled");
+}
+
+/// *unblocked* and *both-counters*: each call of a course stalls.
+#[test]
+fn each_call_of_a_course_stalls() {
+    let calls: [fn(&World); 7] = [
+        |world| drop(world.course.try_reserve()),
+        |world| drop(world.course.try_reserve_many(2)),
+        |world| take(world).into_iter().for_each(OwnedReservation::confirm),
+        |world| take(world).into_iter().for_each(OwnedReservation::cancel),
+        |world| {
+            let enrollment = take(world).map(OwnedReservation::enroll);
+            assert!(enrollment.is_none_or(|enrollment| enrollment.withdraw().is_ok()));
+        },
+        |world| assert_eq!(world.course.enroll(|_| Err::<(), _>(())).is_err(), true),
+        |world| assert!(world.course.counts().taken <= 5),
+    ];
+    for call in calls {
+        assert_eq!(stall_course(call, reserve_and_read).waited, 0);
+    }
+}
+
+/// *once* and exactness: others change a tally while each call stalls, and are told what is
+/// explained by the stopped call having taken effect or not.
+#[test]
+fn each_call_of_a_tally_stalls() {
+    // What each call makes of the value.
+    let calls: [(fn(&Tally), fn(u64) -> u64); 5] = [
+        (|tally| drop(tally.increment().to_string()), |value| value + 1),
+        (|tally| drop(tally.sub(3).to_string()), |value| value - 3),
+        (|tally| assert!(tally.try_sub(2).is_ok()), |value| value - 2),
+        (|tally| drop(tally.reset().to_string()), |_| 10),
+        (|tally| assert!(tally.add_with(5, |_| Ok::<_, ()>(())).is_ok()), |value| value + 5),
+    ];
+    for (call, effect) in calls {
+        let scene = Scene {
+            name: "a tally".into(),
+            world: Box::new(|| Tally::new(10)),
+            call: Box::new(call),
+            rounds: vec![Box::new(move |tally| {
+                let before = tally.get();
+                assert!(before == 10 || before == effect(10));
+                let told = [tally.add(4), tally.add(4)];
+                // Before both, between them, after them, or not yet.
+                let late = effect(14) + 4;
+                let early = effect(10);
+                let fits = [[14, 18], [early + 4, early + 8], [14, late]];
+                assert!(fits.contains(&told), "{told:?}");
+            })],
+            end: Box::new(|_| ()),
+        };
+        let seen = scene.explore();
+        assert!(seen.ways > 2 && seen.waited == 0, "{seen:?}");
+    }
+}
