@@ -42,7 +42,7 @@ struct Link {
 #[derive(Clone)]
 struct Level {
     occupied: u64,
-    heads: [u32; SLOTS],
+    firsts: [u32; SLOTS],
     earliest: [u64; SLOTS],
 }
 
@@ -167,7 +167,7 @@ impl Wheel {
         let at = &mut self.levels[level];
         at.occupied |= 1 << slot;
         at.earliest[slot] = at.earliest[slot].min(deadline);
-        let next = core::mem::replace(&mut at.heads[slot], cell);
+        let next = core::mem::replace(&mut at.firsts[slot], cell);
         if let Some(next) = self.links.get_mut(next as usize) {
             next.prev = cell;
         }
@@ -177,7 +177,7 @@ impl Wheel {
 
     #[cold]
     fn add_levels(&mut self, levels: usize) {
-        let level = Level { occupied: 0, heads: [NONE; SLOTS], earliest: [NEVER; SLOTS] };
+        let level = Level { occupied: 0, firsts: [NONE; SLOTS], earliest: [NEVER; SLOTS] };
         self.levels.resize(levels, level);
     }
 
@@ -198,7 +198,7 @@ impl Wheel {
         }
         let (level, slot) = ((prev - FIRST) as usize / SLOTS, prev as usize % SLOTS);
         let at = &mut self.levels[level];
-        at.heads[slot] = next;
+        at.firsts[slot] = next;
         if next == NONE {
             at.occupied &= !(1 << slot);
             at.earliest[slot] = NEVER;
@@ -232,7 +232,7 @@ impl Wheel {
                 self.elapsed = now;
                 return Popped::Nothing;
             };
-            let cell = self.levels[level].heads[slot];
+            let cell = self.levels[level].firsts[slot];
             self.unlink(cell);
             let deadline = self.deadline(cell);
             if deadline <= now {
