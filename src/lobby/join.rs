@@ -108,7 +108,7 @@ impl<T> Lobby<T> {
     fn outlook(&self, patience: &mut u32) -> Outlook<'_, T> {
         let mut count = 0;
         for (shard, index) in self.shards.iter().enumerate() {
-            self.pass_filling(shard);
+            self.pass_full(shard);
             count += index.bounds.admitting.read().count();
         }
         if count > 0 && *patience > 0 {

@@ -19,6 +19,8 @@ mod own_shard;
 mod pages;
 mod room;
 mod seat;
+#[cfg(all(test, not(headcount_shuttle)))]
+mod tests;
 
 use alloc::sync::Arc;
 

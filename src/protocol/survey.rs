@@ -171,6 +171,10 @@ impl Survey {
             }
             _ => rounds(sums),
         };
+        if sums.count == 0 && table.shards() == 1 && self.goal == Goal::Seat {
+            // The sum is one bound, read at one instant.
+            return Done(Surveyed::Nothing);
+        }
         if left == 0 {
             let phase = Phase::Sum { bound: 0, sums: Sums::default() };
             return Next(Survey { span: Some((sums, 0)), phase, ..self });
