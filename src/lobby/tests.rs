@@ -82,6 +82,25 @@ mod models {
         }
     }
 
+    /// A member leaves the very room whose hint a search finds out of date.
+    #[test]
+    fn a_search_against_a_leaver_of_the_room_that_it_finds() {
+        check(
+            2,
+            1,
+            |lobby| {
+                let mut all = filled(lobby, 3);
+                // A hint to room 1 that is out of date.
+                drop(all.remove(2));
+                all.insert(2, lobby.clone().join_owned().unwrap());
+                let seat = all.remove(2);
+                (all, seat, ())
+            },
+            leave,
+            search,
+        );
+    }
+
     /// As above, while the member that leaves is the last of its room: it sets a hint to a vacant
     /// room, and a caller looks for one.
     #[test]

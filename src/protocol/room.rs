@@ -359,13 +359,12 @@ impl LeaveRoom {
 fn leave(word: &AtomicU64, seen: RoomWord, left: RoomWord) -> Result<(), RoomWord> {
     // SeqCst. Its Release pairs with the Acquire of `EnterRoom`, of readers, and of the last
     // `LeaveRoom`: the next holder of the place, and the thread that drops the state, see all that
-    // this member wrote. Its Acquire is for the last member, which drops the state. As SeqCst it
-    // pairs with the removal of hints, as in `EnterRoom`, and follows the announcement in the order
-    // of `bound`. Relaxed on failure: decides only what to try next.
-    let order = ordering!(
-        "room-leave-no-release", SeqCst => Acquire;
-        "room-leave-no-acquire", SeqCst => Release;
-    );
+    // this member wrote. Its Acquire is for the last member, which drops the state. No model can
+    // kill the weakening of that: the last member reads the word once more for the hints, before it
+    // drops the state. As SeqCst the exchange pairs with the removal of hints, as in `EnterRoom`, and
+    // follows the announcement in the order of `bound`.
+    // Relaxed on failure: decides only what to try next.
+    let order = ordering!("room-leave-no-release", SeqCst => Acquire);
     let swapped = word.compare_exchange(seen.0, left.0, order, Ordering::Relaxed);
     swapped.map(drop).map_err(RoomWord)
 }
