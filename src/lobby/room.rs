@@ -299,13 +299,8 @@ impl<'a, T> RoomRef<'a, T> {
     }
 
     /// Opens a vacant room under that generation, with the caller as member. See [`OpenRoom`].
-    pub(super) fn open(
-        self,
-        generation: u32,
-        proof: Option<u64>,
-        bounds: &Bounds,
-    ) -> Option<TakenSeat> {
-        let opening = OpenRoom::new(generation, proof, self.page.size);
+    pub(super) fn open(self, generation: u32, bounds: &Bounds) -> Option<TakenSeat> {
+        let opening = OpenRoom::new(generation, self.page.size);
         let opened = run!(opening, self.word, self.page.size, || bounds)?;
         Some(self.sit((opened, 0)))
     }

@@ -56,19 +56,6 @@ impl Bound {
         self.0.fetch_add(ONE, Ordering::SeqCst);
     }
 
-    /// As [`announce`](Self::announce), if the bound still has that value. Returns the present one
-    /// if not.
-    pub(crate) fn announce_if(&self, seen: BoundWord) -> Result<(), BoundWord> {
-        // SeqCst: see the module. On failure the value decides only what to try next.
-        let swapped = self.0.compare_exchange(
-            seen.0,
-            seen.0.wrapping_add(ONE),
-            Ordering::SeqCst,
-            Ordering::SeqCst,
-        );
-        swapped.map(drop).map_err(BoundWord)
-    }
-
     /// Takes `n` off the bound.
     pub(crate) fn retract(&self, n: u32) {
         // SeqCst: see the module.

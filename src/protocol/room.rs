@@ -42,7 +42,7 @@
 //! between. In rooms of up to 24 seats the same step takes or frees the numbered seat; larger rooms
 //! keep a bitmap beside the word.
 
-use super::bound::{BoundWord, Bounds, Owed};
+use super::bound::{Bounds, Owed};
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::seat_bitmap::lowest_free;
 use crate::protocol::step::Step::{self, Done, Next};
@@ -434,39 +434,20 @@ fn announce(bounds: &Bounds, need: Owed, owed: Owed) -> Owed {
 }
 
 /// Opens a vacant room under that generation, with the caller as member on seat 0. Yields the new
-/// word, or `None` if another call has opened the room or, with a proof, if one has announced that a
-/// room may admit since.
+/// word, or `None` if another call has opened the room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum OpenRoom {
-    /// At an instant with that many announcements no room admitted.
-    Prove {
-        generation: u32,
-        announcements: u64,
-    },
-    AnnounceIf {
-        generation: u32,
-        seen: BoundWord,
-    },
-    Announce {
-        generation: u32,
-    },
-    Swap {
-        generation: u32,
-        owed: Owed,
-    },
-    Settle {
-        opened: Option<RoomWord>,
-        owed: Owed,
-    },
+    Announce { generation: u32 },
+    Swap { generation: u32, owed: Owed },
+    Settle { opened: Option<RoomWord>, owed: Owed },
 }
 
 impl OpenRoom {
-    pub(crate) fn new(generation: u32, proof: Option<u64>, size: RoomSize) -> OpenRoom {
-        match proof {
-            // A room of one seat is full at once, and is never counted.
-            _ if size.seats == 1 => OpenRoom::Swap { generation, owed: Owed::default() },
-            Some(announcements) => OpenRoom::Prove { generation, announcements },
-            None => OpenRoom::Announce { generation },
+    pub(crate) fn new(generation: u32, size: RoomSize) -> OpenRoom {
+        match size.seats {
+            // Such a room is full at once, and is never counted.
+            1 => OpenRoom::Swap { generation, owed: Owed::default() },
+            _ => OpenRoom::Announce { generation },
         }
     }
 
@@ -481,29 +462,10 @@ impl OpenRoom {
         size: RoomSize,
         bounds: impl FnOnce() -> &'a Bounds,
     ) -> Step<OpenRoom, Option<RoomWord>> {
-        let announced = |generation| {
-            Next(OpenRoom::Swap { generation, owed: Owed { admitting: 1, vacant: 0 } })
-        };
         match self {
-            OpenRoom::Prove { generation, announcements } => {
-                let seen = bounds().admitting.read();
-                if seen.announcements() != announcements && !mutant!("room-opened-unproven") {
-                    return Done(None);
-                }
-                Next(OpenRoom::AnnounceIf { generation, seen })
-            }
             OpenRoom::Announce { generation } => {
                 bounds().admitting.announce();
-                announced(generation)
-            }
-            OpenRoom::AnnounceIf { generation, seen } => {
-                match bounds().admitting.announce_if(seen) {
-                    Ok(()) => announced(generation),
-                    Err(now) if now.announcements() == seen.announcements() => {
-                        Next(OpenRoom::AnnounceIf { generation, seen: now })
-                    }
-                    Err(_) => Done(None),
-                }
+                Next(OpenRoom::Swap { generation, owed: Owed { admitting: 1, vacant: 0 } })
             }
             OpenRoom::Swap { generation, owed } => {
                 let (vacant, opened) =

@@ -58,7 +58,7 @@ impl Op {
         match call {
             RoomCall::Enter { generation } => Op::Enter(EnterRoom::Look { generation }),
             RoomCall::Leave { seat } => Op::Leave(LeaveRoom::Look { number: seat }),
-            RoomCall::Open { generation } => Op::Open(OpenRoom::new(generation, None, size)),
+            RoomCall::Open { generation } => Op::Open(OpenRoom::new(generation, size)),
             RoomCall::Pass => Op::Pass(None),
             RoomCall::SetLock { generation, locked, at_least } => {
                 Op::SetLock(SetLock::Look { generation, locked, at_least })
