@@ -182,6 +182,22 @@ fn exact_across_lives() {
     });
 }
 
+/// One of two places is held throughout, so the other one guards a witness. A caller that has read
+/// the word before another one has come and gone sees what that one wrote.
+#[test]
+fn a_place_changes_hands_beside_a_holder() {
+    explore(BOUND, || {
+        let room = room(2);
+        let holder = room.gates.clone().try_acquire_owned(key(1)).unwrap();
+        let there = room.clone();
+        let thread = thread::spawn(move || there.work(1));
+        let here = room.work(1);
+        assert!(thread.join().unwrap() || here, "both were refused");
+        drop(holder);
+        room.assert_gone();
+    });
+}
+
 /// Each key has its own place: the only caller of a key is never refused.
 fn two_keys([one, other]: [u8; 2]) {
     explore(BOUND, move || {
