@@ -276,9 +276,9 @@ impl Jams {
         });
         let mut members = lock(&self.members);
         let list = members.entry(user).or_default();
-        if let Some(twin) = living(list, &topic) {
+        if let Some(same) = living(list, &topic) {
             drop(members);
-            return twin;
+            return same;
         }
         list.push((topic, Arc::downgrade(&member)));
         drop(members);
