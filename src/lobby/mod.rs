@@ -92,8 +92,8 @@ use seat::SeatInner;
 ///   lobby at the same time sit in one room.
 /// - *unblocked*: both also hold while other threads have stopped in the middle of their calls, for
 ///   however long. The exceptions: a thread that stops while it puts a new page of rooms in its
-/// place holds up callers that need that page, and [`state`](Seat::state) waits for the thread that
-/// makes the state.
+///   place holds up callers that need that page, and [`state`](Seat::state) waits for the thread
+///   that makes the state.
 /// - *no-lost-room*: once calls are quiet, `join` finds every open, unlocked room with a free seat.
 /// - *best-fit*: with one shard and one caller at a time, `join` takes the most populated room that
 ///   has a free seat, and opens a new room only if no room has one. With more shards, each thread
