@@ -1,7 +1,7 @@
 //! Holds beside what programs write instead: put and claim, and put and expire, in one run.
 //!
-//! `cargo bench --features holds --bench holds`; a part of the name of a scenario picks those, as in
-//! `-- "put and claim, 10 held"`.
+//! `cargo bench --features holds --bench holds`; a part of the name of a scenario picks those, as
+//! in `-- "put and claim, 10 held"`.
 //!
 //! *Put and claim*: so many guards are held. An operation claims one of them, drawn at random, and
 //! puts another one in its place. *Put and expire*: beside so many guards that stay, an operation
@@ -15,8 +15,8 @@
 //!
 //! The peers:
 //! - `map and heap`: a map of guards and a heap of deadlines behind a `Mutex`. A claim removes the
-//!   guard from the map and leaves its deadline in the heap; the heap is cleaned once more than half
-//!   of it is left over. Guards are dropped after the lock is released.
+//!   guard from the map and leaves its deadline in the heap; the heap is cleaned once more than
+//!   half of it is left over. Guards are dropped after the lock is released.
 //! - `DelayQueue`: that of tokio-util behind a `Mutex`, beside a map from tickets to its keys.
 //! - `moka`: its concurrent cache, with a time to live for each entry.
 //!

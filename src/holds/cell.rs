@@ -5,8 +5,8 @@
 //! The guard is there exactly while the cell's word says that it holds one. The caller that ends
 //! the hold owns the guard and the vacant cell; see `protocol/hold.rs`.
 //!
-//! The field `tag` has the tag of the hold's ticket while the cell is held. While the cell is on the
-//! stack of returned cells, it has the next cell of that stack.
+//! The field `tag` has the tag of the hold's ticket while the cell is held. While the cell is on
+//! the stack of returned cells, it has the next cell of that stack.
 #![allow(unsafe_code)]
 
 use core::mem::MaybeUninit;
@@ -35,8 +35,8 @@ impl<G> HoldCell<G> {
         }
     }
 
-    /// Returns the generation of the hold in the cell, or of the next one, for a caller that has the
-    /// lock of the shard. `None` if the cell can have no more.
+    /// Returns the generation of the hold in the cell, or of the next one, for a caller that has
+    /// the lock of the shard. `None` if the cell can have no more.
     #[inline]
     pub(super) fn generation(&self) -> Option<u32> {
         self.word.generation()

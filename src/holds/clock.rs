@@ -2,8 +2,8 @@
 //!
 //! # Invariant
 //!
-//! A time is the number of nanoseconds since the `Holds` was created, plus [`FIRST_TIME`]. [`NEVER`]
-//! is no time.
+//! A time is the number of nanoseconds since the `Holds` was created, plus [`FIRST_TIME`].
+//! [`NEVER`] is no time.
 
 use std::time::{Duration, Instant};
 

@@ -28,8 +28,8 @@ pub enum ClaimError {
     /// This `Holds` has issued the ticket, and the hold has ended: it was claimed or released, or
     /// it expired some time ago.
     Ended,
-    /// This `Holds` has not issued the ticket: it is forged, or was issued by another `Holds`, or in
-    /// another run of the program.
+    /// This `Holds` has not issued the ticket: it is forged, or was issued by another `Holds`, or
+    /// in another run of the program.
     Unknown,
 }
 

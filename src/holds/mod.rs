@@ -4,8 +4,8 @@
 //!
 //! A cell holds one guard (`cell.rs`); its word decides which caller ends the hold
 //! (`protocol/hold.rs`). The cells are divided into shards (`shard.rs`), each with the deadlines of
-//! its cells in a timing wheel behind a lock (`wheel.rs`). A ticket names a cell and a generation of
-//! it, and proves by a keyed tag that it was issued here (`ticket.rs`).
+//! its cells in a timing wheel behind a lock (`wheel.rs`). A ticket names a cell and a generation
+//! of it, and proves by a keyed tag that it was issued here (`ticket.rs`).
 //!
 //! What takes the lock of a shard: a put, which tries the other shards before it waits; extending;
 //! expiring, if something is due, for one hold at a time; counting. Claiming and releasing take
@@ -49,8 +49,9 @@ use ticket::TicketKey;
 /// It bridges the gap between two calls: a page is loaded, and its socket joins later; a customer
 /// chooses, and pays later; a connection drops, and comes back. [`put`](Self::put) keeps a guard,
 /// such as a [`Permit`](crate::Permit), a [`Reservation`](crate::Reservation) or a
-/// [`Seat`](crate::Seat), and returns a [`Ticket`]. [`claim`](Self::claim) returns the guard for the
-/// ticket, once. If no claim comes, the guard is dropped after the deadline, and its place is free.
+/// [`Seat`](crate::Seat), and returns a [`Ticket`]. [`claim`](Self::claim) returns the guard for
+/// the ticket, once. If no claim comes, the guard is dropped after the deadline, and its place is
+/// free.
 ///
 /// There is no thread and no runtime behind it. A hold whose deadline has passed is *due*. It ends
 /// when a call acts upon that: [`expire`](Self::expire), or [`or_expire`](Self::or_expire), which a
@@ -124,18 +125,18 @@ use ticket::TicketKey;
 ///
 /// # Guarantees
 ///
-/// - *claimed-once*: of claiming, releasing and expiring, exactly one ends a hold, whichever threads
-///   try. A ticket yields its guard at most once, and never after its deadline was acted upon; a
-///   guard is either returned to a claimer or dropped, never both.
+/// - *claimed-once*: of claiming, releasing and expiring, exactly one ends a hold, whichever
+///   threads try. A ticket yields its guard at most once, and never after its deadline was acted
+///   upon; a guard is either returned to a claimer or dropped, never both.
 /// - No hold is released before its deadline. It is due at the deadline itself.
-/// - *no-leak*: dropping the `Holds` drops each guard that it keeps. A guard whose destructor panics
-///   costs no other guard anything: all are dropped, then the first panic goes on.
+/// - *no-leak*: dropping the `Holds` drops each guard that it keeps. A guard whose destructor
+///   panics costs no other guard anything: all are dropped, then the first panic goes on.
 /// - *unblocked*: a thread that stops for ever in a call keeps no other caller from claiming or
 ///   releasing. If it stops in one of the few instructions under the lock of a shard, puts go to
 ///   other shards; what waits for it are [`extend`](Self::extend), [`expire`](Self::expire) and
 ///   [`or_expire`](Self::or_expire) of that shard's holds, [`len`](Self::len), and puts if all
-///   shards are in that state. They yield while they wait. No destructor, clock or other code of the
-///   user runs under a lock.
+///   shards are in that state. They yield while they wait. No destructor, clock or other code of
+///   the user runs under a lock.
 ///
 /// # What is not promised
 ///
@@ -152,10 +153,10 @@ use ticket::TicketKey;
 ///
 /// # Memory
 ///
-/// A hold takes 32 bytes beside its guard, in pages that double in size: at most 64 bytes, and twice
-/// the size of the guard, as long as there were at least 64. Memory is reused, and returned when the
-/// `Holds` is dropped. Each shard in use has some KiB of its own. A cell is retired after 2^32 holds,
-/// so that no ticket ever means two.
+/// A hold takes 32 bytes beside its guard, in pages that double in size: at most 64 bytes, and
+/// twice the size of the guard, as long as there were at least 64. Memory is reused, and returned
+/// when the `Holds` is dropped. Each shard in use has some KiB of its own. A cell is retired after
+/// 2^32 holds, so that no ticket ever means two.
 pub struct Holds<G> {
     key: TicketKey,
     clock: Clock,
@@ -186,8 +187,8 @@ impl Holds<()> {
 }
 
 impl<G> Holds<G> {
-    /// Creates holds that keep each guard for `ttl`, unless [`put_for`](Self::put_for) gives another
-    /// time.
+    /// Creates holds that keep each guard for `ttl`, unless [`put_for`](Self::put_for) gives
+    /// another time.
     ///
     /// # Panics
     ///
@@ -237,7 +238,8 @@ impl<G> Holds<G> {
 
     /// Keeps a guard until a deadline that is `ttl` from now, and returns its ticket.
     ///
-    /// A `ttl` of zero makes a hold that is due at once; one too long for the clock has no deadline.
+    /// A `ttl` of zero makes a hold that is due at once; one too long for the clock has no
+    /// deadline.
     ///
     /// # Panics
     ///
@@ -408,9 +410,9 @@ impl<G> Holds<G> {
     /// # Cost
     ///
     /// If no hold is due: a load, a reading of the clock, and seldom a look at each shard. Else
-    /// amortised O(1) for each hold that has been put: a hold moves between the levels of a wheel at
-    /// most ten times. The lock of a shard is taken for one hold at a time, and not while a guard is
-    /// dropped.
+    /// amortised O(1) for each hold that has been put: a hold moves between the levels of a wheel
+    /// at most ten times. The lock of a shard is taken for one hold at a time, and not while a
+    /// guard is dropped.
     ///
     /// # Examples
     ///

@@ -5,13 +5,14 @@
 //! A level has 64 slots. A slot of level 0 is one time long; a slot of a level is as long as all 64
 //! of the level below. A cell is linked into at most one slot. Written in digits of 6 bits, its
 //! deadline and `elapsed` are equal above the digit of its level, and its slot is that digit of its
-//! deadline. So within a level the first occupied slot has the earliest deadlines. A deadline before
-//! `elapsed` counts as `elapsed`.
+//! deadline. So within a level the first occupied slot has the earliest deadlines. A deadline
+//! before `elapsed` counts as `elapsed`.
 //!
 //! `elapsed` is never greater than a time at which [`Wheel::pop`] was called, nor than the deadline
 //! of a linked cell, but for those that are due.
 //!
-//! `earliest` of a slot is its earliest deadline, or an earlier time if that cell has been unlinked.
+//! `earliest` of a slot is its earliest deadline, or an earlier time if that cell has been
+//! unlinked.
 //!
 //! A cell is either linked, or in use and unlinked, or spare. Spare cells are chained by `next`.
 

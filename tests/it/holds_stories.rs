@@ -41,8 +41,8 @@ fn the_page_load_gap() {
     assert_eq!(room.occupied(), 0);
 }
 
-/// The answer of a full room carries a ticket for a seat elsewhere that is held already: a client is
-/// never refused twice, however many come at once.
+/// The answer of a full room carries a ticket for a seat elsewhere that is held already: a client
+/// is never refused twice, however many come at once.
 #[test]
 fn a_refusal_that_has_already_seated_you() {
     const SEATS: u32 = 7;
@@ -79,8 +79,8 @@ fn a_refusal_that_has_already_seated_you() {
     assert_eq!((holds.expire(), jams.stats().rooms), (1, 0));
 }
 
-/// A connection drops, and its seat is put for 30 seconds; the same number comes back. A player that
-/// does not return leaves the seat to the next.
+/// A connection drops, and its seat is put for 30 seconds; the same number comes back. A player
+/// that does not return leaves the seat to the next.
 #[test]
 fn the_same_seat_after_a_reconnect() {
     let clock = TestClock::new();

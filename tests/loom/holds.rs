@@ -182,8 +182,8 @@ fn claim_against_a_put_that_reuses_the_cell() {
     });
 }
 
-/// A ticket reaches its claimer by a way that does not synchronise: the claim may not find the hold,
-/// but if it does, the guard is visible.
+/// A ticket reaches its claimer by a way that does not synchronise: the claim may not find the
+/// hold, but if it does, the guard is visible.
 #[test]
 fn a_ticket_that_is_passed_on_unsynchronised() {
     explore(1, 3, |all| {
