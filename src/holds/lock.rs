@@ -2,12 +2,12 @@
 //!
 //! # Invariant
 //!
-//! The value is accessed only through a [`ShardGuard`], and there is at most one. A guard is made by
-//! the compare-exchange that takes the lock.
+//! The value is accessed only through a [`ShardGuard`], and there is at most one. A guard is made
+//! by the compare-exchange that takes the lock.
 //!
-//! The lock is held for a few dozen instructions, seldom longer, and most callers that find it taken
-//! go elsewhere. So it needs no queue: a caller that has to wait yields until the lock is free. That
-//! saves an atomic read-modify-write in each put.
+//! The lock is held for a few dozen instructions, seldom longer, and most callers that find it
+//! taken go elsewhere. So it needs no queue: a caller that has to wait yields until the lock is
+//! free. That saves an atomic read-modify-write in each put.
 #![allow(unsafe_code)]
 
 use core::ops::{Deref, DerefMut};

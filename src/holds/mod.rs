@@ -135,8 +135,8 @@ use ticket::TicketKey;
 ///   releasing. If it stops in one of the few instructions under the lock of a shard, puts go to
 ///   other shards; what waits for it are [`extend`](Self::extend), [`expire`](Self::expire) and
 ///   [`or_expire`](Self::or_expire) of that shard's holds, [`len`](Self::len), and puts if all
-///   shards are in that state. They yield while they wait. No destructor, clock or other code of the
-///   user runs under a lock.
+///   shards are in that state. They yield while they wait. No destructor, clock or other code of
+///   the user runs under a lock.
 ///
 /// # What is not promised
 ///
