@@ -399,7 +399,8 @@ impl<G> Holds<G> {
 
     /// Drops the guards of all holds that are due now, and ends these holds. Returns how many.
     ///
-    /// A hold that becomes due during the call may be left to the next one.
+    /// A hold that becomes due during the call may be left to the next one. If a destructor puts a
+    /// guard that is due at once, under a clock that stands still, the call releases it too.
     ///
     /// # Panics
     ///

@@ -268,6 +268,8 @@ mod tests {
         Unlink(usize),
         Relink(usize, u64),
         Advance(u64),
+        /// A caller pops whose clock is so far behind.
+        Behind(u64),
     }
 
     fn op() -> impl Strategy<Value = Op> {
@@ -276,13 +278,14 @@ mod tests {
             2 => any::<usize>().prop_map(Op::Unlink),
             1 => (any::<usize>(), distance()).prop_map(|(pick, by)| Op::Relink(pick, by)),
             3 => distance().prop_map(Op::Advance),
+            1 => distance().prop_map(Op::Behind),
         ]
     }
 
     /// Pops all that is due, and checks that it is what the map has due.
-    fn advance(wheel: &mut Wheel, map: &mut BTreeMap<u32, u64>, now: u64) {
+    fn advance(wheel: &mut Wheel, map: &mut BTreeMap<u32, u64>, now: u64, behind: u64) {
         loop {
-            match wheel.pop(now) {
+            match wheel.pop(now - behind) {
                 Popped::Due(cell) => {
                     let deadline = map.remove(&cell).expect("a linked cell");
                     assert!(deadline <= now, "{cell} is not due");
@@ -328,7 +331,10 @@ mod tests {
                     },
                     Op::Advance(by) => {
                         now = now.saturating_add(by).min(NEVER - 1);
-                        advance(&mut wheel, &mut map, now);
+                        advance(&mut wheel, &mut map, now, 0);
+                    }
+                    Op::Behind(by) => {
+                        advance(&mut wheel, &mut map, now, by.min(now - FIRST_TIME));
                     }
                 }
                 let earliest = map.values().min().copied().unwrap_or(NEVER);
