@@ -150,7 +150,17 @@ impl<G: Deref<Target = Gate>> Wait<G> {
                 let state = gate.waitlist.switch_to_thread(&gate.slot, ticket, sync::current());
                 self.finish(state)
             }
-            _ => self.begin(|| WakeHandle::Thread(sync::current())),
+            _ => {
+                // A caller that is late already joins no line, where it would hold others up.
+                let late = self.limit > 0 && deadline.is_some_and(|at| at <= Instant::now());
+                self.limit = if late { 0 } else { self.limit };
+                match self.begin(|| WakeHandle::Thread(sync::current())) {
+                    Poll::Ready(Err(AcquireError::QueueFull)) if late => {
+                        return Err(AcquireTimeoutError::Timeout)
+                    }
+                    result => result,
+                }
+            }
         };
         loop {
             if let Poll::Ready(result) = result {
@@ -234,8 +244,8 @@ macro_rules! waiting_future {
 
             /// Blocks the thread as [`wait`](Self::wait), but for no longer than `timeout`.
             ///
-            /// With a `timeout` of zero it does not block. A `timeout` too long for the clock has
-            /// no end.
+            /// With a `timeout` of zero it neither blocks nor queues. A `timeout` too long for the
+            /// clock has no end.
             ///
             /// # Errors
             ///
@@ -263,7 +273,8 @@ macro_rules! waiting_future {
                 Ok($guard(self.wait.wait_until(deadline)?, wants))
             }
 
-            /// Blocks the thread as [`wait`](Self::wait), but no longer than until `deadline`.
+            /// Blocks the thread as [`wait`](Self::wait), but no longer than until `deadline`. If
+            /// that has passed, it neither blocks nor queues.
             ///
             /// # Errors
             ///

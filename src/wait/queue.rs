@@ -69,11 +69,17 @@ impl WakeList {
             if mutant!("waitlist-panic-strands") {
                 handle.wake();
             } else if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handle.wake())) {
-                panic.get_or_insert(payload);
+                // The destructor of a payload could panic too, so the others are never dropped.
+                match panic {
+                    None => panic = Some(payload),
+                    Some(_) => std::mem::forget(payload),
+                }
             }
         }
         if let Some(payload) = panic {
-            if !std::thread::panicking() {
+            if std::thread::panicking() {
+                std::mem::forget(payload);
+            } else {
                 resume_unwind(payload);
             }
         }

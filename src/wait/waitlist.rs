@@ -13,7 +13,7 @@ use std::task::Waker;
 
 use super::queue::{Queue, WakeHandle, WakeList};
 use crate::protocol::mutants::{mutant, ordering};
-use crate::protocol::slot::{Resize, Slot, SlotWord, CEILING};
+use crate::protocol::slot::{Resize, Slot, SlotWord, Wanted, CEILING};
 use crate::sync::{const_fn, Lazy, Mutex, MutexGuard, Thread};
 #[cfg(target_has_atomic = "64")]
 use crate::sync::{AtomicU64, Ordering};
@@ -278,16 +278,18 @@ impl Waitlist {
     ) -> Enqueued {
         let mut locked = self.lock(slot);
         let aside = wants > slot.places();
-        if locked.has_word() {
-            if slot.read().is_closed() {
-                return Enqueued::Closed;
-            }
-        } else if !aside && locked.claim_or_take_word(wants) {
-            return Enqueued::Served;
+        let has_word = locked.has_word();
+        if has_word && slot.read().is_closed() {
+            return Enqueued::Closed;
         }
         if locked.queue.len() >= limit && !mutant!("waitlist-no-limit") {
-            locked.settle();
-            return Enqueued::QueueFull;
+            // A caller that may not wait leaves the word to all threads: without it, others would
+            // be refused although places are free for them.
+            let served = !has_word && !aside && slot.take(Wanted::Exactly(wants)).is_ok();
+            return if served { Enqueued::Served } else { Enqueued::QueueFull };
+        }
+        if !has_word && !aside && locked.claim_or_take_word(wants) {
+            return Enqueued::Served;
         }
         let breaks = locked.shared.served.breaks();
         let number = if aside {
@@ -439,25 +441,34 @@ impl Waitlist {
 
     /// Closes the slot. If places are held, joins those that wait until none is.
     pub(crate) fn drain(&self, slot: &Slot, handle: WakeHandle) -> Enqueued {
+        // The wakers of those refused run here, before there is a ticket: one of them may panic.
+        self.close(slot);
         let mut locked = self.lock(slot);
-        let held = locked.close_if(0);
-        let enqueued = if held == Ok(0) {
-            Enqueued::Served
-        } else {
-            let breaks = locked.shared.served.breaks();
-            locked.shared.served.add_break();
-            Enqueued::Waits(Ticket { number: locked.queue.push_drainer(handle), breaks })
-        };
-        locked.settle();
-        enqueued
+        if !slot.read().is_closed() {
+            // Reopened by another caller meanwhile.
+            return Enqueued::Closed;
+        }
+        if locked.queue.held == 0 {
+            return Enqueued::Served;
+        }
+        let breaks = locked.shared.served.breaks();
+        locked.shared.served.add_break();
+        Enqueued::Waits(Ticket { number: locked.queue.push_drainer(handle), breaks })
     }
 
     /// Takes `n` places whether or not they are free. Returns false, and takes none, if more than
     /// `CEILING` would then be held above the number of places.
     pub(crate) fn force(&self, slot: &Slot, n: u32) -> bool {
         let mut locked = self.lock(slot);
-        if !locked.has_word() && locked.claim_or_take_word(n) {
-            return true;
+        if !locked.has_word() {
+            // No deficit: at most as many places are held as there are. A call that fails leaves
+            // the word to all threads, as in `join`.
+            if n > CEILING && n - CEILING > slot.read().free() {
+                return false;
+            }
+            if locked.claim_or_take_word(n) {
+                return true;
+            }
         }
         let held = locked.queue.held.checked_add(n);
         let held = held.filter(|held| held.saturating_sub(slot.places()) <= CEILING);

@@ -2,7 +2,7 @@
 //! and wakers that panic or call the gate.
 
 use std::future::Future;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{catch_unwind, panic_any, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,6 +32,24 @@ struct Panics;
 impl Wake for Panics {
     fn wake(self: Arc<Self>) {
         panic!("a waker that panics");
+    }
+}
+
+/// A payload whose destructor panics.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a payload that panics when it is dropped");
+    }
+}
+
+/// Panics when it wakes, with such a payload.
+struct PanicsWithBomb;
+
+impl Wake for PanicsWithBomb {
+    fn wake(self: Arc<Self>) {
+        panic_any(Bomb);
     }
 }
 
@@ -260,7 +278,8 @@ fn a_queue_has_the_length_that_callers_allow() {
     assert!(poll(&mut first).is_pending());
     assert!(matches!(poll(&mut second), Poll::Ready(Err(refused)) if refused.is_queue_full()));
     assert_eq!((gate.waiting(), gate.occupied()), (1, 1));
-    let timeout = std::time::Duration::ZERO;
+    assert!(gate.acquire().wait_timeout(std::time::Duration::ZERO).unwrap_err().is_timeout());
+    let timeout = std::time::Duration::from_secs(1);
     assert!(gate.acquire().queue_limit(1).wait_timeout(timeout).unwrap_err().is_queue_full());
     drop(permit);
     drop(first);
@@ -401,6 +420,40 @@ fn a_waker_that_panics_when_it_is_dropped_costs_no_other_caller() {
     drop(permit);
     assert_eq!(counts.map(|count| count.get()), [1, 1]);
     assert!(matches!(poll(&mut third), Poll::Ready(Ok(_))));
+}
+
+/// Two wakers panic, and the payloads of their panics panic in turn when they are dropped.
+#[test]
+fn a_payload_that_panics_strands_no_waiter() {
+    let gate = Gate::new(3);
+    let three = gate.try_acquire_many(3).unwrap();
+    let count = Arc::new(Count::default());
+    let mut waiters = [gate.acquire(), gate.acquire(), gate.acquire()];
+    assert!(poll_with(&mut waiters[0], Arc::new(PanicsWithBomb)).is_pending());
+    assert!(poll_with(&mut waiters[1], Arc::new(PanicsWithBomb)).is_pending());
+    assert!(poll_with(&mut waiters[2], count.clone()).is_pending());
+    let payload = catch_unwind(AssertUnwindSafe(|| drop(three))).unwrap_err();
+    assert!(payload.is::<Bomb>());
+    std::mem::forget(payload);
+    assert_eq!((gate.waiting(), count.get()), (0, 1));
+    assert!(waiters.iter_mut().all(|waiter| poll(waiter).is_ready()));
+}
+
+/// The first poll of a drain refuses a waiter, whose waker panics. The gate is closed, and keeps
+/// nothing of that drain.
+#[test]
+fn a_drain_that_meets_a_panic_leaves_nothing_behind() {
+    let gate = Gate::new(1);
+    let permit = gate.try_acquire().unwrap();
+    let mut waiter = gate.acquire();
+    assert!(poll_with(&mut waiter, Arc::new(Panics)).is_pending());
+    let count = Arc::new(Count::default());
+    let mut drain = gate.drain();
+    let first = panics(|| drop(poll_with(&mut drain, count.clone())));
+    assert_eq!((first.as_str(), gate.is_closed()), ("a waker that panics", true));
+    drop(drain);
+    assert_eq!(Arc::strong_count(&count), 1);
+    drop(permit);
 }
 
 /// The other calls that wake: a caller that gives up, a reopening, and the last release of a drain.

@@ -93,7 +93,12 @@ impl Door for ByThread {
     }
 
     fn give_up(&self) -> Option<Self::Pass<'_>> {
-        self.0.acquire().wait_timeout(std::time::Duration::ZERO).ok()
+        let mut acquire = self.0.acquire();
+        match poll_once(&mut acquire) {
+            Poll::Ready(permit) => Some(permit.unwrap()),
+            // It is in line, and cancels, or has been served by now.
+            Poll::Pending => acquire.wait_timeout(std::time::Duration::ZERO).ok(),
+        }
     }
 
     fn free(&self) -> u32 {

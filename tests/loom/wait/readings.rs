@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::{block_on, explore, poll_once, spawn};
-use headcount::{AcquireTimeoutError, Gate};
+use headcount::{AcquireError, AcquireTimeoutError, Gate};
 
 /// Two places are held, and a caller waits for both. One comes back, and a newcomer meets the gate
 /// at that moment: whatever its call does, the gate never counts it.
@@ -124,13 +124,19 @@ fn a_timeout_against_a_closing() {
         let gate = Arc::new(Gate::new(1));
         let permit = gate.try_acquire().unwrap();
         let counted = Arc::clone(&counted);
-        let waiter = spawn(&gate, move |gate| match gate.acquire().wait_timeout(Duration::ZERO) {
-            Ok(_) => {}
-            Err(AcquireTimeoutError::Timeout) => {
-                counted[0].fetch_add(1, Relaxed);
+        let waiter = spawn(&gate, move |gate| {
+            let mut acquire = gate.acquire();
+            if poll_once(&mut acquire).is_ready() {
+                return;
             }
-            Err(_) => {
-                counted[1].fetch_add(1, Relaxed);
+            match acquire.wait_timeout(Duration::ZERO) {
+                Ok(_) => {}
+                Err(AcquireTimeoutError::Timeout) => {
+                    counted[0].fetch_add(1, Relaxed);
+                }
+                Err(_) => {
+                    counted[1].fetch_add(1, Relaxed);
+                }
             }
         });
         let closer = spawn(&gate, |gate| gate.close());
@@ -157,5 +163,32 @@ fn a_release_that_comes_late_to_the_lock() {
         drop(permit);
         quitter.join().unwrap();
         assert_eq!((gate.waiting(), gate.occupied(), gate.available()), (0, 0, 1));
+    });
+}
+
+/// A caller that gives up at once, for which too few places are free, refuses no other.
+fn refuses_no_other(gives_up: fn(&Gate)) {
+    explore(2, move || {
+        let gate = Arc::new(Gate::new(2));
+        let _one = gate.try_acquire().unwrap();
+        let other = spawn(&gate, gives_up);
+        assert!(gate.try_acquire().is_ok(), "a place is free, and no caller ever waits");
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn a_caller_beyond_the_queue_limit_refuses_no_other() {
+    refuses_no_other(|gate| {
+        let refused = gate.acquire_many(2).queue_limit(0).wait().map(drop);
+        assert_eq!(refused, Err(AcquireError::QueueFull));
+    });
+}
+
+#[test]
+fn a_caller_whose_time_is_over_refuses_no_other() {
+    refuses_no_other(|gate| {
+        let refused = gate.acquire_many(2).wait_timeout(Duration::ZERO).map(drop);
+        assert_eq!(refused, Err(AcquireTimeoutError::Timeout));
     });
 }
