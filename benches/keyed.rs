@@ -17,6 +17,8 @@
 //!   permits are back.
 //! - `dashmap removing, arc`: the same with `Arc<Semaphore>` and owned permits, which can be held
 //!   and dropped as the guards of this crate can.
+//! - `dashmap of counters`: removes too, with a plain counter in place of the semaphore. The
+//!   entry's lock, which an acquire and a release take anyway, makes it exact.
 //! - `dashmap growing`: never removes, so it grows with every key that was ever seen.
 
 mod common;
@@ -114,6 +116,37 @@ impl Keyed for RemovingArc {
     fn stay(&self, key: u64) {
         let made = self.0.entry(key).or_insert_with(|| Arc::new(Semaphore::new(CAPACITY as usize)));
         made.try_acquire().unwrap().forget();
+    }
+}
+
+struct Counters(DashMap<u64, u32>);
+
+impl Counters {
+    fn acquire(&self, key: u64) -> bool {
+        let mut taken = self.0.entry(key).or_insert(0);
+        let free = *taken < CAPACITY;
+        *taken += u32::from(free);
+        free
+    }
+}
+
+impl Keyed for Counters {
+    const NAME: &'static str = "dashmap of counters";
+
+    fn new() -> Self {
+        Counters(DashMap::new())
+    }
+
+    fn visit(&self, key: u64) {
+        assert!(black_box(self.acquire(key)));
+        self.0.remove_if_mut(&key, |_, taken| {
+            *taken -= 1;
+            *taken == 0
+        });
+    }
+
+    fn stay(&self, key: u64) {
+        assert!(self.acquire(key));
     }
 }
 
@@ -292,6 +325,7 @@ fn main() {
             &[
                 &Beside(Spread::<Removing>::new(keys), Target::AtMost(0.7)),
                 &Beside(Spread::<RemovingArc>::new(keys), Target::AtMost(0.7)),
+                &Beside(Spread::<Counters>::new(keys), Target::None),
                 &Beside(Spread::<Growing>::new(keys), Target::None),
             ],
         );
@@ -305,6 +339,7 @@ fn main() {
         &[
             &Beside(Spread::<Removing>::beside(1_000, 10_000), Target::None),
             &Beside(Spread::<RemovingArc>::beside(1_000, 10_000), Target::None),
+            &Beside(Spread::<Counters>::beside(1_000, 10_000), Target::None),
         ],
     );
 

@@ -1,16 +1,16 @@
-//! Handing one place over among those who wait for it, beside its peers.
+//! One place is handed over among 2, 8 or 64 waiters, by a gate and by its peers.
 //!
-//! A round: somebody holds the only place, 2, 8 or 64 others come and stand in line, the place is
-//! given back, and each in turn is woken, has it and gives it back. Nobody asks twice in a round, so
-//! a peer that lets newcomers overtake must hand over as often as one that does not.
+//! A round: one holder has the only place, the waiters queue, the holder releases, and each waiter
+//! in turn is woken, takes the place and releases it. No waiter asks twice in a round, so a peer
+//! that lets newcomers overtake hands over as often as one that does not.
 //!
-//! - *tasks*: all on one thread, under an executor that does next to nothing. Timed is the whole
-//!   round, the coming included: what waiting itself costs.
-//! - *threads*: each blocks a thread of its own. Timed is the round from the first giving back to
-//!   the last: mostly what the operating system takes to wake a thread.
+//! - *tasks*: all on one thread, under an executor that does next to nothing. The time is that of
+//!   the whole round with its queueing: what waiting itself costs.
+//! - *threads*: each waiter blocks a thread of its own. The time runs from the first release to the
+//!   last: mostly what the operating system takes to wake a thread.
 //!
-//! The table at the end is made of rounds in turns: in each turn every contender does the same work
-//! once, in rotating order, and a ratio is taken within the turn.
+//! The table at the end comes from turns: in each turn every contender does the same work once, in
+//! rotating order, and a ratio is taken within the turn.
 //!
 //! `cargo bench --features wait --bench waiting`
 
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion};
 use headcount::Gate;
 
-/// Something with one place that can be waited for.
+/// A limit of one place, with callers that wait.
 trait Limit: Send + Sync + 'static {
     const NAME: &'static str;
     type Permit<'a>;
@@ -66,7 +66,7 @@ impl Limit for tokio::sync::Semaphore {
         tokio::sync::Semaphore::acquire(self).await.unwrap()
     }
 
-    /// It has none of its own.
+    /// tokio has no blocking acquire without a runtime, so the future blocks the thread.
     fn acquire_blocking(&self) -> Self::Permit<'_> {
         block_on(tokio::sync::Semaphore::acquire(self)).unwrap()
     }
@@ -133,7 +133,7 @@ impl Wake for Task {
 
 type Boxed = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Some tasks that come once a round, each when it is polled next.
+/// Tasks that acquire once a round, each when it is polled next.
 struct Tasks<L> {
     limit: Arc<L>,
     tasks: Vec<(Boxed, Waker)>,
@@ -176,13 +176,13 @@ impl<L: Limit> Tasks<L> {
         drop(permit);
         for done in 0..self.tasks.len() {
             let next = READY.with_borrow_mut(VecDeque::pop_front);
-            let next = next.unwrap_or_else(|| panic!("the place got lost after {done} had it"));
+            let next = next.unwrap_or_else(|| panic!("the place was lost after {done} waiters"));
             self.poll(next);
         }
     }
 }
 
-/// Some threads that come once a round.
+/// Threads that acquire once a round.
 struct Threads<L: Limit> {
     limit: Arc<L>,
     state: Arc<State>,
@@ -224,7 +224,7 @@ impl<L: Limit> Threads<L> {
         Threads { limit, state, waiters }
     }
 
-    /// Yields the time from the first giving back to the last.
+    /// Returns the time from the first release to the last.
     fn round(&mut self) -> Duration {
         let permit = self.limit.acquire_blocking();
         self.state.left.store(0, Ordering::Release);
@@ -233,7 +233,7 @@ impl<L: Limit> Threads<L> {
         while self.state.coming.load(Ordering::Acquire) < self.waiters {
             thread::sleep(Duration::from_micros(50));
         }
-        // Nobody can tell from outside that the last of them has fallen asleep.
+        // No call tells from outside that the last thread sleeps.
         thread::sleep(Duration::from_micros(300));
         let start = Instant::now();
         drop(permit);
@@ -251,7 +251,7 @@ impl<L: Limit> Drop for Threads<L> {
     }
 }
 
-/// Nanoseconds per hand-over of one batch of rounds.
+/// Returns nanoseconds for each handing over, of one batch of rounds.
 type Batch = Box<dyn FnMut() -> f64>;
 
 fn tasks<L: Limit>(waiters: usize) -> Batch {
@@ -278,20 +278,20 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// One line of the table: turns of the gate and both peers.
-fn line(kind: &str, waiters: usize, turns: usize, mut batches: [Batch; 3]) {
+/// Prints one row of the table: turns of the gate and both peers.
+fn print_row(kind: &str, waiters: usize, turns: usize, mut batches: [Batch; 3]) {
     batches.iter_mut().for_each(|batch| _ = batch());
     let turns: Vec<[f64; 3]> = (0..turns)
         .map(|turn| {
             let mut times = [0.0; 3];
             for step in 0..3 {
-                let who = (turn + step) % 3;
-                times[who] = batches[who]();
+                let turned = (turn + step) % 3;
+                times[turned] = batches[turned]();
             }
             times
         })
         .collect();
-    let [gate, tokio, async_lock] = [0, 1, 2].map(|who| median(turns.iter().map(|t| t[who])));
+    let [gate, tokio, async_lock] = [0, 1, 2].map(|i| median(turns.iter().map(|t| t[i])));
     let better = if tokio <= async_lock { 1 } else { 2 };
     let ratio = median(turns.iter().map(|t| t[0] / t[better]));
     println!(
@@ -327,10 +327,10 @@ fn main() {
         return;
     }
 
-    println!("\nns per hand-over, and Gate / the better peer; medians over turns");
+    println!("\nns for each handing over, and Gate / the better peer; medians over turns");
     println!("kind     waiters       Gate      tokio   async_lock   ratio   against");
     for waiters in [2, 8, 64] {
-        line(
+        print_row(
             "tasks",
             waiters,
             51,
@@ -342,7 +342,7 @@ fn main() {
         );
     }
     for waiters in [2, 8, 64] {
-        line(
+        print_row(
             "threads",
             waiters,
             15,

@@ -1,4 +1,5 @@
-//! A game of 3 to 5 players: it starts when enough are there, and takes no more players from then on.
+//! A game of 3 to 5 players: it starts when enough are there, and takes no more players from then
+//! on.
 
 use headcount::Gate;
 

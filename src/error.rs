@@ -31,6 +31,9 @@ pub enum TryAcquireError {
     Full,
     /// The gate, course or key was closed. Trying again can succeed only after a reopening.
     Closed,
+    /// The key does not live, and as many keys of a keyed gate live as may live at once. Trying
+    /// again can succeed once a key has ended.
+    KeysFull,
 }
 
 impl TryAcquireError {
@@ -57,6 +60,21 @@ impl TryAcquireError {
     pub fn is_closed(&self) -> bool {
         matches!(self, TryAcquireError::Closed)
     }
+
+    /// Returns whether this is [`KeysFull`](Self::KeysFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "keyed")] {
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 50).max_keys(1).build();
+    /// let _ann = rooms.try_acquire(7).unwrap();
+    /// assert!(rooms.try_acquire(8).unwrap_err().is_keys_full());
+    /// # }
+    /// ```
+    pub fn is_keys_full(&self) -> bool {
+        matches!(self, TryAcquireError::KeysFull)
+    }
 }
 
 impl From<Refusal> for TryAcquireError {
@@ -74,6 +92,7 @@ impl fmt::Display for TryAcquireError {
         f.write_str(match self {
             TryAcquireError::Full => "not enough places available",
             TryAcquireError::Closed => "closed",
+            TryAcquireError::KeysFull => "too many keys live at once",
         })
     }
 }
@@ -146,7 +165,8 @@ impl<E> EnrollError<E> {
 impl<E> From<TryAcquireError> for EnrollError<E> {
     fn from(error: TryAcquireError) -> Self {
         match error {
-            TryAcquireError::Full => EnrollError::Full,
+            // A course has no keys.
+            TryAcquireError::Full | TryAcquireError::KeysFull => EnrollError::Full,
             TryAcquireError::Closed => EnrollError::Closed,
         }
     }
@@ -290,6 +310,14 @@ pub enum AcquireError {
     /// It was closed, before or while the caller waited. Trying again can succeed only after a
     /// reopening.
     Closed,
+    /// As many callers waited as the caller's `queue_limit` allows. Trying again can succeed once
+    /// they are fewer, or once there are enough places.
+    QueueFull,
+    /// The caller asked for more places than [`Gate::MAX_CAPACITY`](crate::Gate::MAX_CAPACITY).
+    TooMany,
+    /// The key does not live, and as many keys of a keyed gate live as may live at once. Trying
+    /// again can succeed once a key has ended.
+    KeysFull,
 }
 
 #[cfg(feature = "wait")]
@@ -306,6 +334,44 @@ impl AcquireError {
     pub fn is_closed(&self) -> bool {
         matches!(self, AcquireError::Closed)
     }
+
+    /// Returns whether this is [`QueueFull`](Self::QueueFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(0);
+    /// assert!(gate.acquire().queue_limit(0).wait().unwrap_err().is_queue_full());
+    /// ```
+    pub fn is_queue_full(&self) -> bool {
+        matches!(self, AcquireError::QueueFull)
+    }
+
+    /// Returns whether this is [`TooMany`](Self::TooMany).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(1);
+    /// assert!(gate.acquire_many(u32::MAX).wait().unwrap_err().is_too_many());
+    /// ```
+    pub fn is_too_many(&self) -> bool {
+        matches!(self, AcquireError::TooMany)
+    }
+
+    /// Returns whether this is [`KeysFull`](Self::KeysFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "keyed")] {
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 50).max_keys(0).build();
+    /// assert!(rooms.acquire(7).wait().unwrap_err().is_keys_full());
+    /// # }
+    /// ```
+    pub fn is_keys_full(&self) -> bool {
+        matches!(self, AcquireError::KeysFull)
+    }
 }
 
 #[cfg(feature = "wait")]
@@ -313,6 +379,9 @@ impl fmt::Display for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AcquireError::Closed => TryAcquireError::Closed.fmt(f),
+            AcquireError::QueueFull => f.write_str("too many callers are waiting"),
+            AcquireError::TooMany => f.write_str("more places asked for than there can be"),
+            AcquireError::KeysFull => TryAcquireError::KeysFull.fmt(f),
         }
     }
 }
@@ -343,6 +412,14 @@ pub enum AcquireTimeoutError {
     /// It was closed, before or while the caller waited. Trying again can succeed only after a
     /// reopening.
     Closed,
+    /// As many callers waited as the caller's `queue_limit` allows. Trying again can succeed once
+    /// they are fewer, or once there are enough places.
+    QueueFull,
+    /// The caller asked for more places than [`Gate::MAX_CAPACITY`](crate::Gate::MAX_CAPACITY).
+    TooMany,
+    /// The key does not live, and as many keys of a keyed gate live as may live at once. Trying
+    /// again can succeed once a key has ended.
+    KeysFull,
 }
 
 #[cfg(feature = "wait")]
@@ -374,6 +451,45 @@ impl AcquireTimeoutError {
     pub fn is_closed(&self) -> bool {
         matches!(self, AcquireTimeoutError::Closed)
     }
+
+    /// Returns whether this is [`QueueFull`](Self::QueueFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(0);
+    /// assert!(gate.acquire().queue_limit(0).wait_timeout(std::time::Duration::ZERO).unwrap_err().is_queue_full());
+    /// ```
+    pub fn is_queue_full(&self) -> bool {
+        matches!(self, AcquireTimeoutError::QueueFull)
+    }
+
+    /// Returns whether this is [`TooMany`](Self::TooMany).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(1);
+    /// assert!(gate.acquire_many(u32::MAX).wait_timeout(std::time::Duration::ZERO).unwrap_err().is_too_many());
+    /// ```
+    pub fn is_too_many(&self) -> bool {
+        matches!(self, AcquireTimeoutError::TooMany)
+    }
+
+    /// Returns whether this is [`KeysFull`](Self::KeysFull).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "keyed")] {
+    /// # use std::time::Duration;
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 50).max_keys(0).build();
+    /// assert!(rooms.acquire(7).wait_timeout(Duration::ZERO).unwrap_err().is_keys_full());
+    /// # }
+    /// ```
+    pub fn is_keys_full(&self) -> bool {
+        matches!(self, AcquireTimeoutError::KeysFull)
+    }
 }
 
 #[cfg(feature = "wait")]
@@ -381,10 +497,97 @@ impl fmt::Display for AcquireTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AcquireTimeoutError::Timeout => f.write_str("not served in time: wait longer or retry"),
-            AcquireTimeoutError::Closed => TryAcquireError::Closed.fmt(f),
+            AcquireTimeoutError::Closed => AcquireError::Closed.fmt(f),
+            AcquireTimeoutError::QueueFull => AcquireError::QueueFull.fmt(f),
+            AcquireTimeoutError::TooMany => AcquireError::TooMany.fmt(f),
+            AcquireTimeoutError::KeysFull => TryAcquireError::KeysFull.fmt(f),
         }
     }
 }
 
 #[cfg(feature = "wait")]
 impl Error for AcquireTimeoutError {}
+
+#[cfg(feature = "wait")]
+impl From<AcquireError> for AcquireTimeoutError {
+    fn from(error: AcquireError) -> Self {
+        match error {
+            AcquireError::Closed => AcquireTimeoutError::Closed,
+            AcquireError::QueueFull => AcquireTimeoutError::QueueFull,
+            AcquireError::TooMany => AcquireTimeoutError::TooMany,
+            AcquireError::KeysFull => AcquireTimeoutError::KeysFull,
+        }
+    }
+}
+
+/// Why a wait for the end of a drain ended before.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "wait")] {
+/// use std::time::Duration;
+///
+/// let gate = headcount::Gate::new(1);
+/// let _permit = gate.try_acquire().unwrap();
+/// let error = gate.drain().wait_timeout(Duration::ZERO).unwrap_err();
+/// assert_eq!(error.to_string(), "places are still held");
+/// # }
+/// ```
+#[cfg(feature = "wait")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum DrainError {
+    /// The gate was reopened while places were held.
+    Reopened,
+    /// Places were still held at the deadline. The gate stays closed.
+    Timeout,
+}
+
+#[cfg(feature = "wait")]
+impl DrainError {
+    /// Returns whether this is [`Reopened`](Self::Reopened).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(1);
+    /// let _permit = gate.try_acquire().unwrap();
+    /// std::thread::scope(|scope| {
+    ///     let drain = scope.spawn(|| gate.drain().wait());
+    ///     while !gate.is_closed() {}
+    ///     gate.reopen();
+    ///     assert!(drain.join().unwrap().unwrap_err().is_reopened());
+    /// });
+    /// ```
+    pub fn is_reopened(&self) -> bool {
+        matches!(self, DrainError::Reopened)
+    }
+
+    /// Returns whether this is [`Timeout`](Self::Timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let gate = headcount::Gate::new(1);
+    /// let _permit = gate.try_acquire().unwrap();
+    /// assert!(gate.drain().wait_timeout(Duration::ZERO).unwrap_err().is_timeout());
+    /// ```
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, DrainError::Timeout)
+    }
+}
+
+#[cfg(feature = "wait")]
+impl fmt::Display for DrainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DrainError::Reopened => "reopened while places were held",
+            DrainError::Timeout => "places are still held",
+        })
+    }
+}
+
+#[cfg(feature = "wait")]
+impl Error for DrainError {}

@@ -28,6 +28,7 @@
 //! | [`Lobby`](struct.Lobby.html) | many rooms of *n* numbered seats; it chooses the room |
 //! | [`StripedGate`](struct.StripedGate.html) | one limit that all threads pass, and seldom reach |
 //! | [`KeyedGate`](struct.KeyedGate.html) | a limit for each user or address, made on demand |
+//! | [`Holds`](struct.Holds.html) | a place that waits for its owner until a deadline |
 //!
 //! The documentation of each type names its guarantees, and says what it does not promise.
 //!
@@ -51,7 +52,7 @@
 //! | `try_acquire_owned`, `…_many_owned` | the same names |
 //! | `TryAcquireError::NoPermits`, `Closed` | [`TryAcquireError::Full`], `Closed` |
 //! | `acquire`, `acquire_many`, `…_owned` | the same names, with the feature `wait` |
-//! | `blocking_acquire`, `…_many`, `…_owned` | blocking on `acquire`, also with a timeout |
+//! | `blocking_acquire`, `…_many`, `…_owned` | `acquire().wait()`, `wait_timeout`, … |
 //! | `AcquireError` | the error of `acquire`: the gate was closed |
 //! | `available_permits` | [`available`](Gate::available) |
 //! | `add_permits`, `forget_permits` | [`set_capacity`](Gate::set_capacity) |
@@ -83,7 +84,7 @@
 //! | `try_acquire`, an `Option` | [`try_acquire`](Gate::try_acquire), a `Result` |
 //! | `try_acquire_arc` | [`try_acquire_owned`](Gate::try_acquire_owned) |
 //! | `acquire`, `acquire_arc` | `acquire`, `acquire_owned`, with the feature `wait` |
-//! | `acquire_blocking`, `acquire_arc_blocking` | blocking on the same |
+//! | `acquire_blocking`, `acquire_arc_blocking` | `acquire().wait()`, `acquire_owned().wait()` |
 //! | `add_permits`, `SemaphoreGuard::forget` | [`set_capacity`](Gate::set_capacity) |
 //! | `available_permits` | [`available`](Gate::available) |
 //!
@@ -98,7 +99,9 @@
 //! - `wait`: waiting. A [`Gate`] grows from 8 to 24 bytes, and [`TryAcquireError::Full`] can also
 //!   mean that another caller waits for the place. Cargo unites the features of a build, so any
 //!   other crate in it can switch this on.
-//! - `keyed`: [`KeyedGate`](struct.KeyedGate.html), on the concurrent map of `papaya`.
+//! - `keyed`: [`KeyedGate`](struct.KeyedGate.html).
+//! - `holds`: [`Holds`](struct.Holds.html), with a key from `getrandom` and tickets by `siphasher`.
+//! - `serde`: room ids and tickets are serialised as the strings that they print.
 //!
 //! All types but [`Gate`] need 64-bit atomics. The minimum supported Rust version is 1.84.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
@@ -106,6 +109,12 @@
 
 #[cfg(not(target_has_atomic = "32"))]
 compile_error!("headcount needs compare-exchange on 32-bit atomics (target_has_atomic = \"32\")");
+
+#[cfg(all(headcount_loom, not(feature = "_loom")))]
+compile_error!("cfg(headcount_loom) needs the feature `_loom`: use ci/loom");
+
+#[cfg(all(headcount_shuttle, not(feature = "_shuttle")))]
+compile_error!("cfg(headcount_shuttle) needs the feature `_shuttle`: use ci/shuttle");
 
 extern crate alloc;
 
@@ -122,12 +131,16 @@ mod wait;
 
 #[cfg(target_has_atomic = "64")]
 mod course;
+#[cfg(all(feature = "holds", target_has_atomic = "64"))]
+mod holds;
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
 mod keyed;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod lobby;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod origin;
+#[cfg(all(feature = "serde", target_has_atomic = "64"))]
+mod serde;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod striped;
 #[cfg(target_has_atomic = "64")]
@@ -141,12 +154,16 @@ pub use gate::{Gate, OwnedPermit, Permit};
 #[cfg(all(feature = "wait", target_has_atomic = "64"))]
 pub use course::{Reserve, ReserveOwned};
 #[cfg(feature = "wait")]
-pub use error::{AcquireError, AcquireTimeoutError};
+pub use error::{AcquireError, AcquireTimeoutError, DrainError};
 #[cfg(feature = "wait")]
-pub use gate::{Acquire, AcquireOwned};
+pub use gate::{Acquire, AcquireOwned, Drain, DrainOwned};
 
 #[cfg(target_has_atomic = "64")]
-pub use course::{Course, CourseCounts, OwnedReservation, Reservation};
+pub use course::{
+    Course, CourseCounts, Enrollment, OwnedEnrollment, OwnedReservation, Reservation,
+};
+#[cfg(all(feature = "holds", target_has_atomic = "64"))]
+pub use holds::{ClaimError, Holds, HoldsBuilder, ParseTicketError, Ticket};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use lobby::{
     JoinError, JoinRoomError, JoinRoomErrorKind, Lobby, LobbyBuilder, LobbyStats, OwnedSeat,
@@ -158,4 +175,8 @@ pub use striped::{OwnedStripedPermit, StripedGate, StripedPermit};
 pub use tally::Tally;
 
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
-pub use keyed::{KeyHandle, KeyInfo, KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit};
+pub use keyed::{
+    KeyHandle, KeyInfo, KeyedGate, KeyedGateBuilder, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit,
+};
+#[cfg(all(feature = "keyed", feature = "wait", target_has_atomic = "64"))]
+pub use keyed::{KeyedAcquire, KeyedAcquireOwned};

@@ -1,8 +1,7 @@
 //! The atomics that the crate uses: `core`'s, loom's under `--cfg headcount_loom`, or shuttle's
 //! under `--cfg headcount_shuttle`.
 //!
-//! No other file knows loom or shuttle. Shuttle runs what neither waits nor locks; the rest is
-//! checked with loom. Loom's atomics cannot be created in a constant, so [`const_fn`] drops the
+//! No other file knows loom or shuttle. Loom's atomics cannot be created in a constant, so [`const_fn`] drops the
 //! `const` there.
 
 #[cfg(not(any(headcount_loom, headcount_shuttle)))]
@@ -17,15 +16,57 @@ pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(headcount_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-#[cfg(all(headcount_loom, feature = "keyed"))]
+#[cfg(all(
+    feature = "keyed",
+    target_has_atomic = "64",
+    not(any(headcount_loom, headcount_shuttle))
+))]
+pub(crate) use core::sync::atomic::AtomicPtr;
+#[cfg(all(feature = "keyed", headcount_loom))]
+pub(crate) use loom::sync::atomic::AtomicPtr;
+#[cfg(all(feature = "keyed", headcount_shuttle))]
+pub(crate) use shuttle::sync::atomic::AtomicPtr;
+
+/// Lets time pass for a thread that has found a short lock taken `tries` times: spins, then yields,
+/// then sleeps.
+#[cfg(all(feature = "keyed", target_has_atomic = "64", not(headcount_loom)))]
+#[cold]
+pub(crate) fn relax(tries: u32) {
+    const SPINS: u32 = 7;
+    const YIELDS: u32 = 16;
+    const SLEEP: core::time::Duration = core::time::Duration::from_micros(100);
+    if tries < SPINS {
+        (0..1 << tries).for_each(|_| core::hint::spin_loop());
+    } else if tries < SPINS + YIELDS {
+        std::thread::yield_now();
+    } else {
+        std::thread::sleep(SLEEP);
+    }
+}
+
+/// Under loom another thread runs.
+#[cfg(all(feature = "keyed", headcount_loom))]
+pub(crate) fn relax(_: u32) {
+    loom::thread::yield_now();
+}
+
+#[cfg(all(headcount_loom, any(feature = "holds", feature = "keyed")))]
 pub(crate) use loom::cell::UnsafeCell;
 
 /// A cell with loom's interface.
-#[cfg(all(not(headcount_loom), feature = "keyed", target_has_atomic = "64"))]
+#[cfg(all(
+    not(headcount_loom),
+    any(feature = "holds", feature = "keyed"),
+    target_has_atomic = "64"
+))]
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
 
-#[cfg(all(not(headcount_loom), feature = "keyed", target_has_atomic = "64"))]
+#[cfg(all(
+    not(headcount_loom),
+    any(feature = "holds", feature = "keyed"),
+    target_has_atomic = "64"
+))]
 impl<T> UnsafeCell<T> {
     pub(crate) fn new(value: T) -> Self {
         UnsafeCell(core::cell::UnsafeCell::new(value))
@@ -52,7 +93,7 @@ pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
 
 /// A sequentially consistent load. Loom treats it as an acquire load, so a fence makes up for the
 /// rest: every caller has made a sequentially consistent change before it.
-#[cfg(all(headcount_loom, feature = "std"))]
+#[cfg(all(headcount_loom, any(feature = "holds", feature = "keyed")))]
 pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
     loom::sync::atomic::fence(Ordering::SeqCst);
     atomic.load(Ordering::SeqCst)
@@ -172,7 +213,7 @@ macro_rules! per_thread {
     };
 }
 
-#[cfg(all(headcount_loom, feature = "std"))]
+#[cfg(all(headcount_loom, any(feature = "holds", feature = "keyed")))]
 macro_rules! per_thread {
     (static $name:ident: $type:ty = $start:expr;) => {
         loom::thread_local! { static $name: $type = $start; }
@@ -222,12 +263,17 @@ pub(crate) use const_fn;
 mod waiting {
     #[cfg(headcount_loom)]
     pub(crate) use loom::{
-        sync::{atomic::AtomicUsize, MutexGuard},
+        sync::MutexGuard,
         thread::{current, park, Thread},
     };
-    #[cfg(not(headcount_loom))]
+    #[cfg(headcount_shuttle)]
+    pub(crate) use shuttle::{
+        sync::MutexGuard,
+        thread::{current, park, park_timeout, Thread},
+    };
+    #[cfg(not(any(headcount_loom, headcount_shuttle)))]
     pub(crate) use std::{
-        sync::{atomic::AtomicUsize, MutexGuard},
+        sync::MutexGuard,
         thread::{current, park, park_timeout, Thread},
     };
 
@@ -236,53 +282,61 @@ mod waiting {
     pub(crate) fn park_timeout(_: core::time::Duration) {
         loom::thread::yield_now();
     }
+}
 
-    /// A value that is allocated when it is first needed. Loom has no `OnceLock`: there it exists
-    /// from the start.
-    #[cfg(not(headcount_loom))]
-    pub(crate) struct Lazy<T>(std::sync::OnceLock<Box<T>>);
+/// A value that is allocated when it is first needed. Loom has no `OnceLock`: there it exists
+/// from the start.
+#[cfg(all(any(feature = "keyed", feature = "wait"), not(headcount_loom)))]
+pub(crate) struct Lazy<T>(std::sync::OnceLock<alloc::boxed::Box<T>>);
 
-    #[cfg(not(headcount_loom))]
-    impl<T: Default> Lazy<T> {
-        pub(crate) const fn new() -> Self {
-            Lazy(std::sync::OnceLock::new())
-        }
-
-        pub(crate) fn get(&self) -> Option<&T> {
-            self.0.get().map(|value| &**value)
-        }
-
-        pub(crate) fn get_or_make(&self) -> &T {
-            self.0.get_or_init(Box::default)
-        }
+#[cfg(all(any(feature = "keyed", feature = "wait"), not(headcount_loom)))]
+impl<T: Default> Lazy<T> {
+    pub(crate) const fn new() -> Self {
+        Lazy(std::sync::OnceLock::new())
     }
 
-    #[cfg(headcount_loom)]
-    pub(crate) struct Lazy<T>(T);
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.get().map(|value| &**value)
+    }
 
-    #[cfg(headcount_loom)]
-    impl<T: Default> Lazy<T> {
-        pub(crate) fn new() -> Self {
-            Lazy(T::default())
-        }
-
-        pub(crate) fn get(&self) -> Option<&T> {
-            Some(&self.0)
-        }
-
-        pub(crate) fn get_or_make(&self) -> &T {
-            &self.0
-        }
+    pub(crate) fn get_or_make(&self) -> &T {
+        self.0.get_or_init(alloc::boxed::Box::default)
     }
 }
 
-/// The lock of the waitlist; in the models also that of the map of keyed gates.
 #[cfg(all(any(feature = "keyed", feature = "wait"), headcount_loom))]
+pub(crate) struct Lazy<T>(T);
+
+#[cfg(all(any(feature = "keyed", feature = "wait"), headcount_loom))]
+impl<T: Default> Lazy<T> {
+    pub(crate) fn new() -> Self {
+        Lazy(T::default())
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        Some(&self.0)
+    }
+
+    pub(crate) fn get_or_make(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The lock of the waitlist.
+#[cfg(all(feature = "wait", headcount_loom))]
 pub(crate) use loom::sync::Mutex;
-#[cfg(all(feature = "wait", not(headcount_loom)))]
+#[cfg(all(feature = "wait", headcount_shuttle))]
+pub(crate) use shuttle::sync::Mutex;
+#[cfg(all(feature = "wait", not(any(headcount_loom, headcount_shuttle))))]
 pub(crate) use std::sync::Mutex;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::*;
+
+/// Lets other threads run, for a caller that waits for one of them.
+#[cfg(all(feature = "holds", headcount_loom))]
+pub(crate) use loom::thread::yield_now;
+#[cfg(all(feature = "holds", not(headcount_loom)))]
+pub(crate) use std::thread::yield_now;
 
 /// True under loom, whose models use one of each thing that there are many of.
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]

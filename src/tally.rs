@@ -20,7 +20,7 @@ use crate::sync::{const_fn, AtomicU64, Ordering};
 /// - *once*: each value on the way up by one is returned by exactly one
 ///   [`increment`](Tally::increment). A value that the tally leaves downwards can be reached again,
 ///   and is returned again; this includes the rewind of an
-///   [`increment_with`](Tally::increment_with) that fails.
+///   [`add_with`](Tally::add_with) that fails.
 /// - The value never wraps: a change that would pass zero or `u64::MAX` stops there, and returns
 ///   that.
 /// - Each change counts either before or after a [`reset`](Tally::reset), never not at all.
@@ -154,10 +154,32 @@ impl Tally {
         self.value.swap(self.start, ordering)
     }
 
+    /// Subtracts `n`, all or nothing, and returns the new value.
+    ///
+    /// Unlike [`sub`](Self::sub) it never stops at zero halfway, so a tally of those inside tells
+    /// exactly one caller that it is the last out: of the callers that subtract what they added, one
+    /// gets `Ok(0)`, until another is added.
+    ///
+    /// # Errors
+    ///
+    /// The value, if it is less than `n`. It is unchanged then, and the call orders nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let inside = headcount::Tally::new(0);
+    /// inside.add(2);
+    /// assert_eq!(inside.try_sub(1), Ok(1));
+    /// assert_eq!(inside.try_sub(1), Ok(0)); // the last one out
+    /// assert_eq!(inside.try_sub(1), Err(0));
+    /// ```
+    pub fn try_sub(&self, n: u64) -> Result<u64, u64> {
+        self.try_change(|value| value.checked_sub(n)).map(|before| before - n)
+    }
+
     /// Adds one, runs `f` with the new value, and subtracts one again if `f` fails or panics.
     ///
-    /// The rewind subtracts one from the value at that time, after a [`reset`](Self::reset) in
-    /// between from the new count. It subtracts nothing if the increment was saturated.
+    /// The same as [`add_with`](Self::add_with) of one.
     ///
     /// # Errors
     ///
@@ -172,15 +194,62 @@ impl Tally {
     /// assert_eq!(posts.get(), 1);
     /// ```
     pub fn increment_with<T, E>(&self, f: impl FnOnce(u64) -> Result<T, E>) -> Result<T, E> {
-        let (before, after) = self.change(|value| value.saturating_add(1));
-        let rewind = Rewind { tally: self, n: after - before };
-        let outcome = f(after)?;
-        core::mem::forget(rewind);
-        Ok(outcome)
+        self.add_with(1, f)
+    }
+
+    /// Adds `n`, runs `f` with the new value, and subtracts what it added if `f` fails or panics.
+    ///
+    /// The rewind subtracts from the value at that time, after a [`reset`](Self::reset) in between
+    /// from the new count. It subtracts less than `n` if the addition was saturated.
+    ///
+    /// # Errors
+    ///
+    /// The error of `f`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let points = headcount::Tally::new(u64::MAX - 2);
+    /// let full = points.add_with(5, |value| Err::<(), _>(value));
+    /// assert_eq!((full, points.get()), (Err(u64::MAX), u64::MAX - 2));
+    /// ```
+    pub fn add_with<T, E>(&self, n: u64, f: impl FnOnce(u64) -> Result<T, E>) -> Result<T, E> {
+        let (before, after) = self.change(|value| value.saturating_add(n));
+        Rewind { tally: self, added: after - before, removed: 0 }.unless_ok(after, f)
+    }
+
+    /// Subtracts `n`, runs `f` with the new value, and adds what it subtracted if `f` fails or
+    /// panics.
+    ///
+    /// The rewind adds to the value at that time, after a [`reset`](Self::reset) in between to the
+    /// new count. It adds less than `n` if the subtraction was saturated.
+    ///
+    /// # Errors
+    ///
+    /// The error of `f`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let stock = headcount::Tally::new(5);
+    /// assert_eq!(stock.sub_with(2, |left| Ok::<_, ()>(left)), Ok(3));
+    /// assert!(stock.sub_with(9, |_| Err::<(), _>("not sent")).is_err());
+    /// assert_eq!(stock.get(), 3);
+    /// ```
+    pub fn sub_with<T, E>(&self, n: u64, f: impl FnOnce(u64) -> Result<T, E>) -> Result<T, E> {
+        let (before, after) = self.change(|value| value.saturating_sub(n));
+        Rewind { tally: self, added: 0, removed: before - after }.unless_ok(after, f)
     }
 
     /// Changes the value by `f`. Returns the values before and after.
     fn change(&self, f: impl Fn(u64) -> u64) -> (u64, u64) {
+        let (Ok(before) | Err(before)) = self.try_change(|value| Some(f(value)));
+        (before, f(before))
+    }
+
+    /// Changes the value by `f`, unless that yields nothing. Returns the value before, as an error
+    /// if it is unchanged.
+    fn try_change(&self, f: impl Fn(u64) -> Option<u64>) -> Result<u64, u64> {
         // AcqRel, pairs with itself, `reset` and `get`: Acquire shows this caller the earlier
         // writes of those whose changes led to the value, Release shows its own to those that
         // follow.
@@ -189,9 +258,7 @@ impl Tally {
             "tally-change-release", AcqRel => Acquire;
         );
         // Relaxed on failure: the value decides only what to try next.
-        let changed = self.value.fetch_update(success, Ordering::Relaxed, |value| Some(f(value)));
-        let (Ok(before) | Err(before)) = changed;
-        (before, f(before))
+        self.value.fetch_update(success, Ordering::Relaxed, f)
     }
 }
 
@@ -201,14 +268,23 @@ impl fmt::Debug for Tally {
     }
 }
 
-/// Subtracts `n` again when dropped.
+/// Undoes a change when dropped.
 struct Rewind<'a> {
     tally: &'a Tally,
-    n: u64,
+    added: u64,
+    removed: u64,
+}
+
+impl Rewind<'_> {
+    fn unless_ok<T, E>(self, value: u64, f: impl FnOnce(u64) -> Result<T, E>) -> Result<T, E> {
+        let outcome = f(value)?;
+        core::mem::forget(self);
+        Ok(outcome)
+    }
 }
 
 impl Drop for Rewind<'_> {
     fn drop(&mut self) {
-        self.tally.sub(self.n);
+        self.tally.change(|value| value.saturating_sub(self.added).saturating_add(self.removed));
     }
 }

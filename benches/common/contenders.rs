@@ -232,7 +232,7 @@ locked!(parking_lot::Mutex<u32>, "parking_lot::Mutex", parking_lot::Mutex::lock)
 
 #[inline(always)]
 fn lock_std(mutex: &Mutex<u32>) -> MutexGuard<'_, u32> {
-    mutex.lock().expect("nobody panics here")
+    mutex.lock().expect("no holder panics")
 }
 
 /// A limit whose places can be held without a borrow.

@@ -227,7 +227,7 @@ locked!(
 
 #[inline(always)]
 fn lock_std(mutex: &Mutex<Jams>) -> std::sync::MutexGuard<'_, Jams> {
-    mutex.lock().expect("nobody panics here")
+    mutex.lock().expect("no holder panics")
 }
 
 /// A concurrent map of counters: a join by id is quick, best fit looks at every room.

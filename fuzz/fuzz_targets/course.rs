@@ -1,4 +1,4 @@
-//! A course against the model that it shares with `tests/properties.rs`.
+//! A course against the model that it shares with `tests/it/properties.rs`.
 
 #![no_main]
 

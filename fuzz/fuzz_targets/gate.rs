@@ -1,4 +1,4 @@
-//! A gate against the model that it shares with `tests/properties.rs`.
+//! A gate against its specification, as in `tests/it/properties.rs`.
 
 #![no_main]
 

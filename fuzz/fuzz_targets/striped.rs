@@ -1,4 +1,4 @@
-//! A striped gate beside a plain number, as in `tests/it/striped_properties.rs`.
+//! A striped gate beside the specification of a gate, as in `tests/it/striped_properties.rs`.
 
 #![no_main]
 

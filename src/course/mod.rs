@@ -5,8 +5,7 @@
 //!
 //! Each enrolled student holds a place of the gate: a place is claimed before `enrolled` goes up,
 //! and given back after `enrolled` went down. The upper half of `enrolled` counts its changes, so
-//! that two equal readings mean that it did not change in between. The capacity of the gate never
-//! changes.
+//! that two equal readings mean that it did not change in between.
 //!
 //! [An Atomic Rant]: https://nateware.com/2010/02/18/an-atomic-rant/
 
@@ -44,8 +43,10 @@ fn change() -> u64 {
 ///
 /// - *never-over*, *exact*, *wait-free enter* and *cheap no* as for [`Gate`], with what is said
 ///   there about closing and reopening.
-/// - *both-counters*: a reader never sees enrolled > taken, nor taken > capacity.
-/// - *no-leak*: a [`Reservation`] gives its place back exactly once, unless it is confirmed.
+/// - *both-counters*: a reader never sees enrolled > taken, nor taken > capacity unless the capacity
+///   was lowered below what was taken.
+/// - *no-leak*: a [`Reservation`] gives its places back exactly once, unless it is confirmed.
+/// - *withdrawn-once*: an [`Enrollment`] gives its places back at most once.
 ///
 /// Available where the target has 64-bit atomics.
 ///
@@ -82,7 +83,8 @@ pub struct Course {
     enrolled: AtomicU64,
 }
 
-/// One consistent reading of a [`Course`]: enrolled ≤ taken ≤ capacity.
+/// One consistent reading of a [`Course`]: enrolled ≤ taken, and taken ≤ capacity unless the capacity
+/// was lowered below what was taken.
 ///
 /// # Examples
 ///
@@ -173,7 +175,57 @@ impl Course {
     /// ```
     pub fn try_reserve(&self) -> Result<Reservation<'_>, TryAcquireError> {
         self.gate.enter()?;
-        Ok(Reservation::new(self))
+        Ok(Reservation::new(self, 1))
+    }
+
+    /// Reserves `n` places, all or none, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// - [`Full`](TryAcquireError::Full) if fewer than `n` places were free.
+    /// - [`Closed`](TryAcquireError::Closed) if the course was closed.
+    ///
+    /// # Cost
+    ///
+    /// As [`Gate::try_acquire_many`].
+    ///
+    /// # Examples
+    ///
+    /// The last two places, and two orders of two: one of them gets both.
+    ///
+    /// ```
+    /// let course = headcount::Course::with_enrolled(30, 28).unwrap();
+    /// let order = course.try_reserve_many(2)?;
+    /// assert!(course.try_reserve_many(2).is_err());
+    /// order.confirm();
+    /// assert_eq!(course.counts().enrolled, 30);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_reserve_many(&self, n: u32) -> Result<Reservation<'_>, TryAcquireError> {
+        self.gate.take(n)?;
+        Ok(Reservation::new(self, n))
+    }
+
+    /// Reserves `n` places, as [`try_reserve_many`](Self::try_reserve_many), for a reservation that
+    /// owns its course.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_reserve_many`](Self::try_reserve_many). The `Arc` is dropped then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let course = std::sync::Arc::new(headcount::Course::new(30));
+    /// assert_eq!(course.try_reserve_many_owned(2)?.count(), 2);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_reserve_many_owned(
+        self: Arc<Self>,
+        n: u32,
+    ) -> Result<OwnedReservation, TryAcquireError> {
+        self.gate.take(n)?;
+        Ok(OwnedReservation::new(self, n))
     }
 
     /// Reserves a place, as [`try_reserve`](Self::try_reserve), for a reservation that owns its
@@ -196,7 +248,7 @@ impl Course {
     /// ```
     pub fn try_reserve_owned(self: Arc<Self>) -> Result<OwnedReservation, TryAcquireError> {
         self.gate.enter()?;
-        Ok(OwnedReservation::new(self))
+        Ok(OwnedReservation::new(self, 1))
     }
 
     /// Reserves a place, calls `f`, and enrolls if `f` succeeds.
@@ -224,7 +276,7 @@ impl Course {
     /// ```
     pub fn enroll<T, E>(&self, f: impl FnOnce(u32) -> Result<T, E>) -> Result<T, EnrollError<E>> {
         let taken = self.gate.enter_counted()?;
-        let place = ReservationInner { course: self, cancels: true };
+        let mut place = ReservationInner { course: self, count: 1 };
         let outcome = f(taken).map_err(EnrollError::Failed)?;
         place.confirm();
         Ok(outcome)
@@ -235,6 +287,9 @@ impl Course {
     /// # Errors
     ///
     /// If no student is enrolled. Nothing is changed then; reservations are never touched.
+    ///
+    /// It does not matter which student that is: a second click on the same button gives the place
+    /// of another one back. An [`Enrollment`] withdraws once.
     ///
     /// # Cost
     ///
@@ -249,18 +304,26 @@ impl Course {
     /// assert!(course.withdraw().is_err());
     /// ```
     pub fn withdraw(&self) -> Result<(), WithdrawError> {
+        self.withdraw_many(1)
+    }
+
+    /// Gives `n` enrolled places back, all or none.
+    fn withdraw_many(&self, n: u32) -> Result<(), WithdrawError> {
         // Acquire, pairs with the Release of `confirm`: giving the place back then also publishes
         // the earlier writes of the caller that confirmed. Relaxed on failure: nothing follows.
         let success = ordering!("course-withdraw", Acquire => Relaxed);
         let fewer = self.enrolled.fetch_update(success, Ordering::Relaxed, |enrolled| {
-            (enrolled as u32 > 0).then(|| enrolled.wrapping_add(change()) - 1)
+            (enrolled as u32 >= n).then(|| enrolled.wrapping_add(change()) - u64::from(n))
         });
         fewer.map_err(|_| WithdrawError)?;
-        self.gate.give_back(1);
+        self.gate.give_back(n);
         Ok(())
     }
 
     /// Returns one consistent reading of both counters.
+    ///
+    /// A reading that overlaps a change of the capacity can be off by as many places as that moves,
+    /// in `taken` and in `capacity`; enrolled ≤ taken holds throughout.
     ///
     /// # Cost
     ///
@@ -274,21 +337,21 @@ impl Course {
     /// assert_eq!(course.counts().taken, 12);
     /// ```
     pub fn counts(&self) -> CourseCounts {
-        let capacity = self.gate.capacity();
         // Acquire, pairs with the Release of `confirm`: a reader that sees a student enrolled sees
         // the place taken.
         let first = ordering!("course-counts", Acquire => Relaxed);
         let mut before = self.enrolled.load(first);
         loop {
-            // There is never a deficit, as the capacity does not change. A count above the capacity
-            // is of callers that overtook a waiter and are about to back out.
-            let taken = self.gate.slot.read().held(capacity).min(capacity);
+            let taken = self.gate.occupied();
             // Acquire: as above, for the next round. That this load sees each withdrawal whose
             // place was read as free is due to the Acquire of `read`.
             let again = ordering!("course-counts-again", Acquire => Relaxed);
             let after = self.enrolled.load(again);
             if before == after || mutant!("course-counts-no-recheck") {
-                return CourseCounts { taken, enrolled: after as u32, capacity };
+                let enrolled = after as u32;
+                // While the capacity changes, a reading of the gate can be off.
+                let taken = taken.max(enrolled);
+                return CourseCounts { taken, enrolled, capacity: self.gate.capacity() };
             }
             before = after;
         }
@@ -343,6 +406,75 @@ impl Course {
     pub fn capacity(&self) -> u32 {
         self.gate.capacity()
     }
+
+    /// Changes the number of places, as [`Gate::set_capacity`]: reservations and enrollments stay
+    /// valid, and with the feature `wait` the places that a raise adds go to the waitlist first.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is above [`Gate::MAX_CAPACITY`]. The course is unchanged then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let course = headcount::Course::with_enrolled(30, 30).unwrap();
+    /// course.set_capacity(32);
+    /// assert_eq!(course.available(), 2);
+    /// ```
+    #[track_caller]
+    pub fn set_capacity(&self, capacity: u32) {
+        self.gate.set_capacity(capacity);
+    }
+
+    /// Adds `n` places, and returns the new capacity, as [`Gate::raise_capacity`].
+    ///
+    /// # Panics
+    ///
+    /// If the capacity would be above [`Gate::MAX_CAPACITY`]. The course is unchanged then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(headcount::Course::new(30).raise_capacity(2), 32);
+    /// ```
+    #[track_caller]
+    pub fn raise_capacity(&self, n: u32) -> u32 {
+        self.gate.raise_capacity(n)
+    }
+
+    /// Removes `n` places, or all if there are fewer, and returns the new capacity, as
+    /// [`Gate::lower_capacity`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(headcount::Course::new(30).lower_capacity(2), 28);
+    /// ```
+    pub fn lower_capacity(&self, n: u32) -> u32 {
+        self.gate.lower_capacity(n)
+    }
+
+    /// Returns the number of free places, as [`Gate::available`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(headcount::Course::with_enrolled(30, 12).unwrap().available(), 18);
+    /// ```
+    pub fn available(&self) -> u32 {
+        self.gate.available()
+    }
+
+    /// Returns whether no place is free, as [`Gate::is_full`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(headcount::Course::with_enrolled(30, 30).unwrap().is_full());
+    /// ```
+    pub fn is_full(&self) -> bool {
+        self.gate.is_full()
+    }
 }
 
 impl fmt::Debug for Course {
@@ -357,66 +489,109 @@ impl fmt::Debug for Course {
     }
 }
 
-/// The common part of [`Reservation`] and [`OwnedReservation`]: one place of a course.
+/// The common part of [`Reservation`] and [`OwnedReservation`]: places of a course.
 struct ReservationInner<C: Deref<Target = Course>> {
     course: C,
-    cancels: bool,
+    count: u32,
 }
 
 impl<C: Deref<Target = Course>> ReservationInner<C> {
-    fn confirm(mut self) {
-        self.cancels = false;
-        // Release, pairs with the Acquire of `counts`: a reader that sees this student enrolled
-        // sees the place taken; and with that of `withdraw`.
-        self.course
-            .enrolled
-            .fetch_add(change() + 1, ordering!("course-confirm", Release => Relaxed));
+    /// Enrolls the places: they are no longer this reservation's to give back. Returns how many.
+    fn confirm(&mut self) -> u32 {
+        let count = core::mem::take(&mut self.count);
+        // Release, pairs with the Acquire of `counts`: a reader that sees these students enrolled
+        // sees the places taken; and with that of `withdraw`.
+        self.course.enrolled.fetch_add(
+            change() + u64::from(count),
+            ordering!("course-confirm", Release => Relaxed),
+        );
+        count
     }
 }
 
 impl<C: Deref<Target = Course>> Drop for ReservationInner<C> {
     fn drop(&mut self) {
-        if self.cancels {
-            self.course.gate.give_back(1);
-        }
+        self.course.gate.give_back(self.count);
     }
 }
 
-/// The methods of both reservations. `$course` and `$reserve` are code of the examples: how to
-/// create a course and how to reserve.
+/// The common part of [`Enrollment`] and [`OwnedEnrollment`]: enrolled places of a course.
+struct EnrollmentInner<C: Deref<Target = Course>> {
+    course: C,
+    count: u32,
+}
+
+/// The methods of both reservations and of both enrollments. `$course` and `$reserve` are code of the
+/// examples: how to create a course and how to reserve places.
 macro_rules! reservation {
-    ([$($lifetime:lifetime)?] $reservation:ty, $handle:ty, $name:literal, $course:literal, $reserve:literal) => {
+    (
+        [$($lifetime:lifetime)?] $reservation:ty, $name:literal, $handle:ty, $clone:expr,
+        $enrollment:ident, $enrollment_type:ty, $course:literal, $reserve:literal
+    ) => {
         impl$(<$lifetime>)? $reservation {
-            /// Returns a reservation of a place that has just been claimed.
+            /// Returns a reservation of `count` places that have just been claimed.
             #[inline]
-            pub(crate) fn new(course: $handle) -> Self {
-                Self(ReservationInner { course, cancels: true })
+            pub(crate) fn new(course: $handle, count: u32) -> Self {
+                Self(ReservationInner { course, count })
             }
 
-            /// Confirms the reservation: the place counts as enrolled and stays taken until a
-            /// caller [withdraws](Course::withdraw) it.
+            /// Returns the number of places that this reservation holds.
             ///
             /// # Examples
             ///
             /// ```
             /// # use headcount::Course;
             #[doc = $course]
-            #[doc = concat!($reserve, "?.confirm();")]
+            #[doc = concat!("assert_eq!(", $reserve, "(2)?.count(), 2);")]
+            /// # Ok::<(), headcount::TryAcquireError>(())
+            /// ```
+            pub fn count(&self) -> u32 {
+                self.0.count
+            }
+
+            /// Confirms the reservation: its places count as enrolled and stay taken until a caller
+            /// [withdraws](Course::withdraw) them.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use headcount::Course;
+            #[doc = $course]
+            #[doc = concat!($reserve, "(1)?.confirm();")]
             /// assert_eq!(course.counts().enrolled, 1);
             /// # Ok::<(), headcount::TryAcquireError>(())
             /// ```
-            pub fn confirm(self) {
+            pub fn confirm(mut self) {
                 self.0.confirm();
             }
 
-            /// Gives the place back, as dropping does.
+            /// Confirms the reservation, as [`confirm`](Self::confirm), and returns what can be
+            /// withdrawn once.
             ///
             /// # Examples
             ///
             /// ```
             /// # use headcount::Course;
             #[doc = $course]
-            #[doc = concat!($reserve, "?.cancel();")]
+            #[doc = concat!("let enrollment = ", $reserve, "(1)?.enroll();")]
+            /// assert_eq!(course.counts().enrolled, 1);
+            /// enrollment.withdraw().unwrap();
+            /// assert_eq!(course.counts().taken, 0);
+            /// # Ok::<(), headcount::TryAcquireError>(())
+            /// ```
+            pub fn enroll(mut self) -> $enrollment_type {
+                let count = self.0.confirm();
+                $enrollment(EnrollmentInner { course: $clone(&self.0.course), count })
+            }
+
+            /// Gives the places back, as dropping does.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use headcount::Course;
+            #[doc = $course]
+            #[doc = concat!($reserve, "(1)?.cancel();")]
             /// assert_eq!(course.counts().taken, 0);
             /// # Ok::<(), headcount::TryAcquireError>(())
             /// ```
@@ -425,16 +600,70 @@ macro_rules! reservation {
 
         impl$(<$lifetime>)? fmt::Debug for $reservation {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct($name).finish_non_exhaustive()
+                f.debug_struct($name).field("count", &self.count()).finish_non_exhaustive()
+            }
+        }
+
+        impl$(<$lifetime>)? $enrollment_type {
+            /// Returns the number of places that are enrolled.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use headcount::Course;
+            #[doc = $course]
+            #[doc = concat!("assert_eq!(", $reserve, "(2)?.enroll().count(), 2);")]
+            /// # Ok::<(), headcount::TryAcquireError>(())
+            /// ```
+            pub fn count(&self) -> u32 {
+                self.0.count
+            }
+
+            /// Withdraws the enrollment: its places are free again.
+            ///
+            /// # Guarantees
+            ///
+            /// *withdrawn-once*: it consumes the enrollment, so a second click has nothing to
+            /// withdraw.
+            ///
+            /// # Errors
+            ///
+            /// If fewer places are enrolled, as [`Course::withdraw`] has withdrawn them without
+            /// asking whose they are. Nothing is changed then.
+            ///
+            /// # Cost
+            ///
+            /// As [`Course::withdraw`].
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use headcount::Course;
+            #[doc = $course]
+            #[doc = concat!("let enrollment = ", $reserve, "(2)?.enroll();")]
+            /// enrollment.withdraw().unwrap();
+            /// assert_eq!(course.available(), 30);
+            /// # Ok::<(), headcount::TryAcquireError>(())
+            /// ```
+            pub fn withdraw(self) -> Result<(), WithdrawError> {
+                self.0.course.withdraw_many(self.0.count)
+            }
+        }
+
+        impl$(<$lifetime>)? fmt::Debug for $enrollment_type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($enrollment))
+                    .field("count", &self.count())
+                    .finish_non_exhaustive()
             }
         }
     };
 }
 
-/// Holds a place of a [`Course`] that is not enrolled yet, and gives it back when it is dropped.
+/// Holds places of a [`Course`] that are not enrolled yet, and gives them back when it is dropped.
 ///
-/// Returned by [`Course::try_reserve`]. It can be dropped on any thread, and by a panic. A
-/// reservation that is leaked with [`core::mem::forget`] keeps its place.
+/// Returned by [`Course::try_reserve`] and [`Course::try_reserve_many`]. It can be dropped on any
+/// thread, and by a panic. A reservation that is leaked with [`core::mem::forget`] keeps its places.
 ///
 /// # Examples
 ///
@@ -444,21 +673,40 @@ macro_rules! reservation {
 /// assert_eq!(course.counts().taken, 0);
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
-#[must_use = "the place is given back as soon as the reservation is dropped"]
+#[must_use = "the places are given back as soon as the reservation is dropped"]
 pub struct Reservation<'a>(ReservationInner<&'a Course>);
+
+/// Enrolled places of a [`Course`], which can be withdrawn once.
+///
+/// Returned by [`Reservation::enroll`]. Dropping it changes nothing: the places stay enrolled.
+///
+/// # Examples
+///
+/// ```
+/// let course = headcount::Course::new(30);
+/// let enrollment = course.try_reserve()?.enroll();
+/// enrollment.withdraw().unwrap();
+/// assert_eq!(course.counts().enrolled, 0);
+/// # Ok::<(), headcount::TryAcquireError>(())
+/// ```
+pub struct Enrollment<'a>(EnrollmentInner<&'a Course>);
 
 reservation!(
     ['a] Reservation<'a>,
-    &'a Course,
     "Reservation",
+    &'a Course,
+    |course: &&'a Course| *course,
+    Enrollment,
+    Enrollment<'a>,
     "let course = Course::new(30);",
-    "course.try_reserve()"
+    "course.try_reserve_many"
 );
 
-/// Holds a place of a [`Course`] behind an `Arc` that is not enrolled yet, and gives it back when
+/// Holds places of a [`Course`] behind an `Arc` that are not enrolled yet, and gives them back when
 /// it is dropped.
 ///
-/// Returned by [`Course::try_reserve_owned`]; otherwise the same as [`Reservation`].
+/// Returned by [`Course::try_reserve_owned`] and [`Course::try_reserve_many_owned`]; otherwise the
+/// same as [`Reservation`].
 ///
 /// # Examples
 ///
@@ -468,13 +716,31 @@ reservation!(
 /// assert_eq!(course.counts().taken, 0);
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
-#[must_use = "the place is given back as soon as the reservation is dropped"]
+#[must_use = "the places are given back as soon as the reservation is dropped"]
 pub struct OwnedReservation(ReservationInner<Arc<Course>>);
+
+/// Enrolled places of a [`Course`] behind an `Arc`, which can be withdrawn once.
+///
+/// Returned by [`OwnedReservation::enroll`]; otherwise the same as [`Enrollment`].
+///
+/// # Examples
+///
+/// ```
+/// let course = std::sync::Arc::new(headcount::Course::new(30));
+/// let enrollment = course.clone().try_reserve_owned()?.enroll();
+/// std::thread::spawn(move || enrollment.withdraw()).join().unwrap().unwrap();
+/// assert_eq!(course.counts().enrolled, 0);
+/// # Ok::<(), headcount::TryAcquireError>(())
+/// ```
+pub struct OwnedEnrollment(EnrollmentInner<Arc<Course>>);
 
 reservation!(
     [] OwnedReservation,
-    Arc<Course>,
     "OwnedReservation",
+    Arc<Course>,
+    Arc::clone,
+    OwnedEnrollment,
+    OwnedEnrollment,
     "let course = std::sync::Arc::new(Course::new(30));",
-    "course.clone().try_reserve_owned()"
+    "course.clone().try_reserve_many_owned"
 );

@@ -57,7 +57,31 @@ impl Course {
     /// ```
     #[inline]
     pub fn reserve(&self) -> Reserve<'_> {
-        Reserve { wait: Wait::new(GateOf(self), 1) }
+        self.reserve_many(1)
+    }
+
+    /// Reserves `n` places, all at once, and waits for them if need be.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gate::acquire_many`](crate::Gate::acquire_many).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`reserve`](Self::reserve).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main] async fn main() -> Result<(), headcount::AcquireError> {
+    /// let course = headcount::Course::new(30);
+    /// course.reserve_many(2).await?.confirm();
+    /// assert_eq!(course.counts().enrolled, 2);
+    /// # Ok(()) }
+    /// ```
+    #[inline]
+    pub fn reserve_many(&self, n: u32) -> Reserve<'_> {
+        Reserve { wait: Wait::new(GateOf(self), n) }
     }
 
     /// Reserves a place, as [`reserve`](Self::reserve), for a reservation that owns its course.
@@ -81,7 +105,30 @@ impl Course {
     /// ```
     #[inline]
     pub fn reserve_owned(self: Arc<Self>) -> ReserveOwned {
-        ReserveOwned { wait: Wait::new(GateOf(self), 1) }
+        self.reserve_many_owned(1)
+    }
+
+    /// Reserves `n` places, as [`reserve_many`](Self::reserve_many), for a reservation that owns its
+    /// course.
+    ///
+    /// # Errors
+    ///
+    /// As [`reserve_many`](Self::reserve_many). The `Arc` is dropped then.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`reserve`](Self::reserve).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let course = std::sync::Arc::new(headcount::Course::new(30));
+    /// assert_eq!(course.reserve_many_owned(2).wait()?.count(), 2);
+    /// # Ok::<(), headcount::AcquireError>(())
+    /// ```
+    #[inline]
+    pub fn reserve_many_owned(self: Arc<Self>, n: u32) -> ReserveOwned {
+        ReserveOwned { wait: Wait::new(GateOf(self), n) }
     }
 
     /// Returns the number of callers that wait.
@@ -120,7 +167,7 @@ pub struct Reserve<'a> {
 
 waiting_future! {
     ['a] Reserve<'a>, "Reserve" => Reservation<'a>,
-    |GateOf(course), _| Reservation::new(course);
+    |GateOf(course), count| Reservation::new(course, count);
     "let course = headcount::Course::new(1);",
     "let course = headcount::Course::with_enrolled(1, 1).unwrap();",
     "course.reserve()"
@@ -149,7 +196,7 @@ pub struct ReserveOwned {
 
 waiting_future! {
     [] ReserveOwned, "ReserveOwned" => OwnedReservation,
-    |GateOf(course), _| OwnedReservation::new(course);
+    |GateOf(course), count| OwnedReservation::new(course, count);
     "let course = std::sync::Arc::new(headcount::Course::new(1));",
     "let course = std::sync::Arc::new(headcount::Course::with_enrolled(1, 1).unwrap());",
     "course.clone().reserve_owned()"

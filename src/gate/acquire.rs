@@ -200,7 +200,7 @@ impl Gate {
     /// assert_eq!(headcount::Gate::new(1).waiting(), 0);
     /// ```
     pub fn waiting(&self) -> usize {
-        self.waitlist.len()
+        self.waitlist.len(&self.slot)
     }
 }
 

@@ -3,13 +3,12 @@
 //!
 //! # Invariant
 //!
-//! The slot has at most `capacity` places, and exactly as many whenever no `set_capacity` runs: a
-//! raise changes `capacity` first and the slot after it, a lowering the slot first.
+//! The waitlist is only ever given the slot of its own gate.
 
 use super::fast_hint;
 use crate::error::TryAcquireError;
-use crate::protocol::slot::{Refusal, Slot, CEILING};
-use crate::sync::{const_fn, AtomicU32, Ordering};
+use crate::protocol::slot::{Refusal, Slot, Wanted, CEILING};
+use crate::sync::const_fn;
 use crate::wait::Waitlist;
 
 /// A counting semaphore that answers at once.
@@ -68,8 +67,8 @@ use crate::wait::Waitlist;
 /// # Memory ordering
 ///
 /// *happens-before*: giving a place back is a release operation and taking one is an acquire
-/// operation, so a caller that takes a place sees the earlier writes of the holders that gave places
-/// back before. A refusal orders nothing.
+/// operation, so a caller that takes a place sees the earlier writes of the holders that gave
+/// places back before. A refusal orders nothing.
 ///
 /// # Size
 ///
@@ -122,7 +121,6 @@ use crate::wait::Waitlist;
 /// ```
 pub struct Gate {
     pub(crate) slot: Slot,
-    pub(super) capacity: AtomicU32,
     pub(crate) waitlist: Waitlist,
 }
 
@@ -132,19 +130,8 @@ impl Gate {
         ///
         /// The caller has checked that `occupied <= capacity <= CEILING`.
         pub(crate) const fn with_occupied(capacity: u32, occupied: u32) -> Gate {
-            Gate {
-                slot: Slot::new(capacity, occupied),
-                capacity: AtomicU32::new(capacity),
-                waitlist: Waitlist::new(),
-            }
+            Gate { slot: Slot::new(capacity, occupied), waitlist: Waitlist::new() }
         }
-    }
-
-    /// Returns the capacity.
-    #[inline]
-    pub(super) fn places(&self) -> u32 {
-        // Relaxed: the value orders nothing else.
-        self.capacity.load(Ordering::Relaxed)
     }
 
     /// Claims one place. Skips the look if this thread's last entry here left a place free.
@@ -167,12 +154,12 @@ impl Gate {
         self.finish_entering(self.slot.enter_unseen())
     }
 
-    /// Records whether an entry left a place free, and checks that it has overtaken no waiter.
+    /// Records whether an entry left a place free.
     #[cold]
     #[inline(never)]
     fn finish_entering(&self, entered: Result<u32, Refusal>) -> Result<(), TryAcquireError> {
         fast_hint::record(self, matches!(entered, Ok(level) if level < CEILING));
-        Ok(self.waitlist.admit(&self.slot, entered?, 1)?)
+        Ok(entered.map(drop)?)
     }
 
     /// Claims one place. Returns how many places are held at that instant, the new one included.
@@ -182,17 +169,20 @@ impl Gate {
     #[inline]
     pub(crate) fn enter_counted(&self) -> Result<u32, TryAcquireError> {
         let level = self.slot.enter()?;
-        self.waitlist.admit(&self.slot, level, 1)?;
-        Ok(crate::protocol::slot::SlotWord(level).held(self.places()))
+        Ok(crate::protocol::slot::SlotWord(level).held(self.slot.places()))
     }
 
     /// Claims `n` places, all or none.
     pub(crate) fn take(&self, n: u32) -> Result<(), TryAcquireError> {
-        let level = self.slot.take(n)?;
-        Ok(self.waitlist.admit(&self.slot, level, n)?)
+        self.take_wanted(Wanted::Exactly(n)).map(drop)
     }
 
-    /// Gives `n` places back. If WAITING is set, serves the waitlist or clears the flag.
+    /// Claims several places in one step. Returns how many.
+    pub(crate) fn take_wanted(&self, wanted: Wanted) -> Result<u32, TryAcquireError> {
+        Ok(self.slot.take(wanted)?)
+    }
+
+    /// Gives `n` places back.
     #[inline]
     pub(crate) fn give_back(&self, n: u32) {
         self.waitlist.give_back(&self.slot, n);

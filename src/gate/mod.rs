@@ -6,6 +6,8 @@
 #[cfg(feature = "wait")]
 mod acquire;
 mod core;
+#[cfg(feature = "wait")]
+mod drain;
 pub(crate) mod fast_hint;
 mod permit;
 #[cfg(feature = "wait")]
@@ -15,22 +17,17 @@ use ::core::fmt;
 use alloc::sync::Arc;
 
 use crate::error::{QuorumError, TryAcquireError};
-use crate::protocol::mutants::mutant;
-use crate::protocol::slot::{CEILING, WAITING};
-use crate::sync::{const_fn, Ordering};
+use crate::protocol::slot::{Resize, Wanted, CEILING};
+use crate::sync::const_fn;
 #[cfg(feature = "wait")]
 pub use acquire::{Acquire, AcquireOwned};
 pub use core::Gate;
+#[cfg(feature = "wait")]
+pub use drain::{Drain, DrainOwned};
 pub(crate) use permit::PermitInner;
 pub use permit::{OwnedPermit, Permit};
 #[cfg(all(feature = "wait", target_has_atomic = "64"))]
 pub(crate) use waiter::{waiting_future, Wait};
-
-/// The greatest number of places that one step of `set_capacity` removes. Each such call in
-/// progress can have removed one step too many; of this size, 32,767 steps fit between the ceiling
-/// and the flags.
-const STEP_DOWN: u32 = 1 << 14;
-const _: () = assert!(2 * CEILING + 32_767 * STEP_DOWN < WAITING);
 
 impl Gate {
     /// The greatest capacity: 2^28 = 268,435,456 places.
@@ -183,6 +180,169 @@ impl Gate {
         Ok(OwnedPermit(PermitInner::new(self, n)))
     }
 
+    /// Acquires every free place, at least one, in one step.
+    ///
+    /// The [count](Permit::count) of the permit says how many they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Cost
+    ///
+    /// As [`try_acquire_many`](Self::try_acquire_many).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(5);
+    /// let _held = gate.try_acquire_many(2)?;
+    /// assert_eq!(gate.try_acquire_all()?.count(), 3);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_acquire_all(&self) -> Result<Permit<'_>, TryAcquireError> {
+        Ok(Permit(PermitInner::new(self, self.take_wanted(Wanted::All)?)))
+    }
+
+    /// Acquires every free place, as [`try_acquire_all`](Self::try_acquire_all), for a permit that
+    /// owns its gate.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire`](Self::try_acquire). The `Arc` is dropped then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = std::sync::Arc::new(headcount::Gate::new(5));
+    /// assert_eq!(gate.try_acquire_all_owned()?.count(), 5);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_acquire_all_owned(self: Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
+        let n = self.take_wanted(Wanted::All)?;
+        Ok(OwnedPermit(PermitInner::new(self, n)))
+    }
+
+    /// Acquires `n` places, all or none, only if `spare` places stay free.
+    ///
+    /// Both are decided in one step, so two kinds of callers can share one count and keep their
+    /// thresholds exactly.
+    ///
+    /// # Errors
+    ///
+    /// - [`Full`](TryAcquireError::Full) if fewer than `n + spare` places were free.
+    /// - [`Closed`](TryAcquireError::Closed) if the gate was closed.
+    ///
+    /// # Cost
+    ///
+    /// As [`try_acquire_many`](Self::try_acquire_many).
+    ///
+    /// # Examples
+    ///
+    /// 20 places, of which 2 are for members:
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(20);
+    /// let guests: Vec<_> = (0..30).filter_map(|_| gate.try_acquire_leaving(1, 2).ok()).collect();
+    /// assert_eq!(guests.len(), 18);
+    /// let members: Vec<_> = (0..30).filter_map(|_| gate.try_acquire().ok()).collect();
+    /// assert_eq!(members.len(), 2);
+    /// ```
+    pub fn try_acquire_leaving(&self, n: u32, spare: u32) -> Result<Permit<'_>, TryAcquireError> {
+        let n = self.take_wanted(Wanted::Leaving { n, spare })?;
+        Ok(Permit(PermitInner::new(self, n)))
+    }
+
+    /// Acquires `n` places, as [`try_acquire_leaving`](Self::try_acquire_leaving), for a permit that
+    /// owns its gate.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire_leaving`](Self::try_acquire_leaving). The `Arc` is dropped then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = std::sync::Arc::new(headcount::Gate::new(3));
+    /// let _permit = gate.clone().try_acquire_leaving_owned(1, 2)?;
+    /// assert!(gate.try_acquire_leaving_owned(1, 2).is_err());
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_acquire_leaving_owned(
+        self: Arc<Self>,
+        n: u32,
+        spare: u32,
+    ) -> Result<OwnedPermit, TryAcquireError> {
+        let n = self.take_wanted(Wanted::Leaving { n, spare })?;
+        Ok(OwnedPermit(PermitInner::new(self, n)))
+    }
+
+    /// Acquires `n` places whether or not they are free, and also from a closed gate: for a caller
+    /// that must get in, as a moderator.
+    ///
+    /// Free places are taken, ahead of callers that wait; the rest becomes a deficit, as after a
+    /// [lowering](Self::set_capacity): [`occupied`](Self::occupied) exceeds the capacity, and no
+    /// other caller is admitted, until enough places have been given back.
+    ///
+    /// # Panics
+    ///
+    /// If the places held would exceed the capacity by more than
+    /// [`MAX_CAPACITY`](Self::MAX_CAPACITY). The gate is unchanged then.
+    ///
+    /// # Cost
+    ///
+    /// As [`try_acquire_many`](Self::try_acquire_many); with the feature `wait` it takes the lock of
+    /// the waitlist.
+    ///
+    /// # Memory ordering
+    ///
+    /// As of any entry.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let room = headcount::Gate::new(1);
+    /// let guest = room.try_acquire()?;
+    /// let moderator = room.force_acquire(1);
+    /// assert_eq!((room.occupied(), room.capacity()), (2, 1));
+    /// drop(guest);
+    /// assert!(room.try_acquire().is_err()); // the moderator has the only place
+    /// drop(moderator);
+    /// assert!(room.try_acquire().is_ok());
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    #[track_caller]
+    pub fn force_acquire(&self, n: u32) -> Permit<'_> {
+        self.force(n);
+        Permit(PermitInner::new(self, n))
+    }
+
+    /// Acquires `n` places, as [`force_acquire`](Self::force_acquire), for a permit that owns its
+    /// gate.
+    ///
+    /// # Panics
+    ///
+    /// As [`force_acquire`](Self::force_acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let room = std::sync::Arc::new(headcount::Gate::new(0));
+    /// let _moderator = room.clone().force_acquire_owned(1);
+    /// assert_eq!(room.occupied(), 1);
+    /// ```
+    #[track_caller]
+    pub fn force_acquire_owned(self: Arc<Self>, n: u32) -> OwnedPermit {
+        self.force(n);
+        OwnedPermit(PermitInner::new(self, n))
+    }
+
+    #[track_caller]
+    fn force(&self, n: u32) {
+        let forced = self.waitlist.force(&self.slot, n);
+        assert!(forced, "places held above the capacity exceed Gate::MAX_CAPACITY");
+    }
+
     /// Calls `f` while it holds one place, and returns the result of `f`.
     ///
     /// The place is given back when `f` returns or panics. With capacity 1 this is a lock that
@@ -212,7 +372,7 @@ impl Gate {
     /// assert_eq!(headcount::Gate::new(7).capacity(), 7);
     /// ```
     pub fn capacity(&self) -> u32 {
-        self.places()
+        self.slot.places()
     }
 
     /// Returns the number of places held, forgotten permits included.
@@ -236,8 +396,7 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn occupied(&self) -> u32 {
-        let capacity = self.capacity();
-        self.slot.read().held(capacity).min(self.waitlist.most(capacity))
+        self.waitlist.counts(&self.slot).0
     }
 
     /// Returns the number of free places, whether or not the gate is closed.
@@ -258,7 +417,7 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn available(&self) -> u32 {
-        self.slot.read().free()
+        self.waitlist.counts(&self.slot).1
     }
 
     /// Returns whether no place is free, whether or not the gate is closed.
@@ -315,30 +474,58 @@ impl Gate {
     /// ```
     #[track_caller]
     pub fn set_capacity(&self, capacity: u32) {
-        assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
-        let mut from = self.capacity();
-        while from != capacity {
-            let to = capacity.max(from.saturating_sub(STEP_DOWN));
-            let removed = from.saturating_sub(to);
-            self.waitlist.withdraw(&self.slot, removed);
-            // Relaxed: the slot decides who is admitted. *never-over* needs only that the slot
-            // never has more places than `capacity` says, which the order of each call's own two
-            // changes keeps.
-            let swapped =
-                self.capacity.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
-            from = match swapped {
-                Ok(_) => {
-                    self.give_back(to.saturating_sub(from));
-                    to
-                }
-                Err(now) => {
-                    if !mutant!("gate-lost-resize-keeps") {
-                        self.give_back(removed);
-                    }
-                    now
-                }
-            };
-        }
+        let set = self.waitlist.resize(&self.slot, Resize::To(capacity));
+        assert!(set.is_ok(), "capacity is above Gate::MAX_CAPACITY");
+    }
+
+    /// Adds `n` places, and returns the new capacity.
+    ///
+    /// Unlike a [`set_capacity`](Self::set_capacity) that adds to what was read before, it loses no
+    /// change that another call makes at the same time. With the feature `wait` the new places go to
+    /// callers that wait, in order.
+    ///
+    /// # Panics
+    ///
+    /// If the capacity would be above [`MAX_CAPACITY`](Self::MAX_CAPACITY). The gate is unchanged
+    /// then.
+    ///
+    /// # Cost
+    ///
+    /// As [`set_capacity`](Self::set_capacity).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(3);
+    /// assert_eq!(gate.raise_capacity(2), 5);
+    /// ```
+    #[track_caller]
+    pub fn raise_capacity(&self, n: u32) -> u32 {
+        let raised = self.waitlist.resize(&self.slot, Resize::Raise(n));
+        raised.unwrap_or_else(|()| panic!("capacity is above Gate::MAX_CAPACITY"))
+    }
+
+    /// Removes `n` places, or all if there are fewer, and returns the new capacity.
+    ///
+    /// Unlike a [`set_capacity`](Self::set_capacity) that subtracts from what was read before, it
+    /// loses no change that another call makes at the same time. Places that are held are removed as
+    /// `set_capacity` does. Without the feature `wait`, more than 4,096 places are removed in
+    /// several steps, between which other callers can see some of them gone.
+    ///
+    /// # Cost
+    ///
+    /// As [`set_capacity`](Self::set_capacity).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let gate = headcount::Gate::new(3);
+    /// assert_eq!(gate.lower_capacity(2), 1);
+    /// assert_eq!(gate.lower_capacity(2), 0);
+    /// ```
+    pub fn lower_capacity(&self, n: u32) -> u32 {
+        // A lowering is never above the greatest capacity.
+        self.waitlist.resize(&self.slot, Resize::Lower(n)).unwrap_or(0)
     }
 
     /// Closes the gate: from now on it refuses every caller. Permits stay valid.
@@ -428,25 +615,19 @@ impl Gate {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     pub fn close_if_occupied(&self, at_least: u32) -> Result<u32, QuorumError> {
-        let capacity = self.capacity();
-        let most = self.waitlist.most(capacity);
-        let error = |occupied| QuorumError { occupied, quorum: at_least };
-        if at_least > most {
-            return Err(error(self.occupied()));
-        }
-        let closed = self.slot.close_if(at_least, capacity);
-        let held = closed.map_err(|held| error(held.min(most)))?;
-        self.waitlist.closed(&self.slot);
-        Ok(held.min(most))
+        let closed = self.waitlist.close_if(&self.slot, at_least);
+        closed.map_err(|occupied| QuorumError { occupied, quorum: at_least })
     }
 }
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate")
-            .field("capacity", &self.capacity())
+        let mut gate = f.debug_struct("Gate");
+        gate.field("capacity", &self.capacity())
             .field("occupied", &self.occupied())
-            .field("closed", &self.is_closed())
-            .finish()
+            .field("closed", &self.is_closed());
+        #[cfg(feature = "wait")]
+        gate.field("waiting", &self.waiting());
+        gate.finish()
     }
 }

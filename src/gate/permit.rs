@@ -70,6 +70,21 @@ macro_rules! permit {
                 self.0.count
             }
 
+            /// Returns the gate whose places this permit holds.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use headcount::Gate;
+            #[doc = $gate]
+            #[doc = concat!("let permit = ", $acquire, "(3)?;")]
+            /// assert_eq!(permit.gate().available(), 2);
+            /// # Ok::<(), headcount::TryAcquireError>(())
+            /// ```
+            pub fn gate(&self) -> &Gate {
+                &self.0.gate
+            }
+
             /// Moves `n` of the places into a new permit. No place is free in between.
             ///
             /// Returns `None`, and changes nothing, if this permit holds fewer than `n` places.

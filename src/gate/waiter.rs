@@ -17,18 +17,35 @@ use crate::error::{AcquireError, AcquireTimeoutError, TryAcquireError};
 use crate::sync;
 use crate::wait::{Enqueued, Ticket, WaitState, WakeHandle};
 
-/// A wait for `wants` places of a gate. Its result is the gate, once the places are claimed.
+/// A wait for `wants` places of a gate, or until none of its places is held. Its result is the gate,
+/// once the places are claimed.
 pub(crate) struct Wait<G: Deref<Target = Gate>> {
     /// `None` once the result has been returned.
     gate: Option<G>,
     wants: u32,
+    /// Closes the gate, and waits until none of its places is held. `wants` is 0 then.
+    drains: bool,
+    /// The number of waiters at which this one is refused.
+    limit: usize,
     ticket: Option<Ticket>,
 }
 
 impl<G: Deref<Target = Gate>> Wait<G> {
     #[inline]
     pub(crate) fn new(gate: G, wants: u32) -> Self {
-        Wait { gate: Some(gate), wants, ticket: None }
+        Wait { gate: Some(gate), wants, drains: false, limit: usize::MAX, ticket: None }
+    }
+
+    #[inline]
+    pub(crate) fn draining(gate: G) -> Self {
+        let mut wait = Wait::new(gate, 0);
+        wait.drains = true;
+        wait
+    }
+
+    /// Limits the number of waiters that this one may join.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Returns the number of places that the caller wants.
@@ -39,7 +56,8 @@ impl<G: Deref<Target = Gate>> Wait<G> {
 
     /// Returns how many callers are ahead, while this one is in the waitlist.
     pub(crate) fn position(&self) -> Option<usize> {
-        self.gate.as_ref()?.waitlist.position(self.ticket?)
+        let gate = self.gate.as_ref()?;
+        gate.waitlist.position(&gate.slot, self.ticket?)
     }
 
     /// Writes the `Debug` output of the public futures.
@@ -51,12 +69,18 @@ impl<G: Deref<Target = Gate>> Wait<G> {
     }
 
     fn finish(&mut self, state: WaitState) -> Poll<Result<G, AcquireError>> {
-        if state == WaitState::Waits {
-            return Poll::Pending;
+        match state {
+            WaitState::Waits => Poll::Pending,
+            WaitState::Served => self.end(None),
+            WaitState::Refused => self.end(Some(AcquireError::Closed)),
         }
+    }
+
+    /// Ends the wait with the gate, or else with the error.
+    fn end(&mut self, error: Option<AcquireError>) -> Poll<Result<G, AcquireError>> {
         self.ticket = None;
         let gate = self.gate.take().expect("a result is returned once");
-        Poll::Ready(if state == WaitState::Served { Ok(gate) } else { Err(AcquireError::Closed) })
+        Poll::Ready(error.map_or(Ok(gate), Err))
     }
 
     /// Claims the places if they are free, else joins the waitlist.
@@ -65,30 +89,41 @@ impl<G: Deref<Target = Gate>> Wait<G> {
         let gate = self.gate.as_ref().expect("polled again after it was ready");
         let entered = match self.wants {
             1 => gate.enter(),
+            0 if self.drains => Err(TryAcquireError::Full),
             n => gate.take(n),
         };
-        let state = match entered {
-            Ok(()) => WaitState::Served,
-            Err(TryAcquireError::Closed) => WaitState::Closed,
-            Err(TryAcquireError::Full) => {
-                match gate.waitlist.join(&gate.slot, self.wants, handle()) {
-                    Enqueued::Served => WaitState::Served,
-                    Enqueued::Closed => WaitState::Closed,
-                    Enqueued::Waits(ticket) => {
-                        self.ticket = Some(ticket);
-                        WaitState::Waits
-                    }
-                }
-            }
+        match entered {
+            Ok(()) => self.end(None),
+            Err(TryAcquireError::Closed) => self.end(Some(AcquireError::Closed)),
+            Err(_full) => self.join(handle()),
+        }
+    }
+
+    fn join(&mut self, handle: WakeHandle) -> Poll<Result<G, AcquireError>> {
+        let gate = self.gate.as_ref().expect("it has not been ready");
+        let joined = if self.drains {
+            gate.waitlist.drain(&gate.slot, handle)
+        } else if self.wants > Gate::MAX_CAPACITY {
+            return self.end(Some(AcquireError::TooMany));
+        } else {
+            gate.waitlist.join(&gate.slot, self.wants, self.limit, handle)
         };
-        self.finish(state)
+        match joined {
+            Enqueued::Served => self.end(None),
+            Enqueued::Closed => self.end(Some(AcquireError::Closed)),
+            Enqueued::QueueFull => self.end(Some(AcquireError::QueueFull)),
+            Enqueued::Waits(ticket) => {
+                self.ticket = Some(ticket);
+                Poll::Pending
+            }
+        }
     }
 
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<G, AcquireError>> {
         match (&self.gate, self.ticket) {
             (Some(gate), Some(ticket)) => {
-                let state = gate.waitlist.poll(ticket, cx.waker());
+                let state = gate.waitlist.poll(&gate.slot, ticket, cx.waker());
                 self.finish(state)
             }
             _ => self.begin(|| WakeHandle::Task(cx.waker().clone())),
@@ -97,7 +132,12 @@ impl<G: Deref<Target = Gate>> Wait<G> {
 
     /// Blocks the thread until the result is there.
     pub(crate) fn wait(self) -> Result<G, AcquireError> {
-        self.wait_until(None).map_err(|_| AcquireError::Closed)
+        self.wait_until(None).map_err(|error| match error {
+            AcquireTimeoutError::QueueFull => AcquireError::QueueFull,
+            AcquireTimeoutError::TooMany => AcquireError::TooMany,
+            AcquireTimeoutError::KeysFull => AcquireError::KeysFull,
+            AcquireTimeoutError::Closed | AcquireTimeoutError::Timeout => AcquireError::Closed,
+        })
     }
 
     /// Blocks the thread until the result is there, or until the deadline.
@@ -107,14 +147,14 @@ impl<G: Deref<Target = Gate>> Wait<G> {
     ) -> Result<G, AcquireTimeoutError> {
         let mut result = match (&self.gate, self.ticket) {
             (Some(gate), Some(ticket)) => {
-                let state = gate.waitlist.switch_to_thread(ticket, sync::current());
+                let state = gate.waitlist.switch_to_thread(&gate.slot, ticket, sync::current());
                 self.finish(state)
             }
             _ => self.begin(|| WakeHandle::Thread(sync::current())),
         };
         loop {
             if let Poll::Ready(result) = result {
-                return result.map_err(|_| AcquireTimeoutError::Closed);
+                return result.map_err(AcquireTimeoutError::from);
             }
             match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
                 None => sync::park(),
@@ -122,7 +162,7 @@ impl<G: Deref<Target = Gate>> Wait<G> {
                 Some(left) => sync::park_timeout(left),
             }
             if let (Some(gate), Some(ticket)) = (&self.gate, self.ticket) {
-                let state = gate.waitlist.look(ticket);
+                let state = gate.waitlist.look(&gate.slot, ticket);
                 result = self.finish(state);
             }
         }
@@ -154,10 +194,10 @@ impl<G: Deref<Target = Gate>> Drop for Wait<G> {
 /// how to create what is waited for, with and without a free place, and how to call for a place.
 macro_rules! waiting_future {
     (
-        [$($lifetime:lifetime)?] $future:ty, $name:literal => $output:ty, $guard:expr;
+        [$($generics:tt)*] $future:ty, $name:literal => $output:ty, $guard:expr;
         $free:literal, $full:literal, $call:literal
     ) => {
-        impl$(<$lifetime>)? $future {
+        impl<$($generics)*> $future {
             /// Blocks the thread until there is a place for this caller.
             ///
             /// Threads and tasks stand in one waitlist. A future that has been polled before keeps
@@ -168,8 +208,12 @@ macro_rules! waiting_future {
             ///
             /// # Errors
             ///
-            /// [`Closed`](crate::AcquireError::Closed) if it is closed, or is closed while this
-            /// caller waits.
+            /// - [`Closed`](crate::AcquireError::Closed) if it is closed, or is closed while this
+            ///   caller waits.
+            /// - [`QueueFull`](crate::AcquireError::QueueFull) if a
+            ///   [`queue_limit`](Self::queue_limit) is reached.
+            /// - [`TooMany`](crate::AcquireError::TooMany) if more places are asked for than
+            ///   [`Gate::MAX_CAPACITY`](crate::Gate::MAX_CAPACITY).
             ///
             /// # Panics
             ///
@@ -227,6 +271,7 @@ macro_rules! waiting_future {
             ///   time. It holds nothing then; places set aside for it go to the next callers.
             /// - [`Closed`](crate::AcquireTimeoutError::Closed) if it is closed, or is closed while
             ///   this caller waits.
+            /// - `QueueFull` and `TooMany` as [`wait`](Self::wait).
             ///
             /// # Panics
             ///
@@ -249,7 +294,28 @@ macro_rules! waiting_future {
                 Ok($guard(self.wait.wait_until(Some(deadline))?, wants))
             }
 
+            /// Refuses this caller if `waiting` callers wait already when it would have to.
+            ///
+            /// The number is decided under the lock of the waitlist, so callers that all give the
+            /// same limit never exceed it. With a limit of 0 the caller never waits. It has no
+            /// effect on a future that waits already.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = $full]
+            #[doc = concat!("let refused = ", $call, ".queue_limit(0).wait();")]
+            /// assert!(refused.unwrap_err().is_queue_full());
+            /// ```
+            pub fn queue_limit(mut self, waiting: usize) -> Self {
+                self.wait.set_limit(waiting);
+                self
+            }
+
             /// Returns how many callers are ahead in the waitlist: `Some(0)` is the next one.
+            ///
+            /// A caller that wants more places than the capacity stands aside: it is ahead only of
+            /// others that do.
             ///
             /// `None` before the first poll, and as soon as this caller has been served or refused.
             ///
@@ -280,7 +346,7 @@ macro_rules! waiting_future {
             }
         }
 
-        impl$(<$lifetime>)? core::future::Future for $future {
+        impl<$($generics)*> core::future::Future for $future {
             type Output = Result<$output, crate::AcquireError>;
 
             #[inline]
@@ -293,7 +359,7 @@ macro_rules! waiting_future {
             }
         }
 
-        impl$(<$lifetime>)? core::fmt::Debug for $future {
+        impl<$($generics)*> core::fmt::Debug for $future {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 self.wait.describe($name, f)
             }

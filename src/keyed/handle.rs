@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Deref;
 
-use super::table::{EntryRef, Table};
+use super::table::{Borrows, GateRef, Table};
 use crate::gate::Gate;
 
 /// The methods of both handles. `$gate` and `$hold` are lines of their examples.
@@ -27,7 +27,7 @@ macro_rules! key_handle {
             /// assert_eq!(room.key(), &7);
             /// ```
             pub fn key(&self) -> &K {
-                &self.0.entry().key
+                self.0.key()
             }
         }
 
@@ -36,7 +36,7 @@ macro_rules! key_handle {
 
             #[inline]
             fn deref(&self) -> &Gate {
-                &self.0.entry().gate
+                &self.0
             }
         }
 
@@ -78,7 +78,7 @@ macro_rules! key_handle {
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
 #[must_use = "the handle keeps its key alive only until it is dropped"]
-pub struct KeyHandle<'a, K>(pub(super) EntryRef<&'a Table<K>, K>);
+pub struct KeyHandle<'a, K>(pub(super) GateRef<Borrows<'a, K>, K>);
 
 key_handle!(
     KeyHandle<'_, K>,
@@ -101,7 +101,7 @@ key_handle!(
 /// assert!(rooms.is_empty());
 /// ```
 #[must_use = "the handle keeps its key alive only until it is dropped"]
-pub struct OwnedKeyHandle<K>(pub(super) EntryRef<Arc<Table<K>>, K>);
+pub struct OwnedKeyHandle<K>(pub(super) GateRef<Arc<Table<K>>, K>);
 
 key_handle!(
     OwnedKeyHandle<K>,

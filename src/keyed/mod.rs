@@ -5,32 +5,34 @@
 //! A key lives while it has a ref: a permit, a handle, or a call that looks at it. Its entry goes
 //! with the last ref. `table.rs` finds and makes entries; `protocol/cell.rs` says why no key lives
 //! twice.
+#![allow(unsafe_code)] // A ref goes back to its table.
 
-mod cell;
+#[cfg(feature = "wait")]
+mod acquire;
+mod builder;
+mod entry;
 mod handle;
-#[cfg(not(headcount_loom))]
-mod map;
-#[cfg(headcount_loom)]
-mod map_model;
-mod overflow;
+mod lock;
 mod permit;
+mod shard;
+mod slab;
 mod table;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::borrow::Borrow;
 use core::fmt;
 use core::hash::{BuildHasher, Hash};
 use std::collections::hash_map::RandomState;
 
 use crate::error::TryAcquireError;
 use crate::gate::Gate;
-#[cfg(not(headcount_loom))]
-use map::mix;
-#[cfg(headcount_loom)]
-use map_model::mix;
-use table::{EntryRef, Table};
+use table::{mix, Borrowed, Borrows, EntryRef, GateRef, Owned, Table};
 
+#[cfg(feature = "wait")]
+pub use acquire::{KeyedAcquire, KeyedAcquireOwned};
+pub use builder::KeyedGateBuilder;
 pub use handle::{KeyHandle, OwnedKeyHandle};
 pub use permit::{KeyedPermit, OwnedKeyedPermit};
 
@@ -170,7 +172,20 @@ impl<K: Hash + Eq> KeyedGate<K> {
     /// assert!(rooms.try_acquire(7).is_ok());
     /// ```
     pub fn new(capacity_of: impl Fn(&K) -> u32 + Send + Sync + 'static) -> Self {
-        KeyedGate::with_hasher(capacity_of, RandomState::new())
+        KeyedGate::builder(capacity_of).build()
+    }
+
+    /// Returns a builder, to limit how many keys live at once, to choose the hasher, or to make the
+    /// table beforehand.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 50).max_keys(1_000).build();
+    /// assert!(rooms.try_acquire(7).is_ok());
+    /// ```
+    pub fn builder(capacity_of: impl Fn(&K) -> u32 + Send + Sync + 'static) -> KeyedGateBuilder<K> {
+        KeyedGateBuilder::new(capacity_of)
     }
 }
 
@@ -194,7 +209,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         capacity_of: impl Fn(&K) -> u32 + Send + Sync + 'static,
         hasher: S,
     ) -> KeyedGate<K, S> {
-        KeyedGate { hasher, capacity_of: Box::new(capacity_of), table: Arc::new(Table::new()) }
+        KeyedGateBuilder::new(capacity_of).hasher(hasher).build()
     }
 
     /// Acquires one place of a key, without waiting.
@@ -205,6 +220,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///   `wait`, a caller waited for one through a [handle](KeyHandle).
     /// - [`Closed`](TryAcquireError::Closed) if the key's gate was closed through a
     ///   [handle](KeyHandle).
+    /// - [`KeysFull`](TryAcquireError::KeysFull) if the key did not live, and as many keys lived as
+    ///   [`max_keys`](KeyedGateBuilder::max_keys) allows.
     ///
     /// # Panics
     ///
@@ -223,7 +240,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// ```
     #[inline]
     pub fn try_acquire(&self, key: K) -> Result<KeyedPermit<'_, K>, TryAcquireError> {
-        Ok(KeyedPermit(self.join(key, 1)?))
+        Ok(KeyedPermit(self.join(key, Some(1))?))
     }
 
     /// Acquires one place, as [`try_acquire`](Self::try_acquire), for a permit that is not tied to
@@ -252,7 +269,92 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
         self: Arc<Self>,
         key: K,
     ) -> Result<OwnedKeyedPermit<K>, TryAcquireError> {
-        Ok(OwnedKeyedPermit(self.join(key, 1)?.by(self.table.clone())))
+        Ok(OwnedKeyedPermit(self.join_owned(key, Some(1))?))
+    }
+
+    /// Acquires `n` places of a key, all or none, without waiting.
+    ///
+    /// With `n == 0` it returns a permit of no places, which keeps the key alive. With `n` above the
+    /// capacity it is refused as [`Full`](TryAcquireError::Full), however often it is tried.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire`](Self::try_acquire); in each case no place is taken.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::new(|_room: &u64| 5);
+    /// let party = rooms.try_acquire_many(7, 3)?;
+    /// assert!(rooms.try_acquire_many(7, 3).unwrap_err().is_full());
+    /// assert_eq!((party.count(), rooms.occupied(&7)), (3, 3));
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_acquire_many(&self, key: K, n: u32) -> Result<KeyedPermit<'_, K>, TryAcquireError> {
+        Ok(KeyedPermit(self.join(key, Some(n))?))
+    }
+
+    /// Acquires `n` places, as [`try_acquire_many`](Self::try_acquire_many), for a permit that is
+    /// not tied to a borrow.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire_many`](Self::try_acquire_many). The `Arc` is dropped then.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rooms = std::sync::Arc::new(headcount::KeyedGate::new(|_room: &u64| 5));
+    /// let party = rooms.clone().try_acquire_many_owned(7, 5)?;
+    /// assert!(rooms.try_acquire(7).unwrap_err().is_full());
+    /// drop(party);
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_acquire_many_owned(
+        self: Arc<Self>,
+        key: K,
+        n: u32,
+    ) -> Result<OwnedKeyedPermit<K>, TryAcquireError> {
+        Ok(OwnedKeyedPermit(self.join_owned(key, Some(n))?))
+    }
+
+    /// Acquires one place of a key that is given by reference, without waiting.
+    ///
+    /// Makes a `K` only if the key does not live, to ask for its capacity and to bring it to life.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Panics
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::new(|_room: &String| 1);
+    /// let permit = rooms.try_acquire_ref("lobby")?;
+    /// assert!(rooms.try_acquire_ref("lobby").unwrap_err().is_full()); // without a `String`
+    /// assert_eq!(permit.key(), "lobby");
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_acquire_ref<Q>(&self, key: &Q) -> Result<KeyedPermit<'_, K>, TryAcquireError>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let capacity_of = |key: &K| self.capacity_of(key);
+        let joined = self.table.join(Borrowed(key), self.hash(key), Some(1), capacity_of);
+        Ok(KeyedPermit(joined?))
     }
 
     /// Returns a handle, with which the places of a key cost what those of a [`Gate`] cost.
@@ -262,7 +364,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///
     /// # Panics
     ///
-    /// As [`try_acquire`](Self::try_acquire).
+    /// As [`try_acquire`](Self::try_acquire), and where [`try_hold`](Self::try_hold) is refused.
     ///
     /// # Examples
     ///
@@ -273,8 +375,33 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// assert!(rooms.try_acquire(7).is_err()); // it is the same gate
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
+    #[track_caller]
     pub fn hold(&self, key: K) -> KeyHandle<'_, K> {
-        KeyHandle(self.join_without_place(key))
+        self.try_hold(key).expect("as many keys live as may live at once")
+    }
+
+    /// Returns a handle, as [`hold`](Self::hold), unless too many keys live.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysFull`](TryAcquireError::KeysFull) if the key did not live, and as many keys lived as
+    /// [`max_keys`](KeyedGateBuilder::max_keys) allows.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 1).max_keys(1).build();
+    /// let room = rooms.try_hold(7)?;
+    /// assert!(rooms.try_hold(8).unwrap_err().is_keys_full());
+    /// assert!(room.try_acquire().is_ok());
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_hold(&self, key: K) -> Result<KeyHandle<'_, K>, TryAcquireError> {
+        Ok(KeyHandle(self.gated(key)?))
     }
 
     /// Returns a handle, as [`hold`](Self::hold), that is not tied to a borrow.
@@ -291,8 +418,32 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// std::thread::spawn(move || assert!(room.try_acquire().is_ok())).join().unwrap();
     /// assert!(rooms.is_empty());
     /// ```
+    #[track_caller]
     pub fn hold_owned(self: Arc<Self>, key: K) -> OwnedKeyHandle<K> {
-        OwnedKeyHandle(self.join_without_place(key).by(self.table.clone()))
+        self.try_hold_owned(key).expect("as many keys live as may live at once")
+    }
+
+    /// Returns a handle, as [`try_hold`](Self::try_hold), that is not tied to a borrow.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_hold`](Self::try_hold). The `Arc` is dropped then.
+    ///
+    /// # Panics
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rooms = headcount::KeyedGate::builder(|_room: &u64| 1).max_keys(1).build();
+    /// let rooms = std::sync::Arc::new(rooms);
+    /// let _room = rooms.clone().try_hold_owned(7)?;
+    /// assert!(rooms.clone().try_hold_owned(8).unwrap_err().is_keys_full());
+    /// # Ok::<(), headcount::TryAcquireError>(())
+    /// ```
+    pub fn try_hold_owned(self: Arc<Self>, key: K) -> Result<OwnedKeyHandle<K>, TryAcquireError> {
+        Ok(OwnedKeyHandle(self.gated_owned(key)?))
     }
 
     /// Changes the capacity of a living key, for as long as it lives. Returns whether the key
@@ -318,10 +469,15 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
     #[track_caller]
-    pub fn set_capacity(&self, key: &K, capacity: u32) -> bool {
+    pub fn set_capacity<Q>(&self, key: &Q, capacity: u32) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         assert!(capacity <= Gate::MAX_CAPACITY, "capacity is above Gate::MAX_CAPACITY");
         self.find(key).is_some_and(|found| {
-            found.entry().gate.set_capacity(capacity);
+            // SAFETY: found in this table.
+            unsafe { self.table.gated(found) }.set_capacity(capacity);
             true
         })
     }
@@ -343,8 +499,12 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// assert_eq!((rooms.occupied(&7), rooms.occupied(&8)), (1, 0));
     /// # Ok::<(), headcount::TryAcquireError>(())
     /// ```
-    pub fn occupied(&self, key: &K) -> u32 {
-        self.find(key).map_or(0, |found| found.entry().gate.occupied())
+    pub fn occupied<Q>(&self, key: &Q) -> u32
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.find(key).map_or(0, |found| found.occupied())
     }
 
     /// Returns the number of living keys.
@@ -416,37 +576,57 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     where
         K: Clone,
     {
-        let mut found = Vec::new();
-        self.table.visit(|entry_ref| found.push(entry_ref));
-        let info = |entry_ref: EntryRef<&Table<K>, K>| {
-            let entry = entry_ref.entry();
-            KeyInfo {
-                key: entry.key.clone(),
-                occupied: entry.gate.occupied(),
-                capacity: entry.gate.capacity(),
-            }
+        let info = |entry_ref: EntryRef<Borrows<'_, K>, K>| KeyInfo {
+            key: entry_ref.key().clone(),
+            occupied: entry_ref.occupied(),
+            capacity: entry_ref.capacity(),
         };
-        found.into_iter().map(info).collect::<Vec<_>>().into_iter()
+        self.table.visit().map(info).collect::<Vec<_>>().into_iter()
     }
 
     #[inline]
-    fn hash(&self, key: &K) -> u64 {
+    fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         mix(self.hasher.hash_one(key))
     }
 
     #[inline]
-    fn join(&self, key: K, count: u32) -> Result<EntryRef<&Table<K>, K>, TryAcquireError> {
+    fn join(
+        &self,
+        key: K,
+        wants: Option<u32>,
+    ) -> Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError> {
         let hash = self.hash(&key);
-        self.table.join(key, hash, count, |key| self.capacity_of(key))
+        self.table.join(Owned(key), hash, wants, |key| self.capacity_of(key))
     }
 
-    /// Returns a ref of a key, without a place.
-    fn join_without_place(&self, key: K) -> EntryRef<&Table<K>, K> {
-        self.join(key, 0).expect("only a place can be refused")
+    fn join_owned(
+        &self,
+        key: K,
+        wants: Option<u32>,
+    ) -> Result<EntryRef<Arc<Table<K>>, K>, TryAcquireError> {
+        // SAFETY: joined in this table.
+        Ok(unsafe { self.join(key, wants)?.by(self.table.clone()) })
     }
 
-    fn find(&self, key: &K) -> Option<EntryRef<&Table<K>, K>> {
-        self.table.find(key, self.hash(key))
+    /// Returns a ref of a key with a gate, without a place.
+    fn gated(&self, key: K) -> Result<GateRef<Borrows<'_, K>, K>, TryAcquireError> {
+        let entry_ref = self.join(key, None)?;
+        // SAFETY: joined in this table.
+        Ok(unsafe { self.table.gated(entry_ref) })
+    }
+
+    fn gated_owned(&self, key: K) -> Result<GateRef<Arc<Table<K>>, K>, TryAcquireError> {
+        let entry_ref = self.join_owned(key, None)?;
+        // SAFETY: joined in this table.
+        Ok(unsafe { self.table.gated(entry_ref) })
+    }
+
+    fn find<Q>(&self, key: &Q) -> Option<EntryRef<Borrows<'_, K>, K>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.table.find(self.hash(key), |other| other.borrow() == key)
     }
 
     fn capacity_of(&self, key: &K) -> u32 {

@@ -7,7 +7,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use super::table::{EntryRef, Table};
+use super::table::{Borrows, EntryRef, Table};
 
 /// The methods of both permits. `$gate` and `$acquire` are lines of their examples.
 macro_rules! keyed_permit {
@@ -24,7 +24,21 @@ macro_rules! keyed_permit {
             /// # Ok::<(), headcount::TryAcquireError>(())
             /// ```
             pub fn key(&self) -> &K {
-                &self.0.entry().key
+                self.0.key()
+            }
+
+            /// Returns the number of places that this permit holds.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use headcount::KeyedGate;
+            #[doc = $gate]
+            #[doc = concat!("assert_eq!(", $acquire, "?.count(), 1);")]
+            /// # Ok::<(), headcount::TryAcquireError>(())
+            /// ```
+            pub fn count(&self) -> u32 {
+                self.0.places()
             }
         }
 
@@ -53,7 +67,7 @@ macro_rules! keyed_permit {
 /// # Ok::<(), headcount::TryAcquireError>(())
 /// ```
 #[must_use = "the place is given back as soon as the permit is dropped"]
-pub struct KeyedPermit<'a, K>(pub(super) EntryRef<&'a Table<K>, K>);
+pub struct KeyedPermit<'a, K>(pub(super) EntryRef<Borrows<'a, K>, K>);
 
 keyed_permit!(
     KeyedPermit<'_, K>,

@@ -1,34 +1,38 @@
-//! The table: 1024 cells, and the overflow map for keys whose cell is in use.
+//! The table: 64 shards, and the slab of their entries.
 //!
 //! # Invariant
 //!
-//! A key lives in its cell or in the overflow map, and for as long as it has an [`EntryRef`].
-//! `protocol/cell.rs` says how it never lives in both.
-#![allow(unsafe_code)] // A `CellRef` goes back to its cell: see `EntryRef`.
+//! A key lives in one entry for all of its life, and for as long as it has an [`EntryRef`].
+//!
+//! # User code
+//!
+//! `Hash`, `Eq` and the destructor of a key and the capacity closure run while no lock is held and
+//! with a ref of each key that they can see. So they may panic, take their time, or use the table.
+//!
+//! # Keys with the same hash
+//!
+//! A caller takes its places in the step in which it takes its ref, if the hashes are the same in
+//! all 64 bits; then it compares the keys. If they differ, it has held places of another key for a
+//! moment. The table remembers that this can happen, and from then on every caller compares first.
+#![allow(unsafe_code)] // An `EntryRef` is a ref of its entry.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::borrow::Borrow;
+use core::marker::PhantomData;
 use core::ops::Deref;
+use core::ptr::NonNull;
 
-use crossbeam_utils::Backoff;
-
-use super::cell::{Cell, CellRef, Entry, OverflowInsert};
-#[cfg(not(headcount_loom))]
-use super::map::OverflowMap;
-#[cfg(headcount_loom)]
-use super::map_model::OverflowMap;
-use super::overflow::OverflowEntry;
+use super::entry::Entry;
+use super::shard::{Found, Shard};
+use super::slab::Slab;
 use crate::error::TryAcquireError;
-use crate::protocol::cell::{CellWord, Tag};
-use crate::protocol::mutants::mutant;
-use crate::sync::IN_MODEL;
+use crate::gate::Gate;
+use crate::protocol::cell::CellWord;
+use crate::sync::{AtomicU32, Ordering, IN_MODEL};
 
-/// The number of bits of the hash that choose the cell. In the models all keys have the same cell.
-const CELL_BITS: u32 = if IN_MODEL { 0 } else { 10 };
-
-/// How often a caller looks again at a busy cell before it inserts into the overflow map. Each wait
-/// is twice as long as the one before; a cell is busy for about as long as the first few.
-const BUSY_LOOKS: u32 = if IN_MODEL { 0 } else { 6 };
+/// The number of bits of the hash that choose the shard.
+const SHARD_BITS: u32 = if IN_MODEL { 0 } else { 6 };
 
 /// How long a caller that has lost a race for a key backs off, in spin-loop hints: long enough for
 /// other callers to come and go a few times, which are faster while they have the cache lines.
@@ -39,309 +43,429 @@ fn back_off() {
     (0..BACKOFF_SPINS).for_each(|_| core::hint::spin_loop());
 }
 
+/// Spreads the differences of two hashes over all bits. Different hashes stay different.
+#[inline]
+pub(super) fn mix(hash: u64) -> u64 {
+    if IN_MODEL {
+        return hash;
+    }
+    // The finalizer of MurmurHash3.
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
+/// A key that a caller asks for: owned, or borrowed and made when it comes to life.
+pub(super) trait Asked<K> {
+    fn is(&self, key: &K) -> bool;
+    fn into_key(self) -> K;
+}
+
+pub(super) struct Owned<K>(pub(super) K);
+
+impl<K: Eq> Asked<K> for Owned<K> {
+    #[inline]
+    fn is(&self, key: &K) -> bool {
+        self.0 == *key
+    }
+
+    #[inline]
+    fn into_key(self) -> K {
+        self.0
+    }
+}
+
+pub(super) struct Borrowed<'a, Q: ?Sized>(pub(super) &'a Q);
+
+impl<K: Borrow<Q>, Q: Eq + ToOwned<Owned = K> + ?Sized> Asked<K> for Borrowed<'_, Q> {
+    #[inline]
+    fn is(&self, key: &K) -> bool {
+        self.0 == key.borrow()
+    }
+
+    fn into_key(self) -> K {
+        self.0.to_owned()
+    }
+}
+
 pub(super) struct Table<K> {
-    cells: Box<[Cell<K>]>,
-    map: OverflowMap<K>,
+    shards: [Shard; 1 << SHARD_BITS],
+    slab: Slab<K>,
+    /// Counts the living keys, if they are limited.
+    limit: Option<Box<Gate>>,
+    /// 1 once two keys with the same hash were met.
+    same_hash: AtomicU32,
 }
 
-/// Where a key lives.
-enum Location<K> {
-    /// In the cell of that index, which gave the ref.
-    Cell(u32, CellRef),
-    /// In the overflow map.
-    Overflow(Arc<OverflowEntry<K>>),
-}
-
-/// A ref of a living key, and the places that are given back with it.
+/// A ref of a living key, and the places that are released with it.
 ///
-/// A `Location::Cell` is made together with its `EntryRef`, by [`Table::take_ref`] and
-/// [`Table::join`], from a cell of that table and the cell's own index; [`by`](Self::by) moves it
-/// to another pointer to the same table. So the cell of that index in `table` is always the one
-/// that gave the ref. `T` is `&Table` or `Arc<Table>`, which deref to one table for good.
-pub(super) struct EntryRef<T: Deref<Target = Table<K>>, K> {
-    table: T,
-    /// `None` once it has moved to another `EntryRef`.
-    at: Option<Location<K>>,
-    /// Places held, 0 or 1.
-    count: u32,
+/// Made by [`Table::entry_ref`] of an entry that has just counted the ref. `T` keeps the table of
+/// the entry: a borrow, as [`Borrows`], or an `Arc`. It is two words long if it can be: the larger
+/// it is, the longer it takes to hand it out.
+pub(super) struct EntryRef<T, K> {
+    entry: NonNull<Entry<K>>,
+    /// Places held. With none, the ref counts as a pin.
+    places: u32,
+    _keeps: T,
 }
 
-impl<T: Deref<Target = Table<K>>, K> EntryRef<T, K> {
+/// A borrow of a table, without its address.
+pub(super) type Borrows<'a, K> = PhantomData<&'a Table<K>>;
+
+// SAFETY: `entry` is a shared reference to an entry, which is `Sync` if `K` is `Send` and `Sync`.
+unsafe impl<T: Send, K: Send + Sync> Send for EntryRef<T, K> {}
+// SAFETY: as above.
+unsafe impl<T: Sync, K: Send + Sync> Sync for EntryRef<T, K> {}
+
+impl<T, K> EntryRef<T, K> {
     #[inline]
-    pub(super) fn entry(&self) -> &Entry<K> {
-        match self.at.as_ref().expect("it has not moved") {
-            Location::Cell(index, cell_ref) => {
-                // SAFETY: that cell gave the ref, as for every `EntryRef`.
-                unsafe { self.table.cells[*index as usize].entry(cell_ref) }
+    fn entry(&self) -> &Entry<K> {
+        // SAFETY: an entry of a table that `self` keeps.
+        unsafe { self.entry.as_ref() }
+    }
+
+    /// Returns the key.
+    #[inline]
+    pub(super) fn key(&self) -> &K {
+        // SAFETY: `self` is a ref of this entry, for as long as the result is borrowed.
+        unsafe { self.entry().key() }
+    }
+
+    /// Returns the number of places held.
+    #[inline]
+    pub(super) fn places(&self) -> u32 {
+        self.places
+    }
+
+    /// Returns the gate of the key, if it has one.
+    #[inline]
+    fn gate_if_any(&self) -> Option<&Gate> {
+        let entry = self.entry();
+        // SAFETY: `self` is a ref of this entry, for as long as the result is borrowed.
+        entry.state.read().is_gated().then(|| unsafe { entry.gate() })
+    }
+
+    /// Returns the number of places of the key that are held.
+    pub(super) fn occupied(&self) -> u32 {
+        let word = self.entry().state.read();
+        match self.gate_if_any() {
+            Some(gate) if word.is_gated() => gate.occupied(),
+            _ => word.places(),
+        }
+    }
+
+    /// Returns the capacity of the key.
+    pub(super) fn capacity(&self) -> u32 {
+        self.gate_if_any().map_or_else(|| self.entry().capacity(), Gate::capacity)
+    }
+
+    /// Acquires `n` places of the key. The ref has held none.
+    pub(super) fn enter(&mut self, n: u32) -> Result<(), TryAcquireError> {
+        debug_assert_eq!(self.places, 0);
+        loop {
+            let entry = self.entry();
+            let seen = entry.state.read();
+            if let Some(gate) = self.gate_if_any() {
+                gate.take(n)?;
+                self.gated_places(n);
+                return Ok(());
             }
-            Location::Overflow(node) => node.entry(),
+            if !seen.admits(n, entry.capacity()) {
+                return Err(TryAcquireError::Full);
+            }
+            if n == 0 || entry.state.admit(seen, n).is_some() {
+                self.places = n;
+                return Ok(());
+            }
+            back_off();
         }
     }
 
-    /// Acquires `count` places, 0 or 1, of the key's gate.
-    #[inline]
-    fn enter(mut self, count: u32) -> Result<Self, TryAcquireError> {
-        if count > 0 {
-            self.entry().gate.enter()?;
+    /// Records that the ref holds `n` places that were acquired of the key's gate.
+    pub(super) fn gated_places(&mut self, n: u32) {
+        if n > 1 {
+            self.entry().state.add_refs(n);
         }
-        self.count = count;
-        Ok(self)
+        self.places = n;
     }
 }
 
-impl<K> EntryRef<&Table<K>, K> {
+impl<K> EntryRef<Borrows<'_, K>, K> {
     /// Returns the same ref with an `Arc` of the same table.
-    pub(super) fn by(mut self, table: Arc<Table<K>>) -> EntryRef<Arc<Table<K>>, K> {
-        assert!(core::ptr::eq(self.table, &*table), "a ref of another table");
-        EntryRef { table, at: self.at.take(), count: self.count }
+    ///
+    /// # Safety
+    ///
+    /// The ref must be of an entry of that table.
+    pub(super) unsafe fn by(self, table: Arc<Table<K>>) -> EntryRef<Arc<Table<K>>, K> {
+        let this = core::mem::ManuallyDrop::new(self);
+        EntryRef { entry: this.entry, places: this.places, _keeps: table }
     }
 }
 
-impl<T: Deref<Target = Table<K>>, K> Drop for EntryRef<T, K> {
+impl<T, K> Drop for EntryRef<T, K> {
     #[inline]
     fn drop(&mut self) {
-        let count = self.count;
-        match self.at.take() {
-            Some(Location::Cell(index, cell_ref)) => {
-                let cell = &self.table.cells[index as usize];
-                // SAFETY: that cell gave the ref, as for every `EntryRef`.
-                unsafe { cell.release(cell_ref, |gate| gate.give_back(count)) };
-            }
-            Some(Location::Overflow(node)) => self.table.release_node(&node, count),
-            None => {}
-        }
+        // SAFETY: `self` is a ref of this entry with that many places, and is gone afterwards.
+        unsafe { self.entry().release(self.places) };
+    }
+}
+
+/// A ref of a living key that has a gate.
+pub(super) struct GateRef<T, K> {
+    entry_ref: EntryRef<T, K>,
+    /// The gate of that entry.
+    gate: NonNull<Gate>,
+}
+
+// SAFETY: `gate` is a shared reference, and `Gate` is `Sync`.
+unsafe impl<T: Send, K: Send + Sync> Send for GateRef<T, K> {}
+// SAFETY: as above.
+unsafe impl<T: Sync, K: Send + Sync> Sync for GateRef<T, K> {}
+
+impl<T, K> GateRef<T, K> {
+    pub(super) fn key(&self) -> &K {
+        self.entry_ref.key()
+    }
+
+    /// Returns the ref with `n` places, which the caller has acquired of the gate.
+    #[cfg(feature = "wait")]
+    pub(super) fn with_places(self, n: u32) -> EntryRef<T, K> {
+        let mut entry_ref = self.entry_ref;
+        entry_ref.gated_places(n);
+        entry_ref
+    }
+}
+
+impl<T, K> Deref for GateRef<T, K> {
+    type Target = Gate;
+
+    #[inline]
+    fn deref(&self) -> &Gate {
+        // SAFETY: a gate is in a box of its own, which its key keeps for as long as it lives.
+        unsafe { self.gate.as_ref() }
     }
 }
 
 impl<K> Table<K> {
-    pub(super) fn new() -> Self {
-        let cells = (0..1 << CELL_BITS).map(|_| Cell::vacant()).collect();
-        Table { cells, map: OverflowMap::new() }
+    pub(super) fn new(max_keys: Option<u32>) -> Self {
+        let shards = core::array::from_fn(|_| Shard::new());
+        let limit = max_keys.map(|max_keys| Box::new(Gate::new(max_keys)));
+        Table { shards, slab: Slab::new(), limit, same_hash: AtomicU32::new(0) }
     }
 
-    /// Returns the cell of a hash, and its index.
+    /// Makes buckets for that many keys, so that no call makes them until more keys live.
+    pub(super) fn reserve(&self, keys: usize) {
+        let each = keys.div_ceil(self.shards.len());
+        // Hashes spread keys unevenly: one shard in a million has more than five deviations more.
+        let most = each + 5 * each.isqrt();
+        self.shards.iter().for_each(|shard| shard.reserve(&self.slab, most));
+    }
+
     #[inline]
-    fn cell_of(&self, hash: u64) -> (u32, &Cell<K>) {
-        let index = (hash >> 1 >> (63 - CELL_BITS)) as u32;
-        (index, &self.cells[index as usize])
+    fn shard(&self, hash: u64) -> &Shard {
+        &self.shards[(hash >> 1 >> (63 - SHARD_BITS)) as usize]
     }
 
     #[inline]
-    fn entry_ref(&self, at: Location<K>, count: u32) -> EntryRef<&Self, K> {
-        EntryRef { table: self, at: Some(at), count }
+    fn entry_ref(&self, entry: &Entry<K>, places: u32) -> EntryRef<Borrows<'_, K>, K> {
+        EntryRef { entry: NonNull::from(entry), places, _keeps: PhantomData }
     }
 
-    /// Takes a ref of an open cell if the word is still as it was seen, or else returns the word.
-    #[inline]
-    fn take_ref(&self, index: u32, seen: CellWord) -> Result<EntryRef<&Self, K>, CellWord> {
-        let cell_ref = self.cells[index as usize].take_ref(seen)?;
-        Ok(self.entry_ref(Location::Cell(index, cell_ref), 0))
-    }
-
-    /// Takes a ref of an overflow entry, or removes the entry from the map if it is dead.
-    fn take_node_ref(&self, node: &Arc<OverflowEntry<K>>) -> Option<EntryRef<&Self, K>> {
-        if node.take_ref() {
-            return Some(self.entry_ref(Location::Overflow(node.clone()), 0));
-        }
-        self.map.remove(node);
-        None
-    }
-
+    /// Gives an entry a gate, if a key lives there and has none.
     #[cold]
-    fn release_node(&self, node: &Arc<OverflowEntry<K>>, count: u32) {
-        struct Release<'a, K>(&'a Table<K>, &'a Arc<OverflowEntry<K>>);
+    fn promote(&self, entry: &Entry<K>) {
+        // Allocated before the lock is taken, and dropped after it is released.
+        let mut spare = Some(Box::new(Gate::new(0)));
+        self.shard(entry.hash()).locked(|| {
+            // SAFETY: that is the lock of the entry's shard: all keys that have lived in an entry
+            // of this table, since the first, have the same shard.
+            unsafe { entry.promote(&mut spare) };
+        });
+    }
 
-        impl<K> Drop for Release<'_, K> {
-            fn drop(&mut self) {
-                let Release(table, node) = *self;
-                if node.release() {
-                    table.map.remove(node);
-                    // SAFETY: `insert_overflow` counted the node at the cell of its hash while it
-                    // had a ref itself, and only one call gives up the last ref.
-                    unsafe { table.cell_of(node.hash).1.remove_node() };
-                }
+    /// Gives the key of a ref a gate, if it has none.
+    ///
+    /// # Safety
+    ///
+    /// The ref must be of an entry of this table.
+    pub(super) unsafe fn gated<T>(&self, entry_ref: EntryRef<T, K>) -> GateRef<T, K> {
+        if entry_ref.gate_if_any().is_none() {
+            self.promote(entry_ref.entry());
+        }
+        let gate = entry_ref.gate_if_any().expect("a gate stays for as long as the key lives");
+        GateRef { gate: NonNull::from(gate), entry_ref }
+    }
+
+    /// Takes a pin of the key that lives in an entry. Returns `None` if none lives there, or if
+    /// `is_it` is false of the word.
+    fn pin(
+        &self,
+        entry: &Entry<K>,
+        is_it: impl Fn(CellWord) -> bool,
+    ) -> Option<EntryRef<Borrows<'_, K>, K>> {
+        loop {
+            let seen = entry.state.read();
+            if !seen.is_live() || !is_it(seen) {
+                return None;
+            }
+            if !seen.can_pin() {
+                assert!(!seen.is_gated(), "too many permits and handles of one key");
+                self.promote(entry);
+            } else if entry.state.pin(seen).is_some() {
+                return Some(self.entry_ref(entry, 0));
+            } else {
+                back_off();
             }
         }
-
-        // Gives up the ref also if a place that is given back wakes a waiter and its waker panics.
-        let _release = Release(self, node);
-        node.entry().gate.give_back(count);
     }
 
     /// Returns the number of living keys, counted no further than `enough`.
     pub(super) fn count(&self, enough: usize) -> usize {
-        let mut living =
-            self.cells.iter().filter(|cell| cell.read().is_open()).take(enough).count();
-        self.map.visit(|node| {
-            living += usize::from(node.is_live());
-            living < enough
-        });
-        living
+        let entries = (0..self.slab.len()).filter_map(|index| self.slab.get(index));
+        entries.filter(|entry| entry.state.read().is_live()).take(enough).count()
     }
 
-    /// Calls `f` with a ref of every living key. `f` runs while the map is read: it must not call
-    /// the user's code.
-    pub(super) fn visit<'a>(&'a self, mut f: impl FnMut(EntryRef<&'a Self, K>)) {
-        for (index, cell) in self.cells.iter().enumerate() {
-            let mut seen = cell.read();
-            while seen.is_open() {
-                match self.take_ref(index as u32, seen) {
-                    Ok(found) => {
-                        f(found);
-                        break;
-                    }
-                    Err(_) => seen = cell.read(),
-                }
+    /// Returns a ref of every living key, one after the other.
+    pub(super) fn visit(&self) -> impl Iterator<Item = EntryRef<Borrows<'_, K>, K>> {
+        let pinned = |index| self.pin(self.slab.get(index)?, |_| true);
+        (0..self.slab.len()).filter_map(pinned)
+    }
+
+    /// Returns a ref of an entry with `wants` places, if the entry has the key that is asked for.
+    #[inline]
+    fn try_entry(
+        &self,
+        entry: &Entry<K>,
+        hash: u64,
+        wants: Option<u32>,
+        is_it: impl Fn(&K) -> bool,
+    ) -> Option<Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError>> {
+        // Relaxed: the caller that has met two keys with one hash sees it; to all others it was at
+        // no instant known before.
+        while self.same_hash.load(Ordering::Relaxed) == 0 {
+            let Some(n @ 1..) = wants else { break };
+            let seen = entry.state.read();
+            if !seen.is_live() || entry.hash() != hash {
+                return None;
+            }
+            if seen.is_gated() || !seen.admits(n, entry.capacity()) {
+                break;
+            }
+            if entry.state.take(seen, n).is_some() {
+                let found = self.entry_ref(entry, n);
+                return self.checked(found, is_it).map(Ok);
+            }
+            back_off();
+        }
+        let found = self.pin(entry, |_| entry.hash() == hash)?;
+        let mut found = self.checked(found, is_it)?;
+        Some(match wants {
+            Some(n) => found.enter(n).map(|()| found),
+            None => Ok(found),
+        })
+    }
+
+    /// Returns a ref whose key has the hash that is asked for, if it is the key itself.
+    #[inline]
+    fn checked<'a>(
+        &self,
+        found: EntryRef<Borrows<'a, K>, K>,
+        is_it: impl Fn(&K) -> bool,
+    ) -> Option<EntryRef<Borrows<'a, K>, K>> {
+        if is_it(found.key()) {
+            return Some(found);
+        }
+        // Before the ref is released. Relaxed: see `try_entry`.
+        self.same_hash.store(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Returns a ref of a key with `wants` places, if a hint leads to it.
+    #[inline]
+    fn try_hints(
+        &self,
+        hash: u64,
+        wants: Option<u32>,
+        is_it: impl Fn(&K) -> bool,
+    ) -> Option<Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError>> {
+        for index in self.shard(hash).hints(hash) {
+            let Some(entry) = self.slab.get(index) else { continue };
+            if let Some(found) = self.try_entry(entry, hash, wants, &is_it) {
+                return Some(found);
             }
         }
-        self.map.visit(|node| {
-            self.take_node_ref(node).into_iter().for_each(&mut f);
-            true
-        });
+        None
+    }
+
+    /// Returns a ref of a key, if it lives.
+    pub(super) fn find(
+        &self,
+        hash: u64,
+        is_it: impl Fn(&K) -> bool,
+    ) -> Option<EntryRef<Borrows<'_, K>, K>> {
+        let mut compared = None;
+        loop {
+            if let Some(found) = self.try_hints(hash, None, &is_it) {
+                return found.ok();
+            }
+            let nothing = None::<fn(&Entry<K>)>;
+            match self.shard(hash).settle(&self.slab, hash, compared, nothing, None) {
+                Found::Compare(changes) => compared = Some(changes),
+                _ => return None,
+            }
+        }
     }
 }
 
 impl<K: Eq> Table<K> {
-    /// Returns a ref of a key, if it lives.
-    pub(super) fn find(&self, key: &K, hash: u64) -> Option<EntryRef<&Self, K>> {
-        let (index, cell) = self.cell_of(hash);
-        let mut seen = cell.read();
-        while seen.is_open_under(Tag::of(hash)) {
-            match self.take_ref(index, seen) {
-                Ok(found) if found.entry().key == *key => return Some(found),
-                Ok(_) => break,
-                // Read again: a failed compare-exchange does not acquire.
-                Err(now) => {
-                    seen = if mutant!("keyed-find-without-rereading") { now } else { cell.read() };
-                }
-            }
-        }
-        self.find_overflow(key, hash, seen)
-    }
-
-    #[inline]
-    fn find_overflow(&self, key: &K, hash: u64, seen: CellWord) -> Option<EntryRef<&Self, K>> {
-        if seen.has_nodes() {
-            self.find_node(key, hash)
-        } else {
-            None
-        }
-    }
-
-    /// Returns a ref of a key that lives in the overflow map.
-    fn find_node(&self, key: &K, hash: u64) -> Option<EntryRef<&Self, K>> {
-        self.map.with(key, hash, |node| self.take_node_ref(node)).flatten()
-    }
-
-    /// Returns a ref of a key with `count` places, 0 or 1. Makes an entry if the key does not live.
+    /// Returns a ref of a key with `wants` places. Brings the key to life if it does not live.
     #[inline]
     pub(super) fn join(
         &self,
-        mut key: K,
+        asked: impl Asked<K>,
         hash: u64,
-        count: u32,
+        wants: Option<u32>,
         capacity_of: impl Fn(&K) -> u32,
-    ) -> Result<EntryRef<&Self, K>, TryAcquireError> {
-        let ((index, cell), tag) = (self.cell_of(hash), Tag::of(hash));
-        let backoff = Backoff::new();
-        let mut looks = BUSY_LOOKS;
-        let capacity = |key: &K| match capacity_of(key) {
-            capacity if capacity < count => Err(TryAcquireError::Full),
-            capacity => Ok(capacity),
-        };
-        let mut seen = cell.peek();
-        loop {
-            // A ref of the cell's entry, if that is another key.
-            let mut other = None;
-            if seen.is_open_under(tag) {
-                match self.take_ref(index, seen) {
-                    Ok(found) if mutant!("keyed-join-by-tag") || found.entry().key == key => {
-                        // Here, where a panic of its destructor gives up the ref: see below.
-                        drop(key);
-                        return found.enter(count);
-                    }
-                    Ok(found) => other = Some(found),
-                    Err(_) => {
-                        back_off();
-                        seen = cell.peek();
-                        continue;
-                    }
-                }
-            } else if seen.is_busy() && looks > 0 {
-                looks -= 1;
-                backoff.spin();
-                seen = cell.peek();
-                continue;
-            }
-            if let Some(found) = self.find_overflow(&key, hash, seen) {
-                // Before there is a result, which a panic of the key's destructor would leak.
-                drop((other, key));
-                return found.enter(count);
-            }
-            // Called before anything changes: it may panic, take its time, or use this table.
-            let capacity = capacity(&key)?;
-            if seen.is_claimable() {
-                match cell.claim(seen, tag) {
-                    Ok(exclusive) => {
-                        // Second look: a node may have been inserted between the first look and the
-                        // claim, and the word be what it was.
-                        let looked = mutant!("keyed-claim-without-second-look");
-                        let node = if looked { None } else { self.find_overflow(&key, hash, seen) };
-                        if let Some(found) = node {
-                            drop((exclusive, key));
-                            return found.enter(count);
-                        }
-                        match exclusive.open(Entry::new(key, capacity, count)) {
-                            Ok(cell_ref) => {
-                                return Ok(self.entry_ref(Location::Cell(index, cell_ref), count));
-                            }
-                            Err(entry) => key = entry.key,
-                        }
-                        seen = cell.peek();
-                    }
-                    Err(now) => seen = now,
-                }
-                continue;
-            }
-            let insert = match &other {
-                Some(EntryRef { at: Some(Location::Cell(_, cell_ref)), .. }) => {
-                    cell.begin_insert_under(cell_ref)
-                }
-                _ => match cell.begin_insert(seen) {
-                    Ok(insert) => insert,
-                    Err(now) => {
-                        seen = now;
-                        continue;
-                    }
-                },
-            };
-            drop(other);
-            let node = Arc::new(OverflowEntry::new(Entry::new(key, capacity, count), hash));
-            return self.insert_overflow(insert, node, count);
+    ) -> Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError> {
+        if let Some(found) = self.try_hints(hash, wants, |key| asked.is(key)) {
+            // Here, where a panic of the key's destructor releases what was found.
+            drop(asked);
+            return found;
         }
+        self.join_new(asked.into_key(), hash, wants, capacity_of)
     }
 
-    /// Inserts a node into the overflow map, unless its key lives there.
-    #[cold]
-    fn insert_overflow(
+    /// As [`join`](Self::join), for a key that probably does not live.
+    fn join_new(
         &self,
-        insert: OverflowInsert<'_, K>,
-        node: Arc<OverflowEntry<K>>,
-        count: u32,
-    ) -> Result<EntryRef<&Self, K>, TryAcquireError> {
-        let insert = if mutant!("keyed-count-before-insert") {
-            insert.finish();
-            None
-        } else {
-            Some(insert)
-        };
+        key: K,
+        hash: u64,
+        wants: Option<u32>,
+        capacity_of: impl Fn(&K) -> u32,
+    ) -> Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError> {
+        let n = wants.unwrap_or(0);
+        // Called before anything changes: it may panic, take its time, or use this table.
+        let capacity = capacity_of(&key);
+        let limit = self.limit.as_deref();
+        let mut key = Some(key);
+        let mut compared = None;
         loop {
-            if self.map.insert(node.clone()) {
-                insert.into_iter().for_each(OverflowInsert::finish);
-                return Ok(self.entry_ref(Location::Overflow(node), count));
+            let open = |entry: &Entry<K>| {
+                let key = key.take().expect("it is taken once");
+                // SAFETY: `settle` calls this under the lock of the shard with a vacant entry. The
+                // limit is in a box of the table's own, for good.
+                unsafe { entry.open(key, hash, capacity, n, limit) };
+            };
+            let open = (capacity >= n).then_some(open);
+            match self.shard(hash).settle(&self.slab, hash, compared, open, limit) {
+                Found::Opened(entry) => return Ok(self.entry_ref(entry, n)),
+                Found::Absent => return Err(TryAcquireError::Full),
+                Found::KeysFull => return Err(TryAcquireError::KeysFull),
+                Found::Compare(changes) => compared = Some(changes),
             }
-            if let Some(found) = self.find_node(&node.entry().key, node.hash) {
-                return found.enter(count);
+            if let Some(found) = self.try_hints(hash, wants, |other| key.as_ref() == Some(other)) {
+                drop(key);
+                return found;
             }
         }
     }

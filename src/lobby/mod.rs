@@ -5,7 +5,7 @@
 //! An open room has a place in `limit`, if the lobby has a limit, from before it opens until after
 //! it has closed. All other facts about a room are in its own word (`protocol/room.rs`). The
 //! shards' hints choose the room that a caller is sent to; they never decide whether it is
-//! admitted.
+//! admitted. `index.rs` makes that choice, `join.rs` has the steps of each call.
 
 mod builder;
 mod error;

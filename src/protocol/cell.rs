@@ -1,257 +1,245 @@
-//! The word of a keyed cell: its state, and how many of the cell's keys live in the overflow map.
+//! The word of a keyed entry: whether its key lives, and what keeps it alive.
 //!
 //! # Invariant
 //!
 //! ```text
-//! bit 63       CONFLICT: an overflow insert has begun since the cell became busy
-//! bits 52..63  tag: 10 bits of the entry's hash, and one bit that is set in every tag
-//! bits 40..52  inserts: overflow inserts in progress
-//! bits 28..40  nodes: keys of this cell in the overflow map; the greatest value means "that many
-//!              or more"
-//! bits  0..28  refs: permits and handles of the entry, and callers that look at it
+//! bits 42..64  generation: how many keys have lived here, until it wraps
+//! bit  41      GATE: the entry has a gate, which counts the places
+//! bits 29..41  pins: callers that look at the key            (without GATE)
+//! bits  0..29  places: held places of the key                (without GATE)
+//! bits  0..41  refs: places, pins, handles and waiters       (with GATE)
 //! ```
 //!
-//! | tag  | refs | the cell is                                                              |
-//! |------|------|--------------------------------------------------------------------------|
-//! | set  | some | *open*: the entry is there, and stays while there are refs               |
-//! | set  | none | *busy*: the caller that fills or clears the cell owns the entry's memory |
-//! | none | none | *vacant*; *claimable*, if no overflow insert is in progress              |
+//! | GATE  | bits 0..41 | the entry is                                                    |
+//! |-------|------------|-----------------------------------------------------------------|
+//! | clear | some       | *plain*: the key lives; the word counts its places              |
+//! | set   | some       | *gated*: the key lives; its gate counts its places              |
+//! | set   | none       | *busy*: the caller that took the last ref away clears the entry |
+//! | clear | none       | *vacant*: a caller under the lock of the shard may open it      |
 //!
-//! The hash of a key chooses its cell. A living key is either the entry of that cell or a node of
-//! the overflow map, never both and never twice, because of two rules:
+//! A vacant entry is opened by a store, under the lock. A busy one is vacated by a store of the
+//! caller that owns it. All else is a read-modify-write of a living entry: to take places or a ref
+//! is possible only while there are some, so a key that has ended stays ended.
 //!
-//! - *Overflow insert*: the caller first counts its insert, in a step from a word that shows that
-//!   the entry is not its key; then it inserts the node; then it turns the insert into a counted
-//!   node.
-//! - *Claim*: the caller makes a claimable cell busy, then looks into the map if nodes are counted,
-//!   and opens the cell only if CONFLICT is not set.
-//!
-//! A cell with an overflow insert in progress is not claimable. So an insert that began before a
-//! claim has published its node, and the claimer finds it. An insert that begins while the cell is
-//! busy sets CONFLICT, and the claim fails to open. One that begins when the cell is open does so
-//! because the entry is another key.
-//!
-//! No caller waits for another: a caller that finds the cell in use inserts into the map, and a
-//! caller that has lost a race tries again because another caller made progress.
-//!
-//! # Memory ordering
-//!
-//! Every change is a read-modify-write. So each release here is acquired by every later change with
-//! Acquire: claims and overflow inserts. That orders the lives of a key, wherever they are.
+//! The generation makes a compare-exchange fail if another key has come to live here since the
+//! caller read the word. What the caller read of the entry in between, its hash and its capacity,
+//! then belongs to the key whose word it changes: another key would have moved the generation on
+//! before it wrote its own. A caller would have to be stopped during exactly 2^22 lives of one
+//! entry, or a multiple, to be wrong. It then holds places of the wrong key until it has compared
+//! the keys.
 
-use crate::protocol::mutants::{mutant, ordering};
+use crate::protocol::mutants::ordering;
 use crate::sync::{AtomicU64, Ordering};
 
-const NODE: u64 = 1 << 28;
-const INSERT: u64 = 1 << 40;
-const TAG: u64 = 1 << 52;
-const CONFLICT: u64 = 1 << 63;
+const PIN: u64 = 1 << 29;
+const GATE: u64 = 1 << 41;
+const GENERATION: u64 = 1 << 42;
 
-const REFS: u64 = NODE - 1;
-const NODES: u64 = INSERT - NODE;
-const INSERTS: u64 = TAG - INSERT;
-const TAGS: u64 = CONFLICT - TAG;
+const PLACES: u64 = PIN - 1;
+const REFS: u64 = GATE - 1;
+const PINS: u64 = GATE - PIN;
 
-/// The greatest number of refs of one entry.
-pub(crate) const MAX_REFS: u32 = REFS as u32;
-
-/// The tag of a hash, shifted to its place in the word.
-#[derive(Clone, Copy)]
-pub(crate) struct Tag(u64);
-
-impl Tag {
-    #[inline]
-    pub(crate) fn of(hash: u64) -> Tag {
-        Tag((hash.wrapping_mul(TAG) & TAGS) | TAG)
-    }
-}
-
-/// One reading of a cell.
-#[derive(Clone, Copy)]
+/// One reading of an entry's word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct CellWord(u64);
 
 impl CellWord {
+    /// Returns whether a key lives here.
     #[inline]
-    pub(crate) fn is_open(self) -> bool {
-        self.0 & REFS > 0
+    pub(crate) fn is_live(self) -> bool {
+        self.0 & REFS != 0
     }
 
+    /// Returns whether the entry can be opened.
     #[inline]
-    pub(crate) fn is_open_under(self, tag: Tag) -> bool {
-        self.is_open() && self.0 & TAGS == tag.0
+    pub(crate) fn is_vacant(self) -> bool {
+        self.0 & (REFS | GATE) == 0
     }
 
+    /// Returns whether the places are counted by a gate.
     #[inline]
-    pub(crate) fn is_busy(self) -> bool {
-        !self.is_open() && self.0 & TAGS != 0
+    pub(crate) fn is_gated(self) -> bool {
+        self.0 & GATE != 0
     }
 
-    /// Returns whether the cell is vacant and no overflow insert is in progress.
+    /// Returns the number of places held, of a plain entry.
     #[inline]
-    pub(crate) fn is_claimable(self) -> bool {
-        let ignored = if mutant!("cell-claim-beside-inserts") { INSERTS } else { 0 };
-        self.0 & !(NODES | ignored) == 0
+    pub(crate) fn places(self) -> u32 {
+        (self.0 & PLACES) as u32
     }
 
-    /// Returns whether keys of this cell may be in the overflow map.
+    /// Returns whether the word can count one more pin or ref.
     #[inline]
-    pub(crate) fn has_nodes(self) -> bool {
-        self.0 & (NODES | INSERTS) != 0
+    pub(crate) fn can_pin(self) -> bool {
+        let counted = if self.is_gated() { REFS } else { PINS };
+        self.0 & counted != counted
     }
 
-    /// Returns whether the cell is open with exactly one ref.
+    /// Returns whether `n` more places are within `capacity`, of a plain entry.
     #[inline]
-    pub(crate) fn has_one_ref(self) -> bool {
-        self.0 & REFS == 1
+    pub(crate) fn admits(self, n: u32, capacity: u32) -> bool {
+        (self.0 & PLACES) + u64::from(n) <= u64::from(capacity)
     }
 
-    /// Returns whether the count of nodes is exact. Once it has reached its greatest value, it
-    /// stays there.
-    fn counts_nodes(self) -> bool {
-        self.0 & NODES != NODES
+    /// What a guard of `n` places counts for. A guard of none counts as a pin.
+    #[inline]
+    fn part(self, n: u32) -> u64 {
+        match (n, self.is_gated()) {
+            (0, false) => PIN,
+            (0, true) => 1,
+            (n, _) => u64::from(n),
+        }
+    }
+
+    /// Returns the vacant word of the next generation.
+    #[inline]
+    fn vacated(self) -> u64 {
+        (self.0 & !(GENERATION - 1)).wrapping_add(GENERATION)
     }
 }
 
-/// The atomic word of a cell, and the only place where it changes.
+/// What a release has led to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Released {
+    /// The key lives on.
+    Kept,
+    /// The key has ended, and the entry is vacant.
+    Vacant,
+    /// The key has ended. The caller owns the entry, clears it and vacates it.
+    Busy,
+    /// Nothing has changed: the places are to be given back to the gate first.
+    Gated,
+}
+
+/// The word of an entry.
 pub(crate) struct CellState(AtomicU64);
 
 impl CellState {
-    pub(crate) fn new() -> CellState {
+    #[cfg(any(headcount_loom, headcount_shuttle))]
+    pub(crate) fn new() -> Self {
         CellState(AtomicU64::new(0))
     }
 
+    /// Reads the word.
     #[inline]
     pub(crate) fn read(&self) -> CellWord {
-        // Acquire: pairs with the Release of `release`, `release_last` and `vacate`. A caller that
-        // reads that an entry has gone sees what the holders of its refs wrote.
+        // Acquire, pairs with the Release of `open`, of `promote`, and of the releases: the key and
+        // the gate are visible; a caller that sees that a holder has left sees its earlier writes.
         CellWord(self.0.load(ordering!("cell-read", Acquire => Relaxed)))
     }
 
-    /// As [`read`](Self::read), for a caller that goes on to a compare-exchange from this word.
     #[inline]
-    pub(crate) fn peek(&self) -> CellWord {
-        // Relaxed: the compare-exchange synchronises.
-        CellWord(self.0.load(Ordering::Relaxed))
+    fn swap(&self, seen: CellWord, next: u64, success: Ordering) -> Option<CellWord> {
+        // Relaxed on failure: the caller reads again.
+        let swapped = self.0.compare_exchange(seen.0, next, success, Ordering::Relaxed);
+        swapped.ok().map(|_| CellWord(next))
     }
 
+    /// Takes `n` places of a plain entry if the word is still as it was seen.
     #[inline]
-    fn swap(&self, seen: CellWord, after: u64, success: Ordering) -> Result<CellWord, CellWord> {
-        // Relaxed on failure: the result only decides what is tried next.
-        match self.0.compare_exchange(seen.0, after, success, Ordering::Relaxed) {
-            Ok(_) => Ok(CellWord(after)),
-            Err(now) => Err(CellWord(now)),
-        }
+    pub(crate) fn take(&self, seen: CellWord, n: u32) -> Option<CellWord> {
+        debug_assert!(seen.is_live() && !seen.is_gated());
+        // Acquire, pairs with the Release of `release`: releases may have come between the reading
+        // and this, if as many places were taken again.
+        self.swap(seen, seen.0 + u64::from(n), ordering!("cell-take", Acquire => Relaxed))
     }
 
-    /// Takes a ref of an open cell. Returns what the word became.
+    /// Takes a pin, or a ref of a gated entry, if the word is still as it was seen.
     #[inline]
-    pub(crate) fn take_ref(&self, seen: CellWord) -> Result<CellWord, CellWord> {
-        debug_assert!(seen.is_open());
-        assert!(seen.0 & REFS < REFS, "too many permits and handles of one key");
-        // Acquire: pairs with the Release of `open`, so that the entry's fields are visible.
-        self.swap(seen, seen.0 + 1, ordering!("cell-take-ref", Acquire => Relaxed))
+    pub(crate) fn pin(&self, seen: CellWord) -> Option<CellWord> {
+        debug_assert!(seen.is_live() && seen.can_pin());
+        // Relaxed: `seen` was read with Acquire, so the key and the gate are visible. A caller that
+        // goes on to take places acquires them then.
+        self.swap(seen, seen.0 + seen.part(0), Ordering::Relaxed)
     }
 
-    /// Gives up a ref. Returns whether it was the last; the cell is busy then, and the caller's.
+    /// Makes the caller's pin of a plain entry `n` places, 1 or more, if the word is still as it
+    /// was seen.
     #[inline]
-    pub(crate) fn release(&self) -> bool {
-        // Release: pairs with the Acquire of `claim`, `begin_insert`, `read` and the last
-        // `release`. The next entry, the key's next life and the end of this life come after all
-        // that was done under this ref.
-        // Acquire: pairs with the Release of the earlier calls. The last caller clears the entry
-        // after all that was done under the other refs.
-        let order = ordering!(
-            "cell-release-acquires-only", AcqRel => Acquire;
-            "cell-release-releases-only", AcqRel => Release
-        );
-        CellWord(self.0.fetch_sub(1, order)).has_one_ref()
+    pub(crate) fn admit(&self, seen: CellWord, n: u32) -> Option<CellWord> {
+        debug_assert!(!seen.is_gated());
+        // Acquire: as in `take`.
+        let order = ordering!("cell-admit", Acquire => Relaxed);
+        self.swap(seen, seen.0 - PIN + u64::from(n), order)
     }
 
-    /// Gives up the last ref, if the word is still as it was seen. The cell is busy then if the
-    /// entry is to be cleared, or else vacant. Returns whether the word was as it was seen.
-    #[inline]
-    pub(crate) fn release_last(&self, seen: CellWord, clears: bool) -> bool {
-        debug_assert!(seen.has_one_ref());
-        let after = if clears { seen.0 - 1 } else { seen.0 & (NODES | INSERTS) };
-        // AcqRel: as in `release`.
-        let order = ordering!(
-            "cell-release-last-acquires-only", AcqRel => Acquire;
-            "cell-release-last-releases-only", AcqRel => Release
-        );
-        self.swap(seen, after, order).is_ok()
+    /// Makes the caller's ref of a gated entry count as `n` places, 1 or more.
+    pub(crate) fn add_refs(&self, n: u32) {
+        // Relaxed: the caller's own ref keeps the key alive.
+        self.0.fetch_add(u64::from(n) - 1, Ordering::Relaxed);
     }
 
-    /// Makes a claimable cell busy.
-    #[inline]
-    pub(crate) fn claim(&self, seen: CellWord, tag: Tag) -> Result<CellWord, CellWord> {
-        debug_assert!(seen.is_claimable());
-        // Acquire: pairs with the Release of
-        // - `release`, `release_last` and `vacate`: the entry's memory is free;
-        // - `finish_insert`: the look into the map finds the node;
-        // - `remove_node`: the writes of that node's holders are visible.
-        self.swap(seen, seen.0 | tag.0, ordering!("cell-claim", Acquire => Relaxed))
+    /// Makes a plain entry a gated one, whose gate the caller has written, if the word is still as
+    /// it was seen.
+    pub(crate) fn promote(&self, seen: CellWord) -> bool {
+        let refs = u64::from(seen.places()) + ((seen.0 & PINS) / PIN);
+        let gated = (seen.0 & !REFS) | GATE | refs;
+        // Release, pairs with the Acquire of `read` and of `release`: the gate is visible.
+        self.swap(seen, gated, ordering!("cell-promote", Release => Relaxed)).is_some()
     }
 
-    /// Opens a busy cell, with one ref. Returns `None`, and leaves the cell busy, if an overflow
-    /// insert has begun since the claim.
+    /// Releases `n` places, or a pin if there are none, of a plain entry. If the key ends and its
+    /// entry `clears`, the caller owns the entry.
     #[inline]
-    pub(crate) fn open(&self, mut seen: CellWord) -> Option<CellWord> {
-        while mutant!("cell-open-despite-conflict") || seen.0 & CONFLICT == 0 {
-            // Release: pairs with the Acquire of `take_ref`, which sees the entry's fields.
-            match self.swap(seen, seen.0 + 1, ordering!("cell-open", Release => Relaxed)) {
-                Ok(opened) => return Some(opened),
-                Err(now) => seen = now,
+    pub(crate) fn release(&self, n: u32, clears: bool) -> Released {
+        // Relaxed: the exchange checks the value, and acquires if it fails.
+        let mut seen = CellWord(self.0.load(Ordering::Relaxed));
+        loop {
+            if seen.is_gated() {
+                // Acquire, pairs with the Release of `promote`: the gate is visible.
+                self.0.load(ordering!("cell-release-gated", Acquire => Relaxed));
+                return Released::Gated;
+            }
+            let rest = seen.0 - seen.part(n);
+            let (next, released) = match rest & REFS {
+                0 if clears => (rest | GATE, Released::Busy),
+                0 => (CellWord(rest).vacated(), Released::Vacant),
+                _ => (rest, Released::Kept),
+            };
+            // Release: pairs with the Acquire of `read`, `take` and `admit`: the next holder, and
+            // the caller that opens the entry again, see the earlier writes of this one.
+            // Acquire: pairs with the Release of the earlier releases. What the last caller does
+            // with the key comes after all that was done with it.
+            let order = ordering!(
+                "cell-release-acquires-only", AcqRel => Acquire;
+                "cell-release-releases-only", AcqRel => Release
+            );
+            match self.swap(seen, next, order) {
+                Some(_) => return released,
+                None => seen = CellWord(self.0.load(Ordering::Relaxed)),
             }
         }
-        None
     }
 
-    /// Makes a busy cell vacant.
+    /// Releases the refs of a guard of `n` places of a gated entry. Returns whether the key has
+    /// ended: the caller owns the entry then.
+    pub(crate) fn release_refs(&self, n: u32) -> bool {
+        // Release and Acquire: as in `release`.
+        let order = ordering!(
+            "cell-refs-acquires-only", AcqRel => Acquire;
+            "cell-refs-releases-only", AcqRel => Release
+        );
+        let refs = u64::from(n.max(1));
+        self.0.fetch_sub(refs, order) & REFS == refs
+    }
+
+    /// Opens a vacant entry with `n` places held, or one pin if there are none. The caller has the
+    /// lock of the shard, and has written the key.
+    #[inline]
+    pub(crate) fn open(&self, seen: CellWord, n: u32) {
+        debug_assert!(seen.is_vacant());
+        // Release, pairs with the Acquire of `read`: the key is visible.
+        self.0.store(seen.0 + seen.part(n), ordering!("cell-open", Release => Relaxed));
+    }
+
+    /// Makes a busy entry vacant. The caller owns it.
+    #[inline]
     pub(crate) fn vacate(&self) {
-        // Release: pairs with the Acquire of `claim`, `begin_insert` and `read`, as in `release`.
-        self.0.fetch_and(NODES | INSERTS, ordering!("cell-vacate", Release => Relaxed));
-    }
-
-    /// Counts an overflow insert, and sets CONFLICT if the cell is busy.
-    pub(crate) fn begin_insert(&self, seen: CellWord) -> Result<CellWord, CellWord> {
-        assert!(seen.0 & INSERTS < INSERTS, "too many callers at once");
-        let conflicts = seen.is_busy() && !mutant!("cell-insert-without-conflict");
-        let conflict = if conflicts { CONFLICT } else { 0 };
-        // Acquire: pairs with the Release of `release`, `release_last` and `vacate`. The key's next
-        // life, in the map, comes after all that was done in this one.
-        let order = ordering!("cell-begin-insert", Acquire => Relaxed);
-        self.swap(seen, (seen.0 + INSERT) | conflict, order)
-    }
-
-    /// Ends an overflow insert that has not inserted a node.
-    pub(crate) fn abandon_insert(&self) {
-        // Relaxed: the caller has changed nothing.
-        self.0.fetch_sub(INSERT, Ordering::Relaxed);
-    }
-
-    /// Ends an overflow insert that has inserted its node, and counts the node.
-    pub(crate) fn finish_insert(&self) {
-        self.change(|seen| {
-            let counts = seen.counts_nodes() && !mutant!("cell-insert-uncounted");
-            seen.0 - INSERT + if counts { NODE } else { 0 }
-        });
-    }
-
-    /// Uncounts a node that was removed from the map.
-    pub(crate) fn remove_node(&self) {
-        self.change(|seen| {
-            debug_assert!(seen.0 & NODES > 0);
-            seen.0 - if seen.counts_nodes() { NODE } else { 0 }
-        });
-    }
-
-    fn change(&self, after: impl Fn(CellWord) -> u64) {
-        let mut seen = self.peek();
-        // Release: pairs with the Acquire of `claim`. No model can see `finish_insert` without it,
-        // since the lock of the models' map orders the node as well; `remove_node` is seen.
-        let order = ordering!("cell-change", Release => Relaxed);
-        while let Err(now) = self.swap(seen, after(seen), order) {
-            seen = now;
-        }
+        // Relaxed: the word does not change while it is busy.
+        let busy = CellWord(self.0.load(Ordering::Relaxed));
+        debug_assert!(busy.is_gated() && !busy.is_live());
+        // Release, pairs with the Acquire of `read`: the next key is written after the last one was
+        // taken out, and sees what the holders of that one wrote.
+        self.0.store(busy.vacated(), ordering!("cell-vacate", Release => Relaxed));
     }
 }

@@ -1,8 +1,9 @@
 //! The packed words of this crate and the steps that change them. Nothing here is public.
 //!
 //! Every count that decides who gets in is changed here and nowhere else: [`slot`] for gates and
-//! courses, [`stripe`] for striped gates, [`room`] for the rooms of a lobby, [`cell`] for the keys of
-//! a keyed gate. The modules above are thin shells over these.
+//! courses, [`stripe`] for striped gates, [`room`] for the rooms of a lobby, [`cell`] for the keys
+//! of a keyed gate. `hold` has the words that decide who ends a hold. The modules above are thin
+//! shells over these.
 //!
 //! # What a step is
 //!
@@ -19,6 +20,8 @@ pub(crate) mod step;
 pub(crate) mod bound;
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]
 pub(crate) mod cell;
+#[cfg(all(feature = "holds", target_has_atomic = "64"))]
+pub(crate) mod hold;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub(crate) mod room;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]

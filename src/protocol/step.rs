@@ -2,8 +2,8 @@
 //!
 //! # Invariant
 //!
-//! Each call of a machine's `step` makes exactly one atomic operation. What the machine knows between
-//! two of them is in its state.
+//! Each call of a machine's `step` makes exactly one atomic operation. What the machine knows
+//! between two of them is in its state.
 
 /// The outcome of one step of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -42,14 +42,16 @@
 //!
 //! # Memory ordering
 //!
-//! Every operation here is SeqCst. "All stripes at one instant" means something only in an order that
-//! all callers share: with less, two callers could see the changes of two stripes in different
+//! Every operation here is SeqCst. "All stripes at one instant" means something only in an order
+//! that all callers share: with less, two callers could see the changes of two stripes in different
 //! orders, and each be refused at an instant that did not exist for the other. So the orders that
 //! `src/protocol/tests/stripe` searches are all that there are. The acquire and release that
 //! *happens-before* needs are part of SeqCst.
 //!
 //! Loom cannot tell SeqCst from AcqRel. The named weakenings here are those that break what acquire
 //! and release give; that more than those is needed rests on the argument above.
+
+use core::fmt;
 
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::step::Step::{self, Done, Next};
@@ -66,7 +68,7 @@ const BASE: u64 = 1 << 28;
 const RELEASE_UNIT: u64 = (1 << LEVEL_BITS) | 1;
 
 /// One reading of a stripe.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StripeWord(pub(crate) u64);
 
 impl StripeWord {
@@ -80,13 +82,24 @@ impl StripeWord {
         (self.0 & LEVEL).saturating_sub(BASE)
     }
 
-    fn has_deficit(self) -> bool {
+    pub(crate) fn has_deficit(self) -> bool {
         self.0 & LEVEL < BASE
     }
 
     /// Returns how often a place was given back here, modulo 2^34.
     pub(crate) fn releases(self) -> u64 {
         self.0 >> LEVEL_BITS
+    }
+}
+
+// For the searches, which print the words of a path.
+impl fmt::Debug for StripeWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StripeWord")
+            .field("free", &self.free())
+            .field("deficit", &BASE.saturating_sub(self.0 & LEVEL))
+            .field("releases", &self.releases())
+            .finish()
     }
 }
 

@@ -2,22 +2,22 @@
 //!
 //! # Invariant
 //!
-//! While a caller waits, WAITING is set in the slot: a new caller finds the slot full, and a holder
-//! that leaves comes to the waitlist. A thread that holds the lock of the waitlist releases it only
-//! when no place is both free and wanted: free places are taken on behalf of the head of the
-//! waitlist, which is woken once it has all that it wants. A place thus goes from the holder to the
-//! waiter, and is never free in between.
+//! While a caller waits for places that the slot has, WAITING is set in the slot, and the lock of the
+//! waitlist decides: it guards the queue, the number of places held, and all changes of the flags.
+//! A new caller finds the slot full, without the lock; a holder that leaves comes to the lock. Free
+//! places are those that the capacity has more than are held; the head of the queue is served, and
+//! counts as a holder, as soon as there are enough for it. A place thus goes from the holder to the
+//! waiter, and no other caller can take it in between.
 //!
-//! - The first waiter sets WAITING with a compare-exchange from a word that has too few free
-//!   places.
-//!   The holder of every place that is given back after that sees WAITING, and takes the lock.
-//! - WAITING is cleared only under the lock, in the step that serves the last waiter, or when the
-//!   waitlist is empty.
-//! - A waiter that is cancelled passes on what was set aside for it, or its places if it had been
-//!   served.
-//! - A caller that claims a place under WAITING, because it had looked before, checks the waitlist:
-//!   if another caller waits, it gives the place back by way of the waitlist and is refused.
-//! - A deficit is paid before any waiter is served.
+//! - The lock takes the word over in one step, which tells how many places are held. It gives the
+//!   word back, with the number of places held at that time, when no caller waits, no more places
+//!   are held than there are, and the slot is open.
+//! - A release that meets WAITING has changed nothing: under the lock it lowers the number of
+//!   places held or, if the word is back, the count in the word.
+//! - A waiter that wants more places than there are stands aside: it keeps its turn, and holds up
+//!   no other caller, until the capacity is raised.
+//!
+//! User code (a waker's functions) runs only when the lock is free and all changes are made.
 //!
 //! Without the feature `wait` no caller waits, and WAITING means only that there is a deficit:
 //! `none` is the waitlist then.
@@ -39,7 +39,7 @@ pub(crate) use waitlist::{Enqueued, Ticket, WaitState, Waitlist};
 use crate::protocol::slot::Slot;
 
 impl Waitlist {
-    /// Gives `n` places back. If WAITING is set, serves the waitlist.
+    /// Gives `n` places back. If WAITING is set, there is more to do.
     #[inline]
     pub(crate) fn give_back(&self, slot: &Slot, n: u32) {
         let after = match n {
@@ -48,7 +48,7 @@ impl Waitlist {
             _ => slot.give(n),
         };
         if let Some(after) = after {
-            self.freed(slot, after);
+            self.freed(slot, n, after);
         }
     }
 }

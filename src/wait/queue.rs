@@ -4,7 +4,8 @@
 //!
 //! Tickets ascend from front to back. A waiter that is cancelled leaves a gap; there is no gap at
 //! the front or at the back, and never more gaps than waiters, but for a few. A waiter wants at
-//! least one place.
+//! least one place. No ticket is in two of the collections; one that was handed out, and is in none
+//! of them, has been served or is void.
 //!
 //! # Why not a library
 //!
@@ -14,7 +15,9 @@
 //! be polled by reference and asked for their position, and has no room for threads that block.
 //! What either leaves to write is this file.
 
-use std::collections::VecDeque;
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::task::Waker;
 
 use crate::protocol::mutants::mutant;
@@ -30,14 +33,14 @@ pub(crate) enum WakeHandle {
 }
 
 impl WakeHandle {
-    pub(super) fn wake(self) {
+    fn wake(self) {
         match self {
             WakeHandle::Task(waker) => waker.wake(),
             WakeHandle::Thread(thread) => thread.unpark(),
         }
     }
 
-    fn will_wake(&self, waker: &Waker) -> bool {
+    pub(super) fn will_wake(&self, waker: &Waker) -> bool {
         matches!(self, WakeHandle::Task(ours) if ours.will_wake(waker))
     }
 }
@@ -58,136 +61,188 @@ impl WakeList {
         }
     }
 
+    /// Wakes all, also if one of them panics. The first panic goes on when all have been woken,
+    /// unless the thread panics already: a second panic would abort the process.
     pub(super) fn wake_all(self) {
-        self.first.into_iter().chain(self.rest).for_each(WakeHandle::wake);
+        let mut panic: Option<Box<dyn Any + Send>> = None;
+        for handle in self.first.into_iter().chain(self.rest) {
+            if mutant!("waitlist-panic-strands") {
+                handle.wake();
+            } else if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handle.wake())) {
+                panic.get_or_insert(payload);
+            }
+        }
+        if let Some(payload) = panic {
+            if !std::thread::panicking() {
+                resume_unwind(payload);
+            }
+        }
     }
 }
 
 struct Waiter {
-    ticket: usize,
-    /// The number of places still wanted.
+    ticket: u64,
     wants: u32,
-    /// The number of places set aside so far.
-    has: u32,
     /// `None`: cancelled.
     handle: Option<WakeHandle>,
 }
 
-/// The waiters that one closing refused: their tickets, and how many have not learned of it yet.
-struct ClosedBatch {
-    first: usize,
-    last: usize,
-    unaware: usize,
-}
-
-/// The head of the queue.
-pub(super) struct Head {
-    pub(super) wants: u32,
-    pub(super) has: u32,
-    pub(super) last: bool,
-}
-
 #[derive(Default)]
 pub(super) struct Queue {
+    /// The number of places held, while WAITING is set in the slot.
+    pub(super) held: u32,
     waiters: VecDeque<Waiter>,
     gaps: usize,
-    last_ticket: usize,
-    closed_batches: Vec<ClosedBatch>,
-}
-
-/// Returns whether `ticket` is `other` or was drawn after it. Tickets may wrap around.
-pub(super) fn not_before(ticket: usize, other: usize) -> bool {
-    ticket.wrapping_sub(other) as isize >= 0
+    /// The waiters that want more places than there are, and how many they want.
+    aside: BTreeMap<u64, (u32, WakeHandle)>,
+    /// The callers that wait until no place is held.
+    drainers: BTreeMap<u64, WakeHandle>,
+    /// The tickets that were refused, and whose waiters have not learned of it yet.
+    refused: BTreeSet<u64>,
+    last_ticket: u64,
 }
 
 impl Queue {
-    /// Returns the number of waiters.
+    /// Returns the number of waiters, those aside included.
     pub(super) fn len(&self) -> usize {
+        self.in_line() + self.aside.len()
+    }
+
+    /// Returns the number of waiters in line.
+    pub(super) fn in_line(&self) -> usize {
         self.waiters.len() - self.gaps
     }
 
-    /// Adds a waiter at the back. Returns its ticket.
-    pub(super) fn push(&mut self, wants: u32, has: u32, handle: WakeHandle) -> usize {
-        self.last_ticket = self.last_ticket.wrapping_add(1);
-        let ticket = self.last_ticket;
-        self.waiters.push_back(Waiter { ticket, wants, has, handle: Some(handle) });
+    fn draw_ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
+    /// Adds a waiter at the back of the line. Returns its ticket.
+    pub(super) fn push(&mut self, wants: u32, handle: WakeHandle) -> u64 {
+        let ticket = self.draw_ticket();
+        self.waiters.push_back(Waiter { ticket, wants, handle: Some(handle) });
         ticket
     }
 
-    pub(super) fn head(&self) -> Option<Head> {
-        let last = self.waiters.len() == 1;
-        self.waiters.front().map(|head| Head { wants: head.wants, has: head.has, last })
+    /// Adds a waiter aside. Returns its ticket.
+    pub(super) fn push_aside(&mut self, wants: u32, handle: WakeHandle) -> u64 {
+        let ticket = self.draw_ticket();
+        self.aside.insert(ticket, (wants, handle));
+        ticket
     }
 
-    /// Sets `n` more places aside for the head. If it then has all that it wants, it leaves the
-    /// queue, and its ticket and handle are returned.
-    pub(super) fn set_aside(&mut self, n: u32) -> Option<(usize, WakeHandle)> {
-        let head = self.waiters.front_mut()?;
-        head.wants -= n;
-        head.has += n;
-        if head.wants > 0 {
-            return None;
+    /// Adds a caller that waits until no place is held. Returns its ticket.
+    pub(super) fn push_drainer(&mut self, handle: WakeHandle) -> u64 {
+        let ticket = self.draw_ticket();
+        self.drainers.insert(ticket, handle);
+        ticket
+    }
+
+    /// Ends the wait of all that wait until no place is held: each is served, or else refused.
+    pub(super) fn end_draining(&mut self, served: bool, wake_list: &mut WakeList) {
+        for (ticket, handle) in std::mem::take(&mut self.drainers) {
+            if !served {
+                self.refused.insert(ticket);
+            }
+            wake_list.push(handle);
         }
-        let served = self.waiters.pop_front()?;
+    }
+
+    /// Returns how many places the head of the line wants.
+    pub(super) fn head_wants(&self) -> Option<u32> {
+        self.waiters.front().map(|head| head.wants)
+    }
+
+    /// Serves the head of the line: it holds its places from now on. Returns its ticket and its
+    /// handle.
+    pub(super) fn serve_head(&mut self) -> Option<(u64, WakeHandle)> {
+        let head = self.waiters.pop_front()?;
+        self.held += head.wants;
         self.trim();
-        Some((served.ticket, served.handle?))
+        Some((head.ticket, head.handle?))
     }
 
-    /// Takes `n` of the places back that were set aside for the head.
-    pub(super) fn take_back(&mut self, n: u32) {
-        if let Some(head) = self.waiters.front_mut() {
-            head.has -= n;
-            head.wants += n;
+    /// Sets the waiters aside that want more than `places`. Returns whether there were any.
+    pub(super) fn set_aside(&mut self, places: u32) -> bool {
+        let before = self.aside.len();
+        self.waiters.retain_mut(|waiter| {
+            if let Some(handle) = waiter.handle.take_if(|_| waiter.wants > places) {
+                self.aside.insert(waiter.ticket, (waiter.wants, handle));
+            }
+            waiter.handle.is_some()
+        });
+        self.gaps = 0;
+        self.aside.len() > before
+    }
+
+    /// Returns whether a waiter that is aside wants no more than `places`.
+    pub(super) fn is_back(&self, places: u32) -> bool {
+        self.aside.values().any(|(wants, _)| *wants <= places)
+    }
+
+    /// Puts the waiters that are aside, and want no more than `places`, back in line.
+    pub(super) fn put_back(&mut self, places: u32) {
+        let all = std::mem::take(&mut self.aside).into_iter();
+        let (back, aside): (BTreeMap<_, _>, _) = all.partition(|(_, (wants, _))| *wants <= places);
+        self.aside = aside;
+        self.waiters.extend(back.into_iter().map(|(ticket, (wants, handle))| Waiter {
+            ticket,
+            wants,
+            handle: Some(handle),
+        }));
+        self.waiters.make_contiguous().sort_by_key(|waiter| waiter.ticket);
+    }
+
+    fn index(&self, ticket: u64) -> Option<usize> {
+        let index = self.waiters.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()?;
+        self.waiters[index].handle.is_some().then_some(index)
+    }
+
+    /// Returns whether that ticket waits.
+    pub(super) fn waits(&self, ticket: u64) -> bool {
+        self.index(ticket).is_some()
+            || self.aside.contains_key(&ticket)
+            || self.drainers.contains_key(&ticket)
+    }
+
+    /// Returns how many waiters are ahead of that ticket, if it waits. Those aside are ahead only of
+    /// others aside.
+    pub(super) fn position(&self, ticket: u64) -> Option<usize> {
+        let aside = match self.index(ticket) {
+            Some(_) => 0,
+            None if self.aside.contains_key(&ticket) => self.aside.range(..ticket).count(),
+            None => return None,
+        };
+        let ahead = self.waiters.iter().take_while(|waiter| waiter.ticket < ticket);
+        Some(ahead.filter(|waiter| waiter.handle.is_some()).count() + aside)
+    }
+
+    /// Returns the handle of that ticket, if it waits.
+    pub(super) fn handle(&mut self, ticket: u64) -> Option<&mut WakeHandle> {
+        match self.index(ticket) {
+            Some(index) => self.waiters[index].handle.as_mut(),
+            None => match self.aside.get_mut(&ticket) {
+                Some((_, handle)) => Some(handle),
+                None => self.drainers.get_mut(&ticket),
+            },
         }
     }
 
-    fn index(&self, ticket: usize) -> Option<usize> {
-        let after = self.waiters.partition_point(|waiter| not_before(ticket, waiter.ticket));
-        let index = after.checked_sub(1)?;
-        let waiter = &self.waiters[index];
-        (waiter.ticket == ticket && waiter.handle.is_some()).then_some(index)
-    }
-
-    /// Returns how many waiters are ahead of that ticket, if it is in the queue.
-    pub(super) fn position(&self, ticket: usize) -> Option<usize> {
-        let index = self.index(ticket)?;
-        Some(self.waiters.iter().take(index).filter(|waiter| waiter.handle.is_some()).count())
-    }
-
-    /// Returns the handle of that ticket, if it does not wake the task of `waker`.
-    pub(super) fn outdated(
-        &mut self,
-        ticket: usize,
-        waker: &Waker,
-    ) -> Option<&mut Option<WakeHandle>> {
-        let index = self.index(ticket)?;
-        let handle = &mut self.waiters[index].handle;
-        match handle {
-            _ if mutant!("waitlist-keep-waker") => None,
-            Some(ours) if ours.will_wake(waker) => None,
-            _ => Some(handle),
-        }
-    }
-
-    /// Replaces the handle of that ticket, if it is in the queue. Returns the old one.
-    pub(super) fn replace(&mut self, ticket: usize, handle: WakeHandle) -> Option<WakeHandle> {
-        let index = self.index(ticket)?;
-        self.waiters[index].handle.replace(handle)
-    }
-
-    /// Removes a waiter, if it is in the queue. Returns its handle and the number of places that
-    /// were set aside for it.
-    pub(super) fn remove(&mut self, ticket: usize) -> Option<(WakeHandle, u32)> {
-        let index = self.index(ticket)?;
-        let waiter = &mut self.waiters[index];
-        let removed = (waiter.handle.take()?, waiter.has);
+    /// Removes a waiter, if it waits. Returns its handle.
+    pub(super) fn remove(&mut self, ticket: u64) -> Option<WakeHandle> {
+        let Some(index) = self.index(ticket) else {
+            let aside = self.aside.remove(&ticket).map(|(_, handle)| handle);
+            return aside.or_else(|| self.drainers.remove(&ticket));
+        };
+        let removed = self.waiters[index].handle.take();
         self.gaps += 1;
         self.trim();
-        if self.gaps > self.len() + FEW {
+        if self.gaps > self.in_line() + FEW {
             self.waiters.retain(|waiter| waiter.handle.is_some());
             self.gaps = 0;
         }
-        Some(removed)
+        removed
     }
 
     fn trim(&mut self) {
@@ -201,32 +256,21 @@ impl Queue {
         }
     }
 
-    /// Refuses all waiters. Returns the number of places that were set aside for them.
-    pub(super) fn close_all(&mut self, wake_list: &mut WakeList) -> u32 {
-        if let (Some(first), Some(last)) = (self.waiters.front(), self.waiters.back()) {
-            let (first, last, unaware) = (first.ticket, last.ticket, self.len());
-            self.closed_batches.push(ClosedBatch { first, last, unaware });
-        }
+    /// Refuses all waiters, those aside included.
+    pub(super) fn refuse_all(&mut self, wake_list: &mut WakeList) {
         self.gaps = 0;
-        let mut set_aside = 0;
-        for waiter in self.waiters.drain(..) {
-            set_aside += waiter.has;
-            waiter.handle.into_iter().for_each(|handle| wake_list.push(handle));
+        let in_line = self.waiters.drain(..);
+        let in_line = in_line.filter_map(|waiter| Some((waiter.ticket, waiter.handle?)));
+        let aside = std::mem::take(&mut self.aside).into_iter();
+        let aside = aside.map(|(ticket, (_, handle))| (ticket, handle));
+        for (ticket, handle) in in_line.chain(aside) {
+            self.refused.insert(ticket);
+            wake_list.push(handle);
         }
-        set_aside
     }
 
-    /// Returns whether a closing refused that ticket. True once: the waiter has learned of it then.
-    pub(super) fn take_closed(&mut self, ticket: usize) -> bool {
-        let found = self
-            .closed_batches
-            .iter()
-            .position(|batch| not_before(ticket, batch.first) && not_before(batch.last, ticket));
-        let Some(index) = found else { return false };
-        self.closed_batches[index].unaware -= 1;
-        if self.closed_batches[index].unaware == 0 {
-            self.closed_batches.swap_remove(index);
-        }
-        true
+    /// Returns whether that ticket was refused. True once: the waiter has learned of it then.
+    pub(super) fn take_refused(&mut self, ticket: u64) -> bool {
+        self.refused.remove(&ticket)
     }
 }

@@ -2,150 +2,213 @@
 //!
 //! # Invariant
 //!
-//! `waiting` is the length of the queue. `served` is the ticket that was served last, so that a
-//! waiter learns without the lock that it has been served. `closings` counts how often all waiters
-//! were refused: the number of a ticket from before a closing says nothing about `served`. These
-//! three change only under the lock. The waitlist exists before WAITING is first set, and no waiter
-//! is woken under the lock.
+//! While WAITING is set in the slot, the queue knows how many places are held, and no change of the
+//! flags or of `held` is made without the lock. The waitlist exists before WAITING is first set.
+//! A thread that has the lock gives it back by [`Locked::settle`] if it changed anything: no waiter
+//! in line could be served then, and the word is back with all threads unless it has to stay. No
+//! waker runs under the lock.
 
 use std::sync::PoisonError;
 use std::task::Waker;
 
-use super::queue::{not_before, Queue, WakeHandle, WakeList};
+use super::queue::{Queue, WakeHandle, WakeList};
 use crate::protocol::mutants::{mutant, ordering};
-use crate::protocol::slot::{Assigned, Refusal, Slot, SlotWord, CEILING};
-use crate::sync::{const_fn, AtomicUsize, Lazy, Mutex, MutexGuard, Ordering, Thread};
+use crate::protocol::slot::{Resize, Slot, SlotWord, CEILING};
+use crate::sync::{const_fn, Lazy, Mutex, MutexGuard, Thread};
+#[cfg(target_has_atomic = "64")]
+use crate::sync::{AtomicU64, Ordering};
 
+#[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    waiting: AtomicUsize,
-    served: AtomicUsize,
-    closings: AtomicUsize,
-    lowerings: AtomicUsize,
+    served: Served,
 }
 
-impl Default for Shared {
-    fn default() -> Shared {
-        Shared {
-            queue: Mutex::new(Queue::default()),
-            waiting: AtomicUsize::new(0),
-            served: AtomicUsize::new(0),
-            closings: AtomicUsize::new(0),
-            lowerings: AtomicUsize::new(0),
-        }
+/// What a waiter can learn without the lock: that it has been served.
+///
+/// Without 64-bit atomics it learns of it under the lock only: shorter tickets would wrap around.
+#[derive(Default)]
+struct Served {
+    /// The ticket that was served last.
+    #[cfg(target_has_atomic = "64")]
+    last: AtomicU64,
+    /// How often waiters have left the line other than by being served or cancelled: for a ticket
+    /// from before, `last` says nothing.
+    #[cfg(target_has_atomic = "64")]
+    breaks: AtomicU64,
+}
+
+#[cfg(target_has_atomic = "64")]
+impl Served {
+    /// Returns the number of breaks. The caller has the lock.
+    fn breaks(&self) -> u64 {
+        // Relaxed: changes only under the lock.
+        self.breaks.load(Ordering::Relaxed)
+    }
+
+    /// Counts a break. The caller has the lock.
+    fn add_break(&self) {
+        // Relaxed: read under the lock, or after an Acquire, see `has`.
+        self.breaks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records that a ticket is served. The caller has the lock.
+    fn record(&self, ticket: u64) {
+        // Release, pairs with the Acquire in `has`.
+        self.last.store(ticket, ordering!("waitlist-served", Release => Relaxed));
+    }
+
+    /// Returns whether the ticket has been served. `false` can also mean that the lock is needed to
+    /// know.
+    fn has(&self, ticket: Ticket) -> bool {
+        // Acquire, pairs with the Release in `record`: a waiter that is served sees the earlier
+        // writes of the last holder of its place, and each break before.
+        let last = self.last.load(ordering!("waitlist-is-served", Acquire => Relaxed));
+        // Relaxed: if a later ticket was served after a break, the load above has made that break
+        // visible.
+        last >= ticket.number
+            && (mutant!("waitlist-is-served-after-break")
+                || self.breaks.load(Ordering::Relaxed) == ticket.breaks)
+    }
+}
+
+#[cfg(not(target_has_atomic = "64"))]
+impl Served {
+    fn breaks(&self) -> u64 {
+        0
+    }
+
+    fn add_break(&self) {}
+
+    fn record(&self, _: u64) {}
+
+    fn has(&self, _: Ticket) -> bool {
+        false
     }
 }
 
 /// A place in the queue.
 #[derive(Clone, Copy)]
 pub(crate) struct Ticket {
-    number: usize,
-    closings: usize,
+    number: u64,
+    /// The number of breaks when it was drawn.
+    breaks: u64,
 }
 
 /// The result of joining the waitlist.
 pub(crate) enum Enqueued {
     Served,
     Closed,
+    QueueFull,
     Waits(Ticket),
 }
 
-/// The state of a ticket. `Served` and `Closed` are returned once; the ticket is void then.
+/// The state of a ticket. `Served` and `Refused` are returned once; the ticket is void then.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitState {
     Served,
-    Closed,
+    /// The slot was closed or, for a caller that waits until no place is held, reopened.
+    Refused,
     Waits,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Nothing panics under the lock; and if it did, every change to the queue is whole.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock<'a>(&'a self, slot: &'a Slot) -> Locked<'a> {
+        // Nothing panics under the lock.
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { shared: self, slot, queue, wake_list: WakeList::default() }
+    }
+}
+
+/// The lock of the waitlist of a slot, and the waiters to wake when it is free.
+struct Locked<'a> {
+    shared: &'a Shared,
+    slot: &'a Slot,
+    queue: MutexGuard<'a, Queue>,
+    wake_list: WakeList,
+}
+
+impl Locked<'_> {
+    /// Returns whether the lock has the word: the queue knows how many places are held.
+    fn has_word(&self) -> bool {
+        self.slot.read().is_waiting()
     }
 
-    /// Returns whether the ticket has been served, without the lock. `false` can also mean that the
-    /// lock is needed to know.
-    fn is_served(&self, ticket: Ticket) -> bool {
-        // Acquire, pairs with the Release in `assign_free`: a waiter that is served sees the
-        // earlier writes of the last holder of its place, and each closing before.
-        let served = self.served.load(ordering!("waitlist-is-served", Acquire => Relaxed));
-        // Relaxed: if a later ticket was served after a closing, the load above has made that
-        // closing visible.
-        not_before(served, ticket.number)
-            && (mutant!("waitlist-is-served-after-closing")
-                || self.closings.load(Ordering::Relaxed) == ticket.closings)
-    }
-
-    /// Returns the state of the ticket, under the lock.
-    fn state(&self, queue: &mut Queue, ticket: Ticket) -> WaitState {
-        // Relaxed, twice: both change only under the lock.
-        if !mutant!("waitlist-state-ignores-closing")
-            && self.closings.load(Ordering::Relaxed) != ticket.closings
-            && queue.take_closed(ticket.number)
-        {
-            WaitState::Closed
-        } else if not_before(self.served.load(Ordering::Relaxed), ticket.number) {
-            WaitState::Served
-        } else {
+    /// Returns the state of the ticket.
+    fn state(&mut self, ticket: Ticket) -> WaitState {
+        if self.queue.waits(ticket.number) {
             WaitState::Waits
+        } else if self.queue.take_refused(ticket.number) {
+            WaitState::Refused
+        } else {
+            WaitState::Served
         }
     }
 
-    fn record_length(&self, queue: &Queue) {
-        // Relaxed: a caller that knows by other means that another one waits sees it counted, since
-        // this store comes before.
-        self.waiting.store(queue.len(), Ordering::Relaxed);
+    /// Claims `n` places if so many are free, else takes the word over. The lock must not have it.
+    fn claim_or_take_word(&mut self, n: u32) -> bool {
+        let held = self.slot.claim_or_lock(n);
+        self.queue.held = held.unwrap_or(self.queue.held);
+        held.is_none()
     }
 
-    /// Hands out the free places, in order, as far as they go.
-    fn assign_free(&self, slot: &Slot, queue: &mut Queue, wake_list: &mut WakeList) {
-        while let Some(head) = queue.head() {
-            match slot.assign(head.wants, head.last) {
-                Assigned::Places(0) => break,
-                Assigned::Places(n) => {
-                    if let Some((ticket, handle)) = queue.set_aside(n) {
-                        // Release, pairs with the Acquire in `is_served`.
-                        let release = ordering!("waitlist-served", Release => Relaxed);
-                        self.served.store(ticket, release);
-                        wake_list.push(handle);
-                    } else {
-                        break;
-                    }
-                }
-                Assigned::Deficit(_) if head.has == 0 => break,
-                Assigned::Deficit(_) if mutant!("waitlist-keep-gathered") => break,
-                Assigned::Deficit(n) => {
-                    let paid = n.min(head.has);
-                    queue.take_back(paid);
-                    slot.give(paid);
-                }
+    /// Closes the slot and refuses all waiters if at least `at_least` places are held. Returns how
+    /// many are held, as an error if they are fewer.
+    fn close_if(&mut self, at_least: u32) -> Result<u32, u32> {
+        if !self.has_word() {
+            self.queue.held = self.slot.close_and_lock(at_least)?;
+        } else if self.queue.held < at_least {
+            return Err(self.queue.held);
+        } else {
+            self.slot.renew(true);
+        }
+        if self.queue.len() > 0 && !mutant!("waitlist-close-refuses-none") {
+            self.queue.refuse_all(&mut self.wake_list);
+            self.shared.served.add_break();
+        }
+        Ok(self.queue.held)
+    }
+
+    /// Serves the line as far as the free places go. Gives the word back if nothing keeps it. The
+    /// lock has the word.
+    fn serve(&mut self, closed: bool) {
+        let places = self.slot.places();
+        while let Some(wants) = self.queue.head_wants() {
+            let free = places.saturating_sub(self.queue.held);
+            if free < wants && !mutant!("waitlist-serves-unpaid") {
+                break;
+            }
+            if let Some((ticket, handle)) = self.queue.serve_head() {
+                self.shared.served.record(ticket);
+                self.wake_list.push(handle);
             }
         }
-        if queue.len() == 0 {
-            slot.clear_waiting();
+        let held = self.queue.held;
+        if closed && held == 0 && !mutant!("waitlist-drain-forgotten") {
+            self.queue.end_draining(true, &mut self.wake_list);
         }
-        self.record_length(queue);
+        let deficit = held > places && !mutant!("waitlist-unlocks-despite-deficit");
+        if self.queue.in_line() > 0 || deficit || closed {
+            self.slot.renew(closed);
+        } else {
+            self.slot.unlock(held.min(places));
+        }
     }
 
-    fn lock_and_assign(&self, slot: &Slot) {
-        let mut wake_list = WakeList::default();
-        self.assign_free(slot, &mut self.lock(), &mut wake_list);
+    /// Serves the line, gives the lock back, and wakes the waiters.
+    fn settle(mut self) {
+        let word = self.slot.read();
+        if word.is_waiting() {
+            self.serve(word.is_closed());
+        }
+        self.release();
+    }
+
+    /// Gives the lock back, and wakes the waiters.
+    fn release(self) {
+        let Locked { queue, wake_list, .. } = self;
+        drop(queue);
         wake_list.wake_all();
-    }
-
-    /// Refuses all waiters.
-    fn close_all(&self, slot: &Slot, queue: &mut Queue, wake_list: &mut WakeList) {
-        if queue.len() > 0 {
-            let set_aside = queue.close_all(wake_list);
-            // Relaxed: read under the lock, or after an Acquire, see `is_served`.
-            self.closings.fetch_add(1, Ordering::Relaxed);
-            if set_aside > 0 {
-                slot.give(set_aside);
-            }
-            slot.clear_waiting();
-            self.record_length(queue);
-        }
     }
 }
 
@@ -161,210 +224,262 @@ impl Waitlist {
         }
     }
 
+    fn lock<'a>(&'a self, slot: &'a Slot) -> Locked<'a> {
+        self.shared.get_or_make().lock(slot)
+    }
+
     /// Returns the number of waiters.
-    pub(crate) fn len(&self) -> usize {
-        // Relaxed: the value orders nothing else.
-        self.shared.get().map_or(0, |shared| shared.waiting.load(Ordering::Relaxed))
+    pub(crate) fn len(&self, slot: &Slot) -> usize {
+        self.shared.get().map_or(0, |shared| shared.lock(slot).queue.len())
     }
 
-    /// Serves the waitlist after a release under WAITING.
+    /// Gives back `n` places whose release has met WAITING, and so has changed nothing.
     #[cold]
-    pub(crate) fn freed(&self, slot: &Slot, _: SlotWord) {
-        if !mutant!("waitlist-release-serves-none") {
-            self.shared.get_or_make().lock_and_assign(slot);
+    #[inline(never)]
+    pub(super) fn freed(&self, slot: &Slot, n: u32, _: SlotWord) {
+        if mutant!("waitlist-release-serves-none") {
+            return;
         }
-    }
-
-    /// Decides whether a caller keeps the `n` places that it has just claimed. `level` is the
-    /// result of that claim. A caller that has overtaken a waiter gives them back.
-    #[inline]
-    pub(crate) fn admit(&self, slot: &Slot, level: u32, n: u32) -> Result<(), Refusal> {
-        if level <= CEILING || mutant!("waitlist-admit-overtakes") {
-            return Ok(());
-        }
-        self.admit_under_waiting(slot, n)
-    }
-
-    #[cold]
-    fn admit_under_waiting(&self, slot: &Slot, n: u32) -> Result<(), Refusal> {
-        if n == 0 || self.len() == 0 {
-            return Ok(());
-        }
-        if mutant!("waitlist-overtaker-serves-none") {
+        let mut locked = self.lock(slot);
+        if locked.has_word() {
+            locked.queue.held -= n;
+        } else if !mutant!("waitlist-late-release-loses") {
+            // The word came back before this thread came to the lock.
             slot.give(n);
-        } else {
-            self.give_back(slot, n);
         }
-        Err(Refusal::Full)
+        locked.settle();
+    }
+
+    /// Returns the number of places held, and the number of those that are free for any caller.
+    pub(crate) fn counts(&self, slot: &Slot) -> (u32, u32) {
+        let counts = |word: SlotWord| (word.held(slot.places()), word.free());
+        let word = slot.read();
+        if !word.is_waiting() {
+            return counts(word);
+        }
+        let locked = self.lock(slot);
+        let word = slot.read();
+        if !word.is_waiting() {
+            return counts(word);
+        }
+        let held = locked.queue.held;
+        let free = slot.places().saturating_sub(held);
+        (held, if locked.queue.in_line() > 0 { 0 } else { free })
     }
 
     /// Claims `wants` places if they are free and no caller waits, else joins the queue.
-    pub(crate) fn join(&self, slot: &Slot, wants: u32, handle: WakeHandle) -> Enqueued {
-        let shared = self.shared.get_or_make();
-        let mut queue = shared.lock();
-        let mut has = 0;
-        if queue.len() == 0 {
-            match slot.acquire_or_set_waiting(wants) {
-                Ok(all) if all == wants => return Enqueued::Served,
-                Ok(some) => has = some,
-                Err(_) => return Enqueued::Closed,
+    /// Refused if `limit` callers wait already.
+    pub(crate) fn join(
+        &self,
+        slot: &Slot,
+        wants: u32,
+        limit: usize,
+        handle: WakeHandle,
+    ) -> Enqueued {
+        let mut locked = self.lock(slot);
+        let aside = wants > slot.places();
+        if locked.has_word() {
+            if slot.read().is_closed() {
+                return Enqueued::Closed;
             }
-        } else if slot.read().is_closed() {
-            return Enqueued::Closed;
+        } else if !aside && locked.claim_or_take_word(wants) {
+            return Enqueued::Served;
         }
-        let number = queue.push(wants - has, has, handle);
-        shared.record_length(&queue);
-        // Relaxed: changes only under the lock.
-        Enqueued::Waits(Ticket { number, closings: shared.closings.load(Ordering::Relaxed) })
+        if locked.queue.len() >= limit && !mutant!("waitlist-no-limit") {
+            locked.settle();
+            return Enqueued::QueueFull;
+        }
+        let breaks = locked.shared.served.breaks();
+        let number = if aside {
+            locked.shared.served.add_break();
+            locked.queue.push_aside(wants, handle)
+        } else {
+            locked.queue.push(wants, handle)
+        };
+        Enqueued::Waits(Ticket { number, breaks })
     }
 
     /// Returns the state of the ticket. If it waits, `waker` is woken when that changes.
-    pub(crate) fn poll(&self, ticket: Ticket, waker: &Waker) -> WaitState {
+    pub(crate) fn poll(&self, slot: &Slot, ticket: Ticket, waker: &Waker) -> WaitState {
         let shared = self.shared.get_or_make();
-        if shared.is_served(ticket) {
+        if shared.served.has(ticket) {
             return WaitState::Served;
         }
         let mut spare = None;
         loop {
-            let mut queue = shared.lock();
+            let mut locked = shared.lock(slot);
             let state = match spare {
                 Some(_) if mutant!("waitlist-poll-no-recheck") => WaitState::Waits,
-                _ => shared.state(&mut queue, ticket),
+                _ => locked.state(ticket),
             };
             if state != WaitState::Waits {
                 return state;
             }
-            let Some(handle) = queue.outdated(ticket.number, waker) else { return state };
-            // The lock is free while a waker is cloned or dropped, which can run any code.
-            if spare.is_some() {
-                core::mem::swap(handle, &mut spare);
-                drop(queue);
+            let Some(handle) = locked.queue.handle(ticket.number) else { return state };
+            if handle.will_wake(waker) || mutant!("waitlist-keep-waker") {
                 return state;
             }
-            drop(queue);
+            // The lock is free while a waker is cloned or dropped, which can run any code.
+            if let Some(new) = spare {
+                let old = core::mem::replace(handle, new);
+                drop(locked);
+                drop(old);
+                return state;
+            }
+            drop(locked);
             spare = Some(WakeHandle::Task(waker.clone()));
         }
     }
 
     /// Returns the state of the ticket. If it waits, `thread` is unparked when that changes, in
     /// place of the task that was to be woken.
-    pub(crate) fn switch_to_thread(&self, ticket: Ticket, thread: Thread) -> WaitState {
-        let shared = self.shared.get_or_make();
-        let mut queue = shared.lock();
-        let state = shared.state(&mut queue, ticket);
+    pub(crate) fn switch_to_thread(
+        &self,
+        slot: &Slot,
+        ticket: Ticket,
+        thread: Thread,
+    ) -> WaitState {
+        let mut locked = self.lock(slot);
+        let state = locked.state(ticket);
         let mut old = None;
         if state == WaitState::Waits && !mutant!("waitlist-thread-keeps-waker") {
-            old = queue.replace(ticket.number, WakeHandle::Thread(thread));
+            let handle = locked.queue.handle(ticket.number);
+            old = handle.map(|handle| core::mem::replace(handle, WakeHandle::Thread(thread)));
         }
         // The lock is free while a waker is dropped, which can run any code.
-        drop(queue);
+        drop(locked);
         drop(old);
         state
     }
 
     /// Returns the state of the ticket of a thread.
-    pub(crate) fn look(&self, ticket: Ticket) -> WaitState {
+    pub(crate) fn look(&self, slot: &Slot, ticket: Ticket) -> WaitState {
         let shared = self.shared.get_or_make();
-        if shared.is_served(ticket) {
+        if shared.served.has(ticket) {
             WaitState::Served
         } else {
-            shared.state(&mut shared.lock(), ticket)
+            shared.lock(slot).state(ticket)
         }
     }
 
     /// Returns how many waiters are ahead of the ticket, while it waits.
-    pub(crate) fn position(&self, ticket: Ticket) -> Option<usize> {
-        self.shared.get_or_make().lock().position(ticket.number)
+    pub(crate) fn position(&self, slot: &Slot, ticket: Ticket) -> Option<usize> {
+        self.lock(slot).queue.position(ticket.number)
     }
 
     /// Cancels the ticket. Returns whether it had been served: then its places are the caller's to
-    /// give back. Otherwise what was set aside for it goes to the next waiters.
+    /// give back.
     pub(crate) fn cancel(&self, slot: &Slot, ticket: Ticket) -> bool {
         let shared = self.shared.get_or_make();
-        if shared.is_served(ticket) {
+        if shared.served.has(ticket) {
             return !mutant!("waitlist-cancel-loses-served");
         }
-        let mut wake_list = WakeList::default();
-        let mut queue = shared.lock();
-        match shared.state(&mut queue, ticket) {
+        let mut locked = shared.lock(slot);
+        match locked.state(ticket) {
             WaitState::Served => return !mutant!("waitlist-cancel-no-recheck"),
-            WaitState::Closed => return false,
+            WaitState::Refused => return false,
             WaitState::Waits => {}
         }
-        let removed = queue.remove(ticket.number);
-        if let Some((_, set_aside @ 1..)) = removed {
-            if !mutant!("waitlist-cancel-loses-gathered") {
-                slot.give(set_aside);
-            }
+        let removed = locked.queue.remove(ticket.number);
+        if mutant!("waitlist-cancel-serves-none") {
+            return false;
         }
-        if !mutant!("waitlist-cancel-serves-none") {
-            shared.assign_free(slot, &mut queue, &mut wake_list);
-        }
-        drop(queue);
-        wake_list.wake_all();
+        locked.settle();
+        drop(removed);
         false
     }
 
-    /// Removes `n` places from the slot, those first that were set aside for the head of the queue.
-    pub(crate) fn withdraw(&self, slot: &Slot, n: u32) {
-        if n == 0 {
-            return;
-        }
-        // The waitlist must exist before another thread sees WAITING.
-        let shared = self.shared.get_or_make();
-        // Relaxed: a caller that knows of this lowering by other means sees it counted.
-        shared.lowerings.fetch_add(1, Ordering::Relaxed);
-        slot.withdraw(n);
-        if slot.read().is_waiting() && !mutant!("waitlist-withdraw-no-look") {
-            shared.lock_and_assign(slot);
-        }
-    }
-
-    /// Returns the most that can be held of `places` places. Without a lowering that is all of
-    /// them: a count above is of callers that have overtaken a waiter and are about to back out.
-    pub(crate) fn most(&self, places: u32) -> u32 {
-        // Relaxed: as in `withdraw`.
-        match self.shared.get().map_or(0, |shared| shared.lowerings.load(Ordering::Relaxed)) {
-            0 => places,
-            _ => u32::MAX,
-        }
-    }
-
-    pub(crate) fn close(&self, slot: &Slot) {
-        slot.close();
-        self.closed(slot);
-    }
-
-    /// Refuses all waiters after the slot was closed.
-    pub(crate) fn closed(&self, slot: &Slot) {
-        if slot.read().is_waiting() && !mutant!("waitlist-close-no-look") {
-            let shared = self.shared.get_or_make();
-            let mut wake_list = WakeList::default();
-            let mut queue = shared.lock();
-            // If the slot is open again, the caller that reopened it has refused them.
-            if slot.read().is_closed() || mutant!("waitlist-close-no-recheck") {
-                shared.close_all(slot, &mut queue, &mut wake_list);
+    /// Makes `change` to the number of places. Returns the new number, or an error if it would be
+    /// too great; then nothing is changed.
+    pub(crate) fn resize(&self, slot: &Slot, change: Resize) -> Result<u32, ()> {
+        let mut locked = self.lock(slot);
+        let from = slot.places();
+        let to = change.target(from)?;
+        let has_word = locked.has_word();
+        if to > from {
+            let is_back = locked.queue.is_back(to);
+            if is_back && !has_word {
+                // First, so that no other caller takes what is added before they are in line.
+                locked.queue.held = slot.lock();
             }
-            drop(queue);
-            wake_list.wake_all();
+            slot.set_places(to);
+            if is_back {
+                locked.queue.put_back(to);
+            } else if !has_word {
+                slot.give(to - from);
+            }
+        } else if to < from {
+            if !has_word {
+                locked.claim_or_take_word(from - to);
+            }
+            slot.set_places(to);
+            if !mutant!("waitlist-lowering-keeps-line") && locked.queue.set_aside(to) {
+                locked.shared.served.add_break();
+            }
+        }
+        locked.settle();
+        Ok(to)
+    }
+
+    /// Closes the slot, and refuses all waiters.
+    pub(crate) fn close(&self, slot: &Slot) {
+        if !slot.read().is_closed() {
+            let _ = self.close_if(slot, 0);
         }
     }
 
-    /// Reopens the slot. Callers that waited when it was closed are refused, even if the thread
-    /// that closed it has not come to that yet. The lock keeps later waiters apart from them.
+    /// Closes the slot and refuses all waiters if at least `at_least` places are held. Returns how
+    /// many are held, as an error if they are fewer.
+    pub(crate) fn close_if(&self, slot: &Slot, at_least: u32) -> Result<u32, u32> {
+        let mut locked = self.lock(slot);
+        let held = locked.close_if(at_least)?;
+        locked.settle();
+        Ok(held)
+    }
+
+    /// Closes the slot. If places are held, joins those that wait until none is.
+    pub(crate) fn drain(&self, slot: &Slot, handle: WakeHandle) -> Enqueued {
+        let mut locked = self.lock(slot);
+        let held = locked.close_if(0);
+        let enqueued = if held == Ok(0) {
+            Enqueued::Served
+        } else {
+            let breaks = locked.shared.served.breaks();
+            locked.shared.served.add_break();
+            Enqueued::Waits(Ticket { number: locked.queue.push_drainer(handle), breaks })
+        };
+        locked.settle();
+        enqueued
+    }
+
+    /// Takes `n` places whether or not they are free. Returns false, and takes none, if more than
+    /// `CEILING` would then be held above the number of places.
+    pub(crate) fn force(&self, slot: &Slot, n: u32) -> bool {
+        let mut locked = self.lock(slot);
+        if !locked.has_word() && locked.claim_or_take_word(n) {
+            return true;
+        }
+        let held = locked.queue.held.checked_add(n);
+        let held = held.filter(|held| held.saturating_sub(slot.places()) <= CEILING);
+        locked.queue.held = held.unwrap_or(locked.queue.held);
+        locked.settle();
+        held.is_some()
+    }
+
+    /// Reopens the slot.
     pub(crate) fn reopen(&self, slot: &Slot) {
-        if slot.reopen_unless_waiting() {
-            return;
+        if slot.read().is_closed() {
+            let mut locked = self.lock(slot);
+            if slot.read().is_closed() {
+                let Locked { queue, wake_list, .. } = &mut locked;
+                if !mutant!("waitlist-drain-outlives-reopening") {
+                    queue.end_draining(false, wake_list);
+                }
+                // One step opens the word and gives it back: a caller that meets it in between
+                // would be refused as full.
+                locked.serve(false);
+            }
+            locked.release();
         }
-        let shared = self.shared.get_or_make();
-        let mut wake_list = WakeList::default();
-        let mut queue = shared.lock();
-        // The change itself says whether the slot was closed: a load before it could miss a
-        // closing.
-        if slot.reopen() && !mutant!("waitlist-reopen-refuses-none") {
-            shared.close_all(slot, &mut queue, &mut wake_list);
-        }
-        drop(queue);
-        wake_list.wake_all();
     }
 }

@@ -93,7 +93,7 @@ fn a_closed_course_refuses_and_lets_reservations_end() {
 }
 
 #[test]
-fn the_block_is_given_the_head_count_that_includes_this_head() {
+fn the_block_gets_the_count_that_includes_its_own_place() {
     let course = Course::with_enrolled(5, 2).unwrap();
     let _reservation = course.try_reserve().unwrap();
     assert_eq!(enroll(&course), Ok(4));
@@ -148,7 +148,7 @@ fn withdrawing_does_not_touch_reservations() {
 }
 
 #[test]
-fn a_course_begins_with_those_who_are_enrolled() {
+fn a_course_can_begin_with_enrolled_members() {
     for (capacity, enrolled) in [(0, 0), (1, 0), (1, 1), (30, 29), (MAX, 0), (MAX, MAX)] {
         let course = Course::with_enrolled(capacity, enrolled).unwrap();
         assert_eq!(counts(&course), (enrolled, enrolled));
@@ -194,11 +194,75 @@ fn debug_shows_both_counters() {
         format!("{course:?}"),
         "Course { taken: 3, enrolled: 2, capacity: 30, closed: false }"
     );
-    assert_eq!(format!("{reservation:?}"), "Reservation { .. }");
+    assert_eq!(format!("{reservation:?}"), "Reservation { count: 1, .. }");
     let owned = course.clone().try_reserve_owned().unwrap();
-    assert_eq!(format!("{owned:?}"), "OwnedReservation { .. }");
+    assert_eq!(format!("{owned:?}"), "OwnedReservation { count: 1, .. }");
     assert_eq!(
         format!("{:?}", course.counts()),
         "CourseCounts { taken: 4, enrolled: 2, capacity: 30 }"
+    );
+}
+
+/// The last two places, and two orders of two: one gets both.
+#[test]
+fn places_are_reserved_all_or_none() {
+    let course = Course::with_enrolled(30, 28).unwrap();
+    let order = course.try_reserve_many(2).unwrap();
+    assert!(course.try_reserve_many(2).unwrap_err().is_full());
+    assert!(course.try_reserve_many(1).unwrap_err().is_full());
+    assert_eq!((order.count(), course.counts().taken, course.is_full()), (2, 30, true));
+    order.cancel();
+    course.try_reserve_many(2).unwrap().confirm();
+    assert_eq!(course.counts().enrolled, 30);
+}
+
+#[test]
+fn an_enrollment_is_withdrawn_once() {
+    let course = std::sync::Arc::new(Course::new(3));
+    let mine = course.try_reserve_many(2).unwrap().enroll();
+    let other = course.clone().try_reserve_owned().unwrap().enroll();
+    assert_eq!((mine.count(), other.count(), course.available()), (2, 1, 0));
+    assert!(mine.withdraw().is_ok());
+    assert_eq!((course.counts().enrolled, course.counts().taken), (1, 1));
+    drop(other);
+    assert_eq!(course.counts().enrolled, 1, "to drop an enrollment changes nothing");
+
+    // Withdrawn by another, without asking whose it is.
+    let late = course.try_reserve_many(2).unwrap().enroll();
+    course.withdraw().unwrap();
+    course.withdraw().unwrap();
+    assert!(late.withdraw().is_err(), "one of its two places is gone");
+    assert_eq!((course.counts().enrolled, course.counts().taken), (1, 1));
+}
+
+#[test]
+fn a_course_changes_its_size() {
+    let course = Course::with_enrolled(2, 2).unwrap();
+    assert_eq!((course.raise_capacity(2), course.available()), (4, 2));
+    course.set_capacity(1);
+    let counts = course.counts();
+    assert_eq!((counts.enrolled, counts.taken, counts.capacity), (2, 2, 1));
+    course.withdraw().unwrap();
+    assert!(course.try_reserve().unwrap_err().is_full());
+    assert_eq!(course.lower_capacity(5), 0);
+    course.withdraw().unwrap();
+    assert_eq!(course.counts().taken, 0);
+}
+
+#[cfg(feature = "wait")]
+#[test]
+fn a_raise_serves_the_waitlist_of_a_course() {
+    let course = std::sync::Arc::new(Course::with_enrolled(1, 1).unwrap());
+    std::thread::scope(|scope| {
+        scope.spawn(|| course.reserve_many(2).wait().unwrap().confirm());
+        while course.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        course.set_capacity(3);
+    });
+    assert_eq!(course.counts().enrolled, 3);
+    assert_eq!(
+        course.clone().reserve_many_owned(4).queue_limit(0).wait().unwrap_err(),
+        headcount::AcquireError::QueueFull
     );
 }

@@ -10,6 +10,9 @@ fn every_predicate_is_true_of_its_refusal_only() {
     let (full, closed) = (TryAcquireError::Full, TryAcquireError::Closed);
     assert_eq!((full.is_full(), full.is_closed()), (true, false));
     assert_eq!((closed.is_full(), closed.is_closed()), (false, true));
+    let keys_full = TryAcquireError::KeysFull;
+    assert_eq!((keys_full.is_full(), keys_full.is_closed()), (false, false));
+    assert_eq!([full, closed, keys_full].map(|error| error.is_keys_full()), [false, false, true]);
     let predicates =
         |error: EnrollError<()>| (error.is_full(), error.is_closed(), error.is_failed());
     assert_eq!(predicates(EnrollError::Full), (true, false, false));
@@ -25,6 +28,7 @@ fn every_error_has_a_text() {
     let texts = [
         (TryAcquireError::Full.to_string(), "not enough places available"),
         (TryAcquireError::Closed.to_string(), "closed"),
+        (TryAcquireError::KeysFull.to_string(), "too many keys live at once"),
         (EnrollError::<&str>::Full.to_string(), "not enough places available"),
         (EnrollError::<&str>::Closed.to_string(), "closed"),
         (EnrollError::Failed("no account").to_string(), "enrollment failed: no account"),
@@ -61,6 +65,7 @@ fn a_failed_enrolment_names_its_source() {
 fn a_refusal_by_a_gate_becomes_one_by_a_course() {
     assert_eq!(EnrollError::<()>::from(TryAcquireError::Full), EnrollError::Full);
     assert_eq!(EnrollError::<()>::from(TryAcquireError::Closed), EnrollError::Closed);
+    assert_eq!(EnrollError::<()>::from(TryAcquireError::KeysFull), EnrollError::Full);
 }
 
 #[test]

@@ -197,7 +197,7 @@ fn lowering_below_the_holders_throws_none_of_them_out() {
 }
 
 #[test]
-fn raising_first_pays_what_is_owed() {
+fn raising_first_pays_the_deficit() {
     let gate = Gate::new(5);
     let permits = gate.try_acquire_many(5).unwrap();
     gate.set_capacity(0);
@@ -261,7 +261,7 @@ fn close_if_occupied_by_fewer_than_there_are() {
 }
 
 #[test]
-fn close_if_occupied_by_nobody_closes_an_empty_gate() {
+fn close_if_occupied_by_none_closes_an_empty_gate() {
     let gate = Gate::new(5);
     assert_eq!(gate.close_if_occupied(0), Ok(0));
     assert!(gate.is_closed());
@@ -282,7 +282,7 @@ fn close_if_occupied_of_a_closed_gate_answers_and_leaves_it_closed() {
 }
 
 #[test]
-fn close_if_occupied_counts_heads_beyond_a_lowered_capacity() {
+fn close_if_occupied_counts_permits_beyond_a_lowered_capacity() {
     let gate = Gate::new(5);
     let _permit = gate.try_acquire_many(5).unwrap();
     gate.set_capacity(2);

@@ -341,7 +341,6 @@ fn a_panicking_waker_keeps_no_key_alive() {
     }
 
     let gates = KeyedGate::with_hasher(|_: &u64| 1, Same);
-    // One key in its cell, and one in the overflow map.
     let permits = [gates.try_acquire(1).unwrap(), gates.try_acquire(2).unwrap()];
     for permit in permits {
         let handle = gates.hold(*permit.key());
@@ -377,4 +376,36 @@ fn all_may_cross_threads() {
     check::<OwnedKeyedPermit<String>>();
     check::<headcount::KeyHandle<'_, String>>();
     check::<OwnedKeyHandle<String>>();
+}
+
+#[cfg(feature = "wait")]
+#[test]
+fn a_key_lives_while_a_caller_waits_for_it() {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Wake, Waker};
+
+    struct Silent;
+
+    impl Wake for Silent {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    let gates = Arc::new(rooms(2));
+    let waker = Waker::from(Arc::new(Silent));
+    let mut cx = Context::from_waker(&waker);
+    let permit = gates.try_acquire(1).unwrap();
+    let mut ann = gates.clone().acquire_many_owned(1, 2);
+    let mut bob = gates.acquire(1);
+    assert!(Pin::new(&mut ann).poll(&mut cx).is_pending());
+    assert!(Pin::new(&mut bob).poll(&mut cx).is_pending());
+    assert_eq!((ann.position(), bob.position()), (Some(0), Some(1)));
+    drop(permit);
+    let Poll::Ready(Ok(party)) = Pin::new(&mut ann).poll(&mut cx) else { panic!("served") };
+    drop(ann);
+    assert_eq!((party.count(), gates.occupied(&1)), (2, 2));
+    drop(party);
+    assert_eq!(living(&gates), [(1, 1, 2)]); // served, and not polled since
+    drop(bob);
+    assert!(gates.is_empty());
 }

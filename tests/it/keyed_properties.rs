@@ -1,4 +1,4 @@
-//! Random actions on a keyed gate beside a plain model: a `HashMap` of what is held.
+//! Random actions on a keyed gate beside a plain model: a `HashMap` of specified gates.
 //!
 //! After each action the result is the model's, and so are `keys`, `len`, `is_empty` and `occupied`
 //! of every key.
@@ -8,7 +8,9 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::Arc;
 
 use crate::support::colliding_hasher::Same;
+use crate::support::model::gate::told;
 use headcount::{KeyedGate, KeyedPermit, OwnedKeyHandle, OwnedKeyedPermit};
+use headcount_spec::{Gate, GateAnswer, GateCall, Spec};
 use proptest::prelude::*;
 
 const KEYS: u8 = 6;
@@ -63,37 +65,35 @@ fn capacity_of(key: u8) -> u32 {
 
 /// One key's life in the model.
 struct Life {
-    held: u32,
+    gate: Gate,
     handles: u32,
-    capacity: u32,
 }
 
 #[derive(Default)]
 struct Model(HashMap<u8, Life>);
 
 impl Model {
-    fn acquire(&mut self, key: u8) -> bool {
-        let (held, capacity) = self.counts(key);
-        let free = held < capacity;
-        if free {
-            self.life(key).held += 1;
-        }
-        free
-    }
-
-    fn counts(&self, key: u8) -> (u32, u32) {
-        self.0.get(&key).map_or((0, capacity_of(key)), |life| (life.held, life.capacity))
+    fn acquire(&mut self, key: u8) -> GateAnswer {
+        let answer = self.life(key).gate.apply(GateCall::Acquire);
+        self.change(key, |_| {});
+        answer
     }
 
     fn life(&mut self, key: u8) -> &mut Life {
-        let new = Life { held: 0, handles: 0, capacity: capacity_of(key) };
-        self.0.entry(key).or_insert(new)
+        let new = || Life { gate: Gate::new(capacity_of(key)), handles: 0 };
+        self.0.entry(key).or_insert_with(new)
+    }
+
+    fn release(&mut self, key: u8) {
+        self.change(key, |life| {
+            life.gate.apply(GateCall::Release);
+        });
     }
 
     fn change(&mut self, key: u8, change: impl FnOnce(&mut Life)) {
         let life = self.0.get_mut(&key).expect("the key lives");
         change(life);
-        if life.held + life.handles == 0 {
+        if life.gate.held + life.handles == 0 {
             self.0.remove(&key);
         }
     }
@@ -113,12 +113,12 @@ fn run<S: BuildHasher>(actions: Vec<Action>, hasher: S) -> Result<(), TestCaseEr
         match action {
             Action::Acquire(key) => {
                 let permit = gates.try_acquire(key);
-                prop_assert_eq!(permit.is_ok(), model.acquire(key));
+                prop_assert_eq!(told(&permit), model.acquire(key));
                 permits.extend(permit);
             }
             Action::AcquireOwned(key) => {
                 let permit = gates.clone().try_acquire_owned(key);
-                prop_assert_eq!(permit.is_ok(), model.acquire(key));
+                prop_assert_eq!(told(&permit), model.acquire(key));
                 owned.extend(permit);
             }
             Action::Hold(key) => {
@@ -127,23 +127,25 @@ fn run<S: BuildHasher>(actions: Vec<Action>, hasher: S) -> Result<(), TestCaseEr
             }
             Action::AcquireByHandle(index) if !handles.is_empty() => {
                 let handle = &handles[index % handles.len()];
-                let (held, capacity) = model.counts(*handle.key());
+                let gate = &mut model.life(*handle.key()).gate;
+                let (held, capacity) = (gate.held, gate.capacity);
                 prop_assert_eq!((handle.occupied(), handle.capacity()), (held, capacity));
                 let permit = handle.try_acquire();
-                prop_assert_eq!(permit.is_ok(), held < capacity);
+                prop_assert_eq!(told(&permit), gate.apply(GateCall::Acquire));
+                prop_assert_eq!(handle.occupied(), gate.held);
                 if permit.is_ok() {
-                    prop_assert_eq!(handle.occupied(), held + 1);
+                    gate.apply(GateCall::Release);
                 }
             }
             Action::AcquireByHandle(_) => {}
             Action::Release(index) => {
                 if let Some(permit) = take(&mut permits, index) {
-                    model.change(*permit.key(), |life| life.held -= 1);
+                    model.release(*permit.key());
                 }
             }
             Action::ReleaseOwned(index) => {
                 if let Some(permit) = take(&mut owned, index) {
-                    model.change(*permit.key(), |life| life.held -= 1);
+                    model.release(*permit.key());
                 }
             }
             Action::DropHandle(index) => {
@@ -154,7 +156,7 @@ fn run<S: BuildHasher>(actions: Vec<Action>, hasher: S) -> Result<(), TestCaseEr
             Action::Resize(key, capacity) => {
                 prop_assert_eq!(gates.set_capacity(&key, capacity), model.0.contains_key(&key));
                 if let Some(life) = model.0.get_mut(&key) {
-                    life.capacity = capacity;
+                    life.gate.apply(GateCall::SetCapacity(capacity));
                 }
             }
         }
@@ -162,12 +164,15 @@ fn run<S: BuildHasher>(actions: Vec<Action>, hasher: S) -> Result<(), TestCaseEr
             gates.keys().map(|info| (info.key, info.occupied, info.capacity)).collect();
         shown.sort_unstable();
         let mut expected: Vec<_> =
-            model.0.iter().map(|(key, life)| (*key, life.held, life.capacity)).collect();
+            model.0.iter().map(|(key, life)| (*key, life.gate.held, life.gate.capacity)).collect();
         expected.sort_unstable();
         prop_assert_eq!(shown, expected);
         prop_assert_eq!((gates.len(), gates.is_empty()), (model.0.len(), model.0.is_empty()));
         for key in 0..KEYS {
-            prop_assert_eq!(gates.occupied(&key), model.0.get(&key).map_or(0, |life| life.held));
+            prop_assert_eq!(
+                gates.occupied(&key),
+                model.0.get(&key).map_or(0, |life| life.gate.held)
+            );
         }
     }
     drop((permits, owned, handles));

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod capacity;
 mod course;
 mod errors;
 mod gate;
@@ -15,6 +16,16 @@ mod shape;
 mod stories;
 mod tally;
 
+#[cfg(feature = "wait")]
+mod drain;
+#[cfg(feature = "holds")]
+mod holds;
+#[cfg(feature = "holds")]
+mod holds_drivers;
+#[cfg(feature = "holds")]
+mod holds_properties;
+#[cfg(feature = "holds")]
+mod holds_stories;
 #[cfg(feature = "keyed")]
 mod keyed;
 #[cfg(feature = "keyed")]
@@ -25,6 +36,8 @@ mod keyed_properties;
 mod lobby;
 #[cfg(feature = "std")]
 mod lobby_properties;
+#[cfg(feature = "serde")]
+mod serde;
 #[cfg(feature = "std")]
 mod striped;
 #[cfg(feature = "std")]
@@ -35,6 +48,8 @@ mod wait_alloc;
 mod wait_properties;
 #[cfg(feature = "wait")]
 mod wait_runtimes;
+#[cfg(feature = "wait")]
+mod waiting;
 
 /// Returns the message of the panic in which `f` must end.
 fn panic_message(f: impl FnOnce()) -> String {

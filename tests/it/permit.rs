@@ -91,7 +91,9 @@ both!(forgotten_places_stay_occupied, 5, |gate, acquire| {
 both!(debug_shows_the_count, 5, |gate, acquire| {
     let text = format!("{:?}", acquire(3).unwrap());
     assert!(text == "Permit { count: 3, .. }" || text == "OwnedPermit { count: 3, .. }");
-    assert_eq!(format!("{gate:?}"), "Gate { capacity: 5, occupied: 0, closed: false }");
+    let waiting = if cfg!(feature = "wait") { ", waiting: 0" } else { "" };
+    let text = format!("Gate {{ capacity: 5, occupied: 0, closed: false{waiting} }}");
+    assert_eq!(format!("{gate:?}"), text);
 });
 
 #[test]
@@ -155,4 +157,12 @@ fn the_places_of_many_can_be_taken_one_by_one() {
     drop(gate.try_acquire_many(3).unwrap());
     let singles: Vec<_> = (0..4).filter_map(|_| gate.try_acquire().ok()).collect();
     assert_eq!(singles.len(), 3);
+}
+
+#[test]
+fn a_permit_knows_its_gate() {
+    let gate = std::sync::Arc::new(Gate::new(2));
+    let borrowed = gate.try_acquire().unwrap();
+    let owned = gate.clone().try_acquire_owned().unwrap();
+    assert!(std::ptr::eq(borrowed.gate(), &*gate) && std::ptr::eq(owned.gate(), &*gate));
 }

@@ -44,6 +44,12 @@ fn gate_op() -> impl Strategy<Value = gate::Op> {
         2 => (any::<u8>(), amount()).prop_map(|(pick, n)| Op::Split { pick, n }),
         2 => any::<(u8, u8)>().prop_map(|(into, from)| Op::Merge { into, from }),
         3 => amount().prop_map(Op::SetCapacity),
+        2 => amount().prop_map(Op::RaiseCapacity),
+        2 => amount().prop_map(Op::LowerCapacity),
+        2 => any::<bool>().prop_map(|owned| Op::AcquireAll { owned }),
+        2 => (amount(), amount(), any::<bool>())
+            .prop_map(|(n, spare, owned)| Op::AcquireLeaving { n, spare, owned }),
+        2 => (amount(), any::<bool>()).prop_map(|(n, owned)| Op::Force { n, owned }),
         1 => Just(Op::Close),
         2 => Just(Op::Reopen),
         2 => amount().prop_map(Op::CloseIfOccupied),
@@ -54,6 +60,10 @@ fn course_op() -> impl Strategy<Value = course::Op> {
     use course::Op;
     prop_oneof![
         6 => any::<bool>().prop_map(|owned| Op::Reserve { owned }),
+        2 => (amount(), any::<bool>()).prop_map(|(n, owned)| Op::ReserveMany { n, owned }),
+        3 => any::<u8>().prop_map(Op::EnrollReserved),
+        3 => any::<u8>().prop_map(Op::WithdrawEnrollment),
+        2 => amount().prop_map(Op::SetCapacity),
         4 => any::<u8>().prop_map(Op::Confirm),
         2 => any::<u8>().prop_map(Op::Cancel),
         2 => any::<u8>().prop_map(Op::Drop),
@@ -77,8 +87,14 @@ fn change() -> impl Strategy<Value = tally::Change> {
         2 => long().prop_map(Change::Add),
         3 => Just(Change::Decrement),
         2 => long().prop_map(Change::Sub),
+        2 => long().prop_map(Change::TrySub),
         1 => Just(Change::Take),
     ]
+}
+
+fn block() -> impl Strategy<Value = tally::Block> {
+    use tally::Block;
+    prop_oneof![Just(Block::Increment), long().prop_map(Block::Add), long().prop_map(Block::Sub),]
 }
 
 fn tally_op() -> impl Strategy<Value = tally::Op> {
@@ -86,8 +102,8 @@ fn tally_op() -> impl Strategy<Value = tally::Op> {
     prop_oneof![
         4 => change().prop_map(Op::Change),
         1 => Just(Op::Get),
-        2 => (ending(), option::of(change()))
-            .prop_map(|(ending, during)| Op::IncrementWith(ending, during)),
+        3 => (block(), ending(), option::of(change()))
+            .prop_map(|(block, ending, during)| Op::With(block, ending, during)),
     ]
 }
 
@@ -150,7 +166,7 @@ fn bytes_reach_every_operation() {
         let all = (0..=255).map(|byte: u8| name(next(&mut Bytes(vec![byte].leak()))));
         all.collect::<std::collections::BTreeSet<_>>().len()
     }
-    assert_eq!(kinds(Bytes::gate_op), 12);
-    assert_eq!(kinds(Bytes::course_op), 9);
+    assert_eq!(kinds(Bytes::gate_op), 17);
+    assert_eq!(kinds(Bytes::course_op), 13);
     assert_eq!(kinds(Bytes::tally_op), 3);
 }

@@ -1,4 +1,4 @@
-//! Random actions on a striped gate beside a plain number.
+//! Random actions on a striped gate beside the specification of a gate.
 
 use crate::support::model::striped as model;
 use model::Op;
@@ -10,7 +10,7 @@ proptest! {
 
     /// *never-over*, *exact*, *no-leak*.
     #[test]
-    fn behaves_like_a_number(
+    fn behaves_like_a_gate(
         capacity in 0_u32..6,
         stripes in 1_usize..9,
         ops in vec(any::<u8>().prop_map(Op::from_byte), 0..60),

@@ -105,3 +105,40 @@ fn debug_shows_the_value_and_the_start() {
     tally.increment();
     assert_eq!(format!("{tally:?}"), "Tally { value: 8, start: 7 }");
 }
+
+#[test]
+fn a_subtraction_is_whole_or_none() {
+    let tally = Tally::new(5);
+    assert_eq!((tally.try_sub(3), tally.try_sub(3), tally.get()), (Ok(2), Err(2), 2));
+    assert_eq!((tally.try_sub(0), tally.try_sub(2), tally.try_sub(1)), (Ok(2), Ok(0), Err(0)));
+}
+
+/// Of those that were added, exactly one is told that it is the last out.
+#[test]
+fn one_is_the_last_out() {
+    for _ in 0..50 {
+        let tally = Tally::new(0);
+        tally.add(8);
+        let last = std::thread::scope(|scope| {
+            let leave = || (0..4).filter(|_| tally.try_sub(1) == Ok(0)).count();
+            let threads = [scope.spawn(leave), scope.spawn(leave), scope.spawn(leave)];
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
+        });
+        assert_eq!((last, tally.get()), (1, 0));
+    }
+}
+
+#[test]
+fn a_block_rewinds_exactly_what_it_changed() {
+    let tally = Tally::new(u64::MAX - 2);
+    assert_eq!(tally.add_with(5, |value| Err::<(), _>(value)), Err(u64::MAX));
+    assert_eq!(tally.get(), u64::MAX - 2);
+    let tally = Tally::new(2);
+    assert_eq!(tally.sub_with(5, |value| Err::<(), _>(value)), Err(0));
+    assert_eq!(tally.get(), 2);
+    assert_eq!(tally.sub_with(1, |value| Ok::<_, ()>(value)), Ok(1));
+    assert_eq!(tally.add_with(4, |value| Ok::<_, ()>(value)), Ok(5));
+    let panics = std::panic::catch_unwind(|| tally.sub_with(3, |_| -> Result<(), ()> { panic!() }));
+    assert!(panics.is_err());
+    assert_eq!(tally.get(), 5);
+}

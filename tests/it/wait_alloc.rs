@@ -1,5 +1,5 @@
-//! Waiting that need not wait allocates nothing; and a hand-over allocates nothing once the line is
-//! there.
+//! Without contention, the waiting calls allocate nothing. Once the waitlist is there, handing a
+//! place over allocates nothing.
 
 use std::future::Future;
 use std::pin::{pin, Pin};
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use allocation_counter::measure;
 use headcount::{Course, Gate};
 
-/// Wakes nobody.
+/// Wakes no task.
 struct Silent;
 
 impl Wake for Silent {
@@ -19,12 +19,12 @@ impl Wake for Silent {
 fn at_once<F: Future>(future: F, waker: &Waker) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(waker)) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("it need not wait"),
+        Poll::Pending => panic!("a place is free"),
     }
 }
 
 #[test]
-fn who_need_not_wait_allocates_nothing() {
+fn acquiring_without_waiting_allocates_nothing() {
     let waker = Waker::from(Arc::new(Silent));
     let gate = Arc::new(Gate::new(3));
     let course = Course::new(3);
@@ -42,7 +42,7 @@ fn who_need_not_wait_allocates_nothing() {
 }
 
 #[test]
-fn a_line_that_is_there_allocates_nothing() {
+fn a_waitlist_that_is_there_allocates_nothing() {
     let gate = Gate::new(1);
     let waker = Waker::from(Arc::new(Silent));
     let mut cx = Context::from_waker(&waker);
@@ -57,7 +57,7 @@ fn a_line_that_is_there_allocates_nothing() {
         }
     };
     let first_time = measure(&mut wait_and_be_served);
-    assert!(first_time.count_total > 0, "the line itself must come from somewhere");
+    assert!(first_time.count_total > 0, "the first waiter makes the waitlist");
     assert_eq!(measure(&mut wait_and_be_served).count_total, 0);
 }
 

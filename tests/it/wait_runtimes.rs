@@ -1,5 +1,5 @@
-//! Waiting under tokio's threads, under async-executor and among plain threads: nobody is forgotten,
-//! nothing is lost, never over. A test that hangs has lost a wake-up; a watchdog turns that into a
+//! Waiting under tokio's threads, under async-executor and among plain threads: *no-lost-wakeup*,
+//! *no-leak*, *never-over*. A test that hangs has lost a wake-up; a watchdog turns that into a
 //! failure.
 
 use std::future::Future;
@@ -23,12 +23,12 @@ fn watched(test: impl FnOnce() + Send + 'static) {
         let _ = done.send(());
     });
     match is_done.recv_timeout(Duration::from_secs(120)) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("somebody waits for ever"),
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("a caller waits for ever"),
         _ => test.join().unwrap(),
     }
 }
 
-/// A gate, and a count of its own of those inside.
+/// A gate, and a separate count of the places in use.
 struct Room {
     gate: Gate,
     inside: AtomicU32,
@@ -44,7 +44,7 @@ impl Room {
         })
     }
 
-    /// Is inside for a moment.
+    /// Uses the places of `permit` for a moment.
     fn be_inside(&self, permit: headcount::Permit<'_>) {
         let n = permit.count();
         let inside = self.inside.fetch_add(n, Ordering::Relaxed) + n;
@@ -54,7 +54,7 @@ impl Room {
         drop(permit);
     }
 
-    /// One visit as a task, of a kind that chance decides; `give_up` yields to whatever else runs.
+    /// Visits as a task. `kind` is drawn at random; `give_up` yields to other tasks.
     async fn visit<Y: std::future::Future<Output = ()>>(&self, kind: u32, give_up: impl Fn() -> Y) {
         match kind % 8 {
             0 => self.be_inside(self.gate.acquire_many(PLACES).await.unwrap()),
@@ -108,7 +108,7 @@ impl Room {
     }
 }
 
-/// The first to be ready; the other is dropped.
+/// Returns the output of `a`, or `None` if `b` is ready first; drops the other.
 async fn futures_or<A, B>(a: A, b: B) -> Option<A::Output>
 where
     A: std::future::Future,
@@ -124,7 +124,7 @@ where
     .await
 }
 
-/// Pending once.
+/// Is pending once.
 async fn yield_once() {
     let mut yielded = false;
     std::future::poll_fn(move |cx| {
@@ -168,7 +168,7 @@ fn under_async_executor() {
     watched(|| {
         let room = Room::new();
         let executor = Arc::new(Executor::new());
-        // A gate as a signal: closing it ends the waiting of all.
+        // A gate as a signal: closing it ends all waiting.
         let stop = Gate::new(0);
         let tasks: Vec<_> = (0..16)
             .map(|seed| {
@@ -235,7 +235,7 @@ fn among_threads() {
     });
 }
 
-/// Threads and tasks in one line, while the capacity goes down and up again.
+/// Threads and tasks in one queue, while the capacity goes down and up again.
 #[test]
 fn threads_and_tasks_while_resizing() {
     watched(|| {
@@ -274,7 +274,7 @@ fn threads_and_tasks_while_resizing() {
     });
 }
 
-/// Closing and reopening over and over: everybody is served or turned away.
+/// Closing and reopening over and over: each waiter is served or refused.
 #[test]
 fn closing_and_reopening() {
     watched(|| {
@@ -319,7 +319,7 @@ fn closing_and_reopening() {
     });
 }
 
-/// Eight blocked threads are served in the order of their coming.
+/// Eight blocked threads are served in the order in which they queued.
 #[test]
 fn first_come_first_served() {
     watched(|| {
@@ -344,7 +344,7 @@ fn first_come_first_served() {
     });
 }
 
-/// A crowd that wants one place each, again and again, does not starve one who wants them all.
+/// Many callers that want one place each, again and again, do not starve one that wants all.
 #[test]
 fn a_large_one_is_not_starved() {
     watched(|| {
@@ -371,9 +371,9 @@ fn a_large_one_is_not_starved() {
     });
 }
 
-/// Everybody in line learns of the closing, and the gate works again afterwards.
+/// Each waiter learns of the closing, and the gate works again afterwards.
 #[test]
-fn closing_turns_everybody_away() {
+fn closing_refuses_every_waiter() {
     watched(|| {
         let gate = Arc::new(Gate::new(1));
         let permit = gate.try_acquire().unwrap();
@@ -471,7 +471,7 @@ impl std::task::Wake for Silent {
     fn wake(self: Arc<Self>) {}
 }
 
-/// A course's waitlist, with those who cancel, confirm and withdraw.
+/// A course's waitlist, with callers that cancel, confirm and withdraw.
 #[test]
 fn waitlist() {
     watched(|| {

@@ -1,9 +1,15 @@
 //! Closing and reopening against callers that are about to enter.
 
-use crate::crowd::{Act::*, Crowd};
+use headcount_spec::GateCall::*;
 
-const CLOSING: Crowd =
-    Crowd { capacity: 1, before: &[], threads: &[&[Close, Enter], &[Enter, Leave]], bound: None };
+use crate::crowd::Crowd;
+
+const CLOSING: Crowd = Crowd {
+    capacity: 1,
+    before: &[],
+    threads: &[&[Close, Acquire], &[Acquire, Release]],
+    bound: None,
+};
 
 /// The late caller is admitted before the closing or not at all, and leaves no count behind.
 #[test]
@@ -13,7 +19,7 @@ fn close_against_a_late_enter() {
 
 #[test]
 fn close_against_two_late_enters() {
-    let crowd = Crowd { threads: &[&[Close], &[Enter], &[Enter, Leave]], ..CLOSING };
+    let crowd = Crowd { threads: &[&[Close], &[Acquire], &[Acquire, Release]], ..CLOSING };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
 }
 
@@ -21,7 +27,7 @@ fn close_against_two_late_enters() {
 fn close_against_a_late_party() {
     let crowd = Crowd {
         capacity: 2,
-        threads: &[&[Close, Many(2)], &[Many(2), Leave], &[Enter]],
+        threads: &[&[Close, AcquireMany(2)], &[AcquireMany(2), Release], &[Acquire]],
         bound: Some(3),
         ..CLOSING
     };
@@ -33,8 +39,8 @@ fn close_against_a_late_party() {
 fn close_against_leave_and_late_enter() {
     let crowd = Crowd {
         capacity: 2,
-        before: &[Enter, Enter],
-        threads: &[&[Leave, Leave], &[Close], &[Enter, Enter]],
+        before: &[Acquire, Acquire],
+        threads: &[&[Release, Release], &[Close], &[Acquire, Acquire]],
         bound: Some(3),
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
@@ -44,7 +50,7 @@ fn close_against_leave_and_late_enter() {
 #[test]
 fn reopen_against_a_late_enter() {
     let crowd = Crowd {
-        threads: &[&[Close, Reopen, Enter], &[Enter, Leave], &[Enter]],
+        threads: &[&[Close, Reopen, Acquire], &[Acquire, Release], &[Acquire]],
         bound: Some(3),
         ..CLOSING
     };
@@ -53,11 +59,11 @@ fn reopen_against_a_late_enter() {
 
 /// A thread with a fast hint adds to a gate that has been closed all along, and must back out.
 #[test]
-fn closed_against_who_remembers_room() {
+fn closed_against_a_fast_hint() {
     let crowd = Crowd {
         capacity: 2,
-        before: &[Enter, Leave, Close],
-        threads: &[&[Enter], &[Reopen, Enter, Leave], &[Enter]],
+        before: &[Acquire, Release, Close],
+        threads: &[&[Acquire], &[Reopen, Acquire, Release], &[Acquire]],
         bound: Some(3),
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
@@ -69,8 +75,8 @@ fn closed_against_who_remembers_room() {
 fn closed_for_a_thread_with_a_hint() {
     let crowd = Crowd {
         capacity: 3,
-        before: &[Enter],
-        threads: &[&[Close, Enter], &[Enter, Leave]],
+        before: &[Acquire],
+        threads: &[&[Close, Acquire], &[Acquire, Release]],
         bound: None,
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, false, true));
@@ -78,7 +84,7 @@ fn closed_for_a_thread_with_a_hint() {
 
 #[test]
 fn close_twice_against_enter() {
-    let crowd = Crowd { threads: &[&[Close, Enter], &[Close], &[Enter, Leave]], ..CLOSING };
+    let crowd = Crowd { threads: &[&[Close, Acquire], &[Close], &[Acquire, Release]], ..CLOSING };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, false, true));
 }
 
@@ -87,8 +93,8 @@ fn close_twice_against_enter() {
 fn close_if_occupied_against_enter() {
     let crowd = Crowd {
         capacity: 2,
-        before: &[Enter],
-        threads: &[&[CloseIf(2), Enter], &[Enter, Leave], &[Enter]],
+        before: &[Acquire],
+        threads: &[&[CloseIf(2), Acquire], &[Acquire, Release], &[Acquire]],
         bound: Some(3),
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
@@ -98,8 +104,8 @@ fn close_if_occupied_against_enter() {
 fn close_if_occupied_against_leave_and_enter() {
     let crowd = Crowd {
         capacity: 2,
-        before: &[Enter, Enter],
-        threads: &[&[Leave, Enter], &[CloseIf(2)], &[Enter]],
+        before: &[Acquire, Acquire],
+        threads: &[&[Release, Acquire], &[CloseIf(2)], &[Acquire]],
         bound: Some(3),
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
@@ -111,7 +117,7 @@ fn close_if_occupied_against_leave_and_enter() {
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
 fn exact_has_an_exception_between_two_closings() {
-    let crowd = Crowd { threads: &[&[Close, Reopen, Enter, Close], &[Enter]], ..CLOSING };
+    let crowd = Crowd { threads: &[&[Close, Reopen, Acquire, Close], &[Acquire]], ..CLOSING };
     crowd.at_a_gate();
 }
 
@@ -121,8 +127,8 @@ fn exact_has_an_exception_between_two_closings() {
 fn limits_a_call_overlaps_a_reopening_and_a_closing() {
     let crowd = Crowd {
         capacity: 2,
-        before: &[Enter, Leave, Close],
-        threads: &[&[Enter], &[Reopen, Enter, Enter, Close]],
+        before: &[Acquire, Release, Close],
+        threads: &[&[Acquire], &[Reopen, Acquire, Acquire, Close]],
         ..CLOSING
     };
     crowd.at_a_gate();
@@ -131,11 +137,11 @@ fn limits_a_call_overlaps_a_reopening_and_a_closing() {
 /// A late caller that is about to back out is counted.
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
-fn limits_a_closed_gate_counts_who_backs_out() {
+fn limits_a_closed_gate_counts_a_caller_that_backs_out() {
     let crowd = Crowd {
         capacity: 2,
-        before: &[Enter],
-        threads: &[&[CloseIf(1)], &[CloseIf(2)], &[Enter, Leave]],
+        before: &[Acquire],
+        threads: &[&[CloseIf(1)], &[CloseIf(2)], &[Acquire, Release]],
         bound: Some(3),
     };
     crowd.at_a_gate();
@@ -147,8 +153,8 @@ fn limits_a_closed_gate_counts_who_backs_out() {
 fn limits_close_if_occupied_against_lower() {
     let crowd = Crowd {
         capacity: 5,
-        before: &[Enter, Enter],
-        threads: &[&[CloseIf(4)], &[Resize(3)]],
+        before: &[Acquire, Acquire],
+        threads: &[&[CloseIf(4)], &[SetCapacity(3)]],
         ..CLOSING
     };
     crowd.at_a_gate();

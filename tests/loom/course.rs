@@ -9,8 +9,8 @@ use loom::thread::spawn;
 
 use crate::crowd::explore;
 
-/// Reads while `change` runs on another thread; every reading must be one of those `allowed` as
-/// (taken, enrolled), and over all executions each of those must have been read.
+/// Reads while `change` runs on another thread. Each reading must be one of `allowed`, pairs of
+/// taken and enrolled, and over all executions each of them must have been read.
 fn reading(
     bound: Option<usize>,
     make: fn() -> Course,
@@ -22,7 +22,7 @@ fn reading(
     let noted = Arc::clone(&seen);
     explore(bound, move || {
         let course = Arc::new(make());
-        // The reader is the one that is spawned: see `Crowd` for why the order matters to loom.
+        // The reader is the spawned thread: see `Crowd` for why the order matters to loom.
         let reader = {
             let course = Arc::clone(&course);
             spawn(move || course.counts())
@@ -52,7 +52,7 @@ fn both_counters_withdraw() {
     reading(None, course, |course| course.withdraw().unwrap(), &[(1, 1), (1, 0), (0, 0)]);
 }
 
-/// One out, one in: equal counts before and after must not hide what happened in between.
+/// A withdrawal, then an enrollment: equal counts before and after must not hide what was between.
 #[test]
 fn both_counters_withdraw_and_enroll_again() {
     let course = || Course::with_enrolled(1, 1).unwrap();
@@ -73,7 +73,7 @@ fn both_counters_block_that_fails() {
     reading(None, || Course::new(1), fail, &[(0, 0), (1, 0)]);
 }
 
-/// Two at once for one place, and a reader.
+/// Two threads enroll at the same time at one place, and a third reads.
 #[test]
 fn both_counters_two_for_one_place() {
     let refused = Arc::new(AtomicUsize::new(0));
@@ -96,13 +96,13 @@ fn both_counters_two_for_one_place() {
         let CourseCounts { taken, enrolled, .. } = course.counts();
         assert!(enrolled <= taken && taken <= 1, "{enrolled} of {taken}");
         let enrolled: u32 = threads.map(|thread| thread.join().unwrap()).iter().sum();
-        assert_eq!(enrolled, 1, "one of two gets the only place");
+        assert_eq!(enrolled, 1, "one of the two gets the only place");
         assert_eq!((course.counts().taken, course.counts().enrolled), (1, 1));
     });
     assert!(refused.load(Ordering::Relaxed) > 0);
 }
 
-/// Two withdraw the only one who is enrolled: one of them does, and no reservation is touched.
+/// Two threads withdraw the only enrollment: one of them does, and no reservation is touched.
 #[test]
 fn no_leak_two_withdraw() {
     explore(None, || {
@@ -120,7 +120,7 @@ fn no_leak_two_withdraw() {
     });
 }
 
-/// A place that one enrolled and another withdrew: who takes it next sees what the first wrote.
+/// One thread enrolls, another withdraws: the next holder of the place sees the first one's writes.
 #[test]
 fn happens_before_through_a_withdrawal() {
     let outcomes = Arc::new(AtomicUsize::new(0));

@@ -1,54 +1,26 @@
-//! The body that all gate models share: some threads, one door, and a plain set of rules that must
-//! explain what happened.
+//! The body that all gate models share: some threads, one door, and the specification of a gate,
+//! which must explain what happened.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use headcount::{Gate, OwnedPermit, TryAcquireError};
+use headcount_spec::{explain, Gate as Spec, GateAnswer, GateCall, Spec as _};
 use loom::cell::UnsafeCell;
 
-/// What a thread does.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Act {
-    Enter,
-    /// Asks for that many places at once.
-    Many(u32),
-    /// Gives back what this thread has held longest, if it holds anything.
-    Leave,
-    /// Asks how many places are held.
-    Read,
-    Close,
-    Reopen,
-    CloseIf(u32),
-    Resize(u32),
-}
+/// What one thread asked and was told, in order.
+type History = Vec<(GateCall, GateAnswer)>;
 
-use Act::*;
-
-/// What came of it.
-#[derive(Clone, Copy, Debug)]
-enum Deed {
-    In(u32),
-    Full(u32),
-    Closed,
-    Out(u32),
-    Read(u32),
-    Close,
-    Reopen,
-    CloseIf(u32, Result<u32, u32>),
-    Resize(u32),
-}
-
-/// Something that lets in a limited number: the gate, or a rejected of one.
+/// A limit on callers: the gate, or a rejected protocol of one.
 pub(crate) trait Door: Send + Sync + Sized + 'static {
-    /// Proof of being inside, given back when dropped.
+    /// Proof of a place held, given back when dropped.
     type Pass: Send + 'static;
 
     fn enter(door: &Arc<Self>) -> Result<Self::Pass, TryAcquireError>;
     fn occupied(&self) -> u32;
 
-    /// Lets people in again, if anything but being full can keep them out.
+    /// Admits callers again, if they can be refused for a reason other than a full door.
     fn reopen(&self) {}
 
     fn many(_: &Arc<Self>, _: u32) -> Result<Self::Pass, TryAcquireError> {
@@ -84,52 +56,11 @@ impl Door for Gate {
     }
 }
 
-/// The plain rules.
-#[derive(Clone, Copy)]
-struct Rules {
-    capacity: u32,
-    held: u32,
-    closed: bool,
-}
-
-impl Rules {
-    /// The rules after `deed`, if they allow it now.
-    fn allow(mut self, deed: Deed) -> Option<Rules> {
-        let has_room = |n| self.held + n <= self.capacity;
-        let allowed = match deed {
-            Deed::In(n) => !self.closed && has_room(n),
-            Deed::Full(n) => !self.closed && !has_room(n),
-            Deed::Closed => self.closed,
-            Deed::Read(n) => self.held == n,
-            Deed::CloseIf(least, answer) => {
-                answer == if self.held >= least { Ok(self.held) } else { Err(self.held) }
-            }
-            Deed::Out(_) | Deed::Close | Deed::Reopen | Deed::Resize(_) => true,
-        };
-        match deed {
-            Deed::In(n) => self.held += n,
-            Deed::Out(n) => self.held -= n,
-            Deed::Close | Deed::CloseIf(_, Ok(_)) => self.closed = true,
-            Deed::Reopen => self.closed = false,
-            Deed::Resize(n) => self.capacity = n,
-            _ => {}
-        }
-        allowed.then_some(self)
-    }
-
-    /// Is there an order of all deeds, each thread's own kept, that the rules allow?
-    fn explain(self, deeds: &mut [&[Deed]]) -> bool {
-        if deeds.iter().all(|rest| rest.is_empty()) {
-            return true;
-        }
-        (0..deeds.len()).any(|thread| {
-            let Some((&deed, rest)) = deeds[thread].split_first() else { return false };
-            let whole = std::mem::replace(&mut deeds[thread], rest);
-            let explained = self.allow(deed).is_some_and(|rules| rules.explain(deeds));
-            deeds[thread] = whole;
-            explained
-        })
-    }
+/// A line for each thread.
+fn shown(histories: &[History]) -> String {
+    let call = |(call, answer): &(GateCall, GateAnswer)| format!("{call:?} -> {answer:?}");
+    let line = |own: &History| own.iter().map(call).collect::<Vec<_>>().join(", ");
+    histories.iter().map(|own| format!("\n  a thread: {}", line(own))).collect()
 }
 
 /// What came of all executions together. Counted outside of loom, which knows one at a time.
@@ -142,15 +73,15 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    fn note(&self, deeds: &[&[Deed]]) {
-        let count = |counter: &AtomicUsize, wanted: fn(&Deed) -> bool| {
-            let n = deeds.iter().flat_map(|own| own.iter()).filter(|deed| wanted(deed)).count();
+    fn note(&self, histories: &[History]) {
+        let count = |counter: &AtomicUsize, wanted: GateAnswer| {
+            let n = histories.iter().flatten().filter(|(_, answer)| *answer == wanted).count();
             counter.fetch_add(n, Ordering::Relaxed);
         };
         self.executions.fetch_add(1, Ordering::Relaxed);
-        count(&self.admitted, |deed| matches!(deed, Deed::In(_)));
-        count(&self.full, |deed| matches!(deed, Deed::Full(_)));
-        count(&self.closed, |deed| matches!(deed, Deed::Closed));
+        count(&self.admitted, GateAnswer::Acquired);
+        count(&self.full, GateAnswer::Full);
+        count(&self.closed, GateAnswer::Closed);
     }
 
     /// Over all executions, were there admissions, refusals by a full door and by a closed one?
@@ -177,7 +108,8 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
     orders(last).into_iter().flat_map(put).collect()
 }
 
-/// A model: `before` is done by the first thread alone, `threads` at the same time.
+/// A model: the calls of `before` are made by the first thread alone, those of `threads` at the
+/// same time. `Release` releases what its thread has held longest, if it holds anything.
 ///
 /// It is explored once for each order in which the threads can be started. Loom 0.7 forgets a load
 /// when another follows on the same atomic, and then does not try the addition of a third party
@@ -187,8 +119,8 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
 #[derive(Clone)]
 pub(crate) struct Crowd {
     pub(crate) capacity: u32,
-    pub(crate) before: &'static [Act],
-    pub(crate) threads: &'static [&'static [Act]],
+    pub(crate) before: &'static [GateCall],
+    pub(crate) threads: &'static [&'static [GateCall]],
     pub(crate) bound: Option<usize>,
 }
 
@@ -213,15 +145,18 @@ impl Crowd {
     }
 
     fn once<D: Door>(&self, door: Arc<D>, order: &[usize], seen: &Seen) {
-        let acts = self.threads.iter().chain([&self.before]).flat_map(|own| own.iter());
-        let sizes: Vec<u32> = acts
+        let calls = self.threads.iter().chain([&self.before]).flat_map(|own| own.iter());
+        let sizes: Vec<u32> = calls
             .clone()
-            .filter_map(|act| if let Resize(capacity) = act { Some(*capacity) } else { None })
+            .filter_map(|call| match call {
+                GateCall::SetCapacity(capacity) => Some(*capacity),
+                _ => None,
+            })
             .collect();
-        // Being inside means being alone where whoever enters takes more than half of the places.
-        let least = acts.clone().filter_map(|act| match act {
-            Enter => Some(1),
-            Many(n) => Some(*n),
+        // A holder is alone where each admitted caller takes more than half of the places.
+        let least = calls.filter_map(|call| match call {
+            GateCall::Acquire => Some(1),
+            GateCall::AcquireMany(n) => Some(*n),
             _ => None,
         });
         let alone = least.min().is_some_and(|n| 2 * n > self.capacity) && sizes.is_empty();
@@ -231,15 +166,18 @@ impl Crowd {
         let person = || Person::new(Arc::clone(&door), Arc::clone(&witness));
         let mut first = person();
         first.live(self.before);
-        let before = std::mem::take(&mut first.deeds);
+        let mut start = Spec::new(self.capacity);
+        for (call, answer) in first.history.drain(..) {
+            assert_eq!(start.apply(call), answer, "{call:?}, by one thread alone");
+        }
         let mut people: Vec<_> = (1..order.len()).map(|_| person()).collect();
         people.insert(0, first);
         let mut people: Vec<_> = people.into_iter().map(Some).collect();
         let mut part = |who: usize| {
-            let mut one = people[who].take().expect("everybody has one part");
-            let acts = self.threads[who];
+            let mut one = people[who].take().expect("each thread has one part");
+            let calls = self.threads[who];
             move || {
-                one.live(acts);
+                one.live(calls);
                 one
             }
         };
@@ -247,22 +185,19 @@ impl Crowd {
         let others: Vec<_> = order[1..].iter().map(|&who| loom::thread::spawn(part(who))).collect();
         let mut people = vec![here()];
         people.extend(others.into_iter().map(|other| other.join().unwrap()));
-        let mut deeds: Vec<&[Deed]> = people.iter().map(|one| &one.deeds[..]).collect();
-        seen.note(&deeds);
-        let start = Rules { capacity: self.capacity, held: 0, closed: false };
-        let start = before.iter().fold(start, |rules, &deed| {
-            rules.allow(deed).expect("one thread alone was told what is not true")
-        });
-        assert!(start.explain(&mut deeds), "no order of the calls explains {deeds:?}");
+        let take_history = |one: &mut Person<D>| std::mem::take(&mut one.history);
+        let histories: Vec<History> = people.iter_mut().map(take_history).collect();
+        seen.note(&histories);
+        explain(&start, &histories).unwrap_or_else(|unexplained| panic!("{unexplained}"));
 
         let held = people.iter().map(|one| one.holds()).sum::<u32>();
-        assert_eq!(door.occupied(), held, "the books do not balance after {deeds:?}");
+        assert_eq!(door.occupied(), held, "places held, after{}", shown(&histories));
         people.iter_mut().for_each(Person::leave_all);
         assert_eq!(door.occupied(), 0, "a place leaked");
         let mut capacity = self.capacity;
         if !sizes.is_empty() {
             capacity = door.gate().capacity();
-            assert!(sizes.contains(&capacity), "nobody asked for {capacity} places");
+            assert!(sizes.contains(&capacity), "no thread asked for {capacity} places");
         }
         door.reopen();
         works_as_new(&door, capacity);
@@ -283,54 +218,57 @@ struct Person<D: Door> {
     door: Arc<D>,
     witness: Arc<Option<UnsafeCell<()>>>,
     passes: VecDeque<(D::Pass, u32)>,
-    deeds: Vec<Deed>,
+    history: History,
 }
 
 impl<D: Door> Person<D> {
     fn new(door: Arc<D>, witness: Arc<Option<UnsafeCell<()>>>) -> Self {
-        Person { door, witness, passes: VecDeque::new(), deeds: Vec::new() }
+        Person { door, witness, passes: VecDeque::new(), history: History::new() }
     }
 
-    fn live(&mut self, acts: &[Act]) {
-        for &act in acts {
-            let deed = match act {
-                Enter => self.enter(D::enter(&self.door), 1),
-                Many(n) => self.enter(D::many(&self.door, n), n),
-                Leave => match self.leave() {
-                    Some(n) => Deed::Out(n),
-                    None => continue,
-                },
-                Read => Deed::Read(self.door.occupied()),
-                Close => {
+    fn live(&mut self, calls: &[GateCall]) {
+        for &call in calls {
+            let answer = match call {
+                GateCall::Acquire => self.enter(D::enter(&self.door), 1),
+                GateCall::AcquireMany(n) => self.enter(D::many(&self.door, n), n),
+                GateCall::Release => {
+                    if let Some(n) = self.leave() {
+                        self.history.push((GateCall::ReleaseMany(n), GateAnswer::Done));
+                    }
+                    continue;
+                }
+                GateCall::Occupied => GateAnswer::Held(self.door.occupied()),
+                GateCall::Close => {
                     self.door.gate().close();
-                    Deed::Close
+                    GateAnswer::Done
                 }
-                Reopen => {
+                GateCall::Reopen => {
                     self.door.gate().reopen();
-                    Deed::Reopen
+                    GateAnswer::Done
                 }
-                CloseIf(least) => Deed::CloseIf(
-                    least,
-                    self.door.gate().close_if_occupied(least).map_err(|error| error.occupied),
-                ),
-                Resize(n) => {
+                GateCall::CloseIf(at_least) => {
+                    let closed = self.door.gate().close_if_occupied(at_least);
+                    GateAnswer::Quorum(closed.map_err(|error| error.occupied))
+                }
+                GateCall::SetCapacity(n) => {
                     self.door.gate().set_capacity(n);
-                    Deed::Resize(n)
+                    GateAnswer::Done
                 }
+                other => unreachable!("no crowd makes the call {other:?}"),
             };
-            self.deeds.push(deed);
+            self.history.push((call, answer));
         }
     }
 
-    fn enter(&mut self, answer: Result<D::Pass, TryAcquireError>, n: u32) -> Deed {
-        match answer {
+    fn enter(&mut self, result: Result<D::Pass, TryAcquireError>, n: u32) -> GateAnswer {
+        match result {
             Ok(pass) => {
                 self.touch();
                 self.passes.push_back((pass, n));
-                Deed::In(n)
+                GateAnswer::Acquired
             }
-            Err(refused) if refused.is_closed() => Deed::Closed,
-            Err(_) => Deed::Full(n),
+            Err(refused) if refused.is_closed() => GateAnswer::Closed,
+            Err(_) => GateAnswer::Full,
         }
     }
 
@@ -349,7 +287,7 @@ impl<D: Door> Person<D> {
         self.passes.iter().map(|(_, n)| n).sum()
     }
 
-    /// Writes where only whoever is inside may write. Loom fails if two writes are not ordered.
+    /// Writes where only a holder may write. Loom fails if two writes are not ordered.
     fn touch(&self) {
         if let Some(cell) = &*self.witness {
             cell.with_mut(|_| ());

@@ -1,12 +1,14 @@
 //! Entering and leaving: *never-over*, *exact*, *happens-before*, several places at once.
 
-use crate::crowd::{Act::*, Crowd};
+use headcount_spec::GateCall::*;
+
+use crate::crowd::Crowd;
 
 /// One place, one try for each thread. The witness cell checks that each holder is alone.
 pub(crate) const ONE_PLACE: Crowd = Crowd {
     capacity: 1,
     before: &[],
-    threads: &[&[Enter, Leave], &[Enter, Leave], &[Enter, Leave]],
+    threads: &[&[Acquire, Release], &[Acquire, Release], &[Acquire, Release]],
     bound: Some(3),
 };
 
@@ -17,7 +19,7 @@ fn never_over_one_place_three_threads() {
 
 /// Three threads try for two places, and keep them.
 pub(crate) const TWO_OF_THREE: Crowd =
-    Crowd { capacity: 2, threads: &[&[Enter], &[Enter], &[Enter]], ..ONE_PLACE };
+    Crowd { capacity: 2, threads: &[&[Acquire], &[Acquire], &[Acquire]], ..ONE_PLACE };
 
 #[test]
 fn never_over_two_places_three_threads() {
@@ -31,8 +33,12 @@ fn never_over_without_a_place() {
 }
 
 /// A thread that has just given a place back finds it free, unless the other holds it.
-pub(crate) const BACK_AGAIN: Crowd =
-    Crowd { capacity: 1, before: &[], threads: &[&[Enter, Leave, Enter], &[Enter]], bound: None };
+pub(crate) const BACK_AGAIN: Crowd = Crowd {
+    capacity: 1,
+    before: &[],
+    threads: &[&[Acquire, Release, Acquire], &[Acquire]],
+    bound: None,
+};
 
 #[test]
 fn exact_back_again() {
@@ -42,8 +48,8 @@ fn exact_back_again() {
 /// A thread is refused between two tries of the last holder.
 pub(crate) const TRY_AGAIN: Crowd = Crowd {
     capacity: 1,
-    before: &[Enter],
-    threads: &[&[Leave, Enter, Enter], &[Enter]],
+    before: &[Acquire],
+    threads: &[&[Release, Acquire, Acquire], &[Acquire]],
     bound: None,
 };
 
@@ -55,8 +61,8 @@ fn exact_try_again() {
 /// Two threads are refused while a third enters and leaves.
 pub(crate) const TWO_LOSERS: Crowd = Crowd {
     capacity: 1,
-    before: &[Enter],
-    threads: &[&[Leave, Enter], &[Enter], &[Enter]],
+    before: &[Acquire],
+    threads: &[&[Release, Acquire], &[Acquire], &[Acquire]],
     bound: Some(3),
 };
 
@@ -68,8 +74,8 @@ fn exact_two_losers() {
 /// Two places and three threads, one of which leaves and enters again.
 pub(crate) const TWO_PLACES: Crowd = Crowd {
     capacity: 2,
-    before: &[Enter],
-    threads: &[&[Leave, Enter, Leave], &[Enter, Leave], &[Enter, Leave]],
+    before: &[Acquire],
+    threads: &[&[Release, Acquire, Release], &[Acquire, Release], &[Acquire, Release]],
     bound: Some(3),
 };
 
@@ -82,7 +88,7 @@ fn exact_two_places() {
 pub(crate) const READER: Crowd = Crowd {
     capacity: 1,
     before: &[],
-    threads: &[&[Read, Read], &[Enter, Leave], &[Enter]],
+    threads: &[&[Occupied, Occupied], &[Acquire, Release], &[Acquire]],
     bound: Some(3),
 };
 
@@ -95,7 +101,7 @@ fn exact_readings() {
 pub(crate) const NEXT_IN_LINE: Crowd = Crowd {
     capacity: 1,
     before: &[],
-    threads: &[&[Enter, Leave, Enter, Leave], &[Enter, Leave]],
+    threads: &[&[Acquire, Release, Acquire, Release], &[Acquire, Release]],
     bound: None,
 };
 
@@ -107,8 +113,8 @@ fn happens_before_next_in_line() {
 /// The release sequence must continue through the rollback of a refused caller.
 pub(crate) const THROUGH_A_REFUSAL: Crowd = Crowd {
     capacity: 1,
-    before: &[Enter],
-    threads: &[&[Leave], &[Enter], &[Enter, Leave]],
+    before: &[Acquire],
+    threads: &[&[Release], &[Acquire], &[Acquire, Release]],
     bound: None,
 };
 
@@ -120,8 +126,8 @@ fn happens_before_through_a_refusal() {
 /// The first thread has a fast hint, and so adds without a look.
 const REMEMBERS: Crowd = Crowd {
     capacity: 2,
-    before: &[Enter, Leave],
-    threads: &[&[Enter, Leave, Enter], &[Enter, Enter, Leave]],
+    before: &[Acquire, Release],
+    threads: &[&[Acquire, Release, Acquire], &[Acquire, Acquire, Release]],
     bound: None,
 };
 
@@ -134,7 +140,10 @@ fn exact_for_who_remembers_room() {
 #[test]
 fn exact_for_two_who_remember_room() {
     let crowd = Crowd {
-        threads: &[&[Enter, Leave, Enter], &[Many(1), Leave, Enter, Enter, Leave]],
+        threads: &[
+            &[Acquire, Release, Acquire],
+            &[AcquireMany(1), Release, Acquire, Acquire, Release],
+        ],
         bound: Some(4),
         ..REMEMBERS
     };
@@ -146,16 +155,24 @@ fn exact_for_two_who_remember_room() {
 fn exact_readings_among_the_refused() {
     let crowd = Crowd {
         capacity: 1,
-        before: &[Enter],
-        threads: &[&[Read, CloseIf(2), Leave, Read], &[Enter, Enter], &[Many(1)]],
+        before: &[Acquire],
+        threads: &[
+            &[Occupied, CloseIf(2), Release, Occupied],
+            &[Acquire, Acquire],
+            &[AcquireMany(1)],
+        ],
         bound: Some(2),
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
 /// A party of two against two single callers: all or none, and not all are refused.
-const PARTY: Crowd =
-    Crowd { capacity: 2, before: &[], threads: &[&[Many(2)], &[Enter], &[Enter]], bound: None };
+const PARTY: Crowd = Crowd {
+    capacity: 2,
+    before: &[],
+    threads: &[&[AcquireMany(2)], &[Acquire], &[Acquire]],
+    bound: None,
+};
 
 #[test]
 fn many_against_two_singles() {
@@ -164,16 +181,19 @@ fn many_against_two_singles() {
 
 #[test]
 fn many_against_many() {
-    let crowd =
-        Crowd { capacity: 3, threads: &[&[Many(2), Leave, Enter], &[Many(2), Leave]], ..PARTY };
+    let crowd = Crowd {
+        capacity: 3,
+        threads: &[&[AcquireMany(2), Release, Acquire], &[AcquireMany(2), Release]],
+        ..PARTY
+    };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
 #[test]
 fn many_leave_while_singles_are_refused() {
     let crowd = Crowd {
-        before: &[Many(2)],
-        threads: &[&[Leave, Many(2), Leave], &[Enter], &[Enter, Leave]],
+        before: &[AcquireMany(2)],
+        threads: &[&[Release, AcquireMany(2), Release], &[Acquire], &[Acquire, Release]],
         bound: Some(3),
         ..PARTY
     };
@@ -183,8 +203,10 @@ fn many_leave_while_singles_are_refused() {
 /// As [`NEXT_IN_LINE`], for callers that ask for a number of places.
 #[test]
 fn happens_before_many() {
-    let crowd =
-        Crowd { threads: &[&[Many(1), Leave, Enter, Leave], &[Many(1), Leave]], ..NEXT_IN_LINE };
+    let crowd = Crowd {
+        threads: &[&[AcquireMany(1), Release, Acquire, Release], &[AcquireMany(1), Release]],
+        ..NEXT_IN_LINE
+    };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
@@ -193,7 +215,7 @@ fn happens_before_many() {
 fn happens_before_parties() {
     let crowd = Crowd {
         capacity: 2,
-        threads: &[&[Many(2), Leave, Many(2), Leave], &[Many(2), Leave]],
+        threads: &[&[AcquireMany(2), Release, AcquireMany(2), Release], &[AcquireMany(2), Release]],
         ..NEXT_IN_LINE
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));

@@ -1,8 +1,7 @@
 //! The lives of a key, in every order of steps and with every stale value.
 //!
-//! Loom cannot see into the real overflow map; here it is a list under loom's lock, which is not
-//! held while a node is looked at (`src/keyed/map_model.rs`). All keys have the same cell, and a
-//! caller that finds it busy looks only once. All else is the code itself.
+//! All keys have the same shard, which is rebuilt when a third bucket comes into use, and a caller
+//! that has lost a race tries again at once. All else is the code itself.
 //!
 //! A witness cell stands for what a holder works on: a place too many, or a write of an earlier
 //! holder that is not visible, is a race on it. The keys are witnesses too: each is written when it
@@ -63,11 +62,11 @@ impl Drop for Key {
     }
 }
 
-/// Keys below 8 have each their own tag, the others share one.
+/// Keys below 8 have each their own hash, the others share one.
 #[derive(Default)]
-struct Tagged(u64);
+struct Few(u64);
 
-impl Hasher for Tagged {
+impl Hasher for Few {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -77,17 +76,26 @@ impl Hasher for Tagged {
     }
 }
 
-/// Two keys with different tags, and two with the same tag.
-const TWO_TAGS: [u8; 2] = [1, 2];
-const ONE_TAG: [u8; 2] = [8, 9];
+impl Few {
+    fn hasher() -> BuildHasherDefault<Few> {
+        BuildHasherDefault::default()
+    }
+}
+
+/// Two keys with different hashes, and two with the same hash.
+const TWO_HASHES: [u8; 2] = [1, 2];
+const ONE_HASH: [u8; 2] = [8, 9];
+
+/// How often a thread may be interrupted.
+const BOUND: usize = 3;
 
 struct Room {
-    gates: Arc<KeyedGate<Key, BuildHasherDefault<Tagged>>>,
+    gates: Arc<KeyedGate<Key, BuildHasherDefault<Few>>>,
     witnesses: [UnsafeCell<()>; 10],
 }
 
 fn room(capacity: u32) -> Arc<Room> {
-    let gates = KeyedGate::with_hasher(move |_: &Key| capacity, BuildHasherDefault::default());
+    let gates = KeyedGate::with_hasher(move |_: &Key| capacity, Few::hasher());
     Arc::new(Room { gates: Arc::new(gates), witnesses: Default::default() })
 }
 
@@ -117,7 +125,7 @@ impl Room {
 
 #[test]
 fn never_over_across_lives() {
-    explore(4, || {
+    explore(BOUND, || {
         let room = room(1);
         let other = room.clone();
         let thread = thread::spawn(move || (other.work(1), other.work(1)));
@@ -133,7 +141,7 @@ fn never_over_across_lives() {
 
 #[test]
 fn a_caller_that_meets_the_removal_is_served() {
-    explore(3, || {
+    explore(2, || {
         let room = room(3);
         let visit = |room: &Room| {
             let permit = room.gates.try_acquire(key(1)).expect("a place is free");
@@ -157,7 +165,7 @@ fn a_caller_that_meets_the_removal_is_served() {
 
 #[test]
 fn exact_across_lives() {
-    explore(4, || {
+    explore(BOUND, || {
         let room = room(2);
         let permit = room.gates.try_acquire(key(1)).unwrap();
         let other = room.clone();
@@ -174,9 +182,9 @@ fn exact_across_lives() {
     });
 }
 
-/// Each key has its own place, whichever is in the cell: the only caller of a key is never refused.
+/// Each key has its own place: the only caller of a key is never refused.
 fn two_keys([one, other]: [u8; 2]) {
-    explore(4, move || {
+    explore(BOUND, move || {
         let room = room(1);
         let there = room.clone();
         let thread = thread::spawn(move || {
@@ -193,19 +201,18 @@ fn two_keys([one, other]: [u8; 2]) {
 }
 
 #[test]
-fn two_keys_of_one_cell() {
-    two_keys(TWO_TAGS);
+fn two_keys_of_one_shard() {
+    two_keys(TWO_HASHES);
 }
 
 #[test]
-fn two_keys_of_one_tag() {
-    two_keys(ONE_TAG);
+fn two_keys_of_one_hash() {
+    two_keys(ONE_HASH);
 }
 
-/// A key lives in the overflow map while another key is in the cell, and in the cell afterwards: in
-/// this model it has lives in both places, one after the other.
-fn cell_and_overflow([one, other]: [u8; 2]) {
-    explore(4, move || {
+/// Two callers want a key while another key, in the bucket before, ends.
+fn beside_an_end([one, other]: [u8; 2]) {
+    explore(BOUND, move || {
         let room = room(1);
         let other_key = room.gates.try_acquire(key(other)).unwrap();
         let there = room.clone();
@@ -221,71 +228,140 @@ fn cell_and_overflow([one, other]: [u8; 2]) {
 }
 
 #[test]
-fn a_key_lives_in_the_cell_or_the_map() {
-    cell_and_overflow(TWO_TAGS);
+fn a_key_begins_beside_an_end() {
+    beside_an_end(TWO_HASHES);
 }
 
 #[test]
-fn a_key_lives_in_the_cell_or_the_map_beside_its_tag() {
-    cell_and_overflow(ONE_TAG);
+fn a_key_begins_beside_an_end_of_its_hash() {
+    beside_an_end(ONE_HASH);
 }
 
-/// A node is counted, so the claimer looks into the map, while another caller begins an overflow
-/// insert and then claims the cell.
+/// A third bucket comes into use: the shard is rebuilt, while another caller finds a key that lives
+/// there, or brings the key whose vacant entry goes to life.
 #[test]
-fn claiming_beside_a_node() {
-    explore(3, || {
-        let room = room(1);
-        let other_key = room.gates.try_acquire(key(2)).unwrap();
-        let node = room.gates.try_acquire(key(3)).unwrap();
-        drop(other_key);
-        let there = room.clone();
-        let thread = thread::spawn(move || (there.work(1), there.work(1)));
-        let here = room.work(1);
-        let (first, second) = thread.join().unwrap();
-        assert!(here || (first && second), "a call was refused although the place was free");
-        assert_eq!(room.gates.len(), 1);
-        drop(node);
-        room.assert_gone();
-        assert!(room.work(1));
-        room.assert_gone();
-    });
-}
-
-/// The claimer has looked and found no node of its key. Then another key fills the cell, a node of
-/// the claimer's key replaces the node that was there, the other key is removed, and the word is
-/// what it was.
-#[test]
-fn a_node_comes_between_the_look_and_the_claim() {
-    explore(3, || {
-        let room = room(1);
-        let other_key = room.gates.try_acquire(key(2)).unwrap();
-        let node = room.gates.clone().try_acquire_owned(key(3)).unwrap();
-        drop(other_key);
+fn rebuilding_beside_a_living_and_a_vacant_entry() {
+    explore(BOUND, || {
+        let room = room(2);
+        let living = room.gates.try_acquire(key(1)).unwrap();
+        assert!(room.work(2));
         let there = room.clone();
         let thread = thread::spawn(move || {
-            let other_key = there.gates.try_acquire(key(2)).unwrap();
-            let permit = there.gates.try_acquire(key(1));
-            drop((node, other_key));
-            if permit.is_ok() {
-                there.witnesses[1].with_mut(|_| ());
-            }
-            permit.is_ok()
+            drop(there.gates.try_acquire(key(1)).expect("one of two places is free"));
+            assert!(there.work(2), "the place is free");
         });
-        let here = room.work(1);
-        assert!(thread.join().unwrap() || here, "a call was refused although the place was free");
+        assert!(room.work(3), "the place is free");
+        thread.join().unwrap();
+        drop(living);
         room.assert_gone();
     });
 }
 
-/// Two callers want a key whose node is about to be removed.
+/// Two callers of the same new key: the second one takes the entry that the first one has made, or
+/// its bucket, or makes the entry of its next life.
 #[test]
-fn the_last_release_of_a_node_against_two_joiners() {
+fn two_callers_bring_a_key_to_life() {
+    explore(BOUND, || {
+        let room = room(2);
+        let there = room.clone();
+        let visit = |room: &Room| {
+            let permit = room.gates.try_acquire(key(1)).expect("one of two places is free");
+            assert_eq!(room.gates.len(), 1, "a key lives twice, or not at all");
+            drop(permit);
+        };
+        let thread = thread::spawn(move || visit(&there));
+        visit(&room);
+        thread.join().unwrap();
+        room.assert_gone();
+    });
+}
+
+/// A key gets a gate while places are taken and released: none is lost or made.
+#[test]
+fn a_key_gets_a_gate_while_a_place_changes_hands() {
+    explore(BOUND, || {
+        let room = room(1);
+        let permit = room.gates.clone().try_acquire_owned(key(1)).unwrap();
+        let there = room.clone();
+        let thread = thread::spawn(move || {
+            there.witnesses[1].with_mut(|_| ());
+            drop(permit);
+            there.work(1);
+        });
+        let handle = room.gates.hold(key(1));
+        let entered = handle.try_acquire().map(|permit| {
+            room.witnesses[1].with_mut(|_| ());
+            drop(permit);
+        });
+        thread.join().unwrap();
+        assert_eq!((handle.occupied(), handle.capacity()), (0, 1));
+        drop((entered, handle));
+        room.assert_gone();
+    });
+}
+
+/// Two callers give a key a gate at the same time: it gets one.
+#[test]
+fn two_callers_give_a_key_a_gate() {
+    explore(BOUND, || {
+        let room = room(1);
+        let there = room.clone();
+        let thread = thread::spawn(move || {
+            let handle = there.gates.hold(key(1));
+            let entered = handle.try_acquire().map(|_permit| {
+                there.witnesses[1].with_mut(|_| ());
+            });
+            entered.is_ok()
+        });
+        let handle = room.gates.hold(key(1));
+        let here = handle.try_acquire().map(|_permit| {
+            room.witnesses[1].with_mut(|_| ());
+        });
+        assert!(thread.join().unwrap() || here.is_ok(), "refused although the place was free");
+        drop((here, handle));
+        room.assert_gone();
+    });
+}
+
+/// Several places in one step, against single ones.
+#[test]
+fn many_places_against_single_ones() {
+    explore(BOUND, || {
+        let room = room(2);
+        let there = room.clone();
+        let thread = thread::spawn(move || there.gates.try_acquire_many(key(1), 2).is_ok());
+        let here = room.gates.try_acquire(key(1)).is_ok();
+        assert!(thread.join().unwrap() || here, "both were refused");
+        room.assert_gone();
+    });
+}
+
+/// At most one key may live: a caller of the other key is refused only if the first one lives.
+#[test]
+fn a_limit_of_keys() {
+    explore(BOUND, || {
+        let gates = KeyedGate::builder(|_: &Key| 1).max_keys(1).hasher(Few::hasher()).build();
+        let gates = Arc::new(gates);
+        let there = gates.clone();
+        let work = |gates: &KeyedGate<Key, BuildHasherDefault<Few>>, number| {
+            gates
+                .try_acquire(key(number))
+                .map(|_permit| assert!(gates.len() == 1, "too many"))
+                .is_ok()
+        };
+        let thread = thread::spawn(move || work(&there, 1));
+        let here = work(&gates, 2);
+        assert!(thread.join().unwrap() || here, "both were refused");
+        assert!(work(&gates, 3), "the last key has ended");
+    });
+}
+
+/// Two callers want a key that is about to end.
+#[test]
+fn the_end_against_two_callers() {
     explore(2, || {
         let room = room(1);
-        let other_key = room.gates.try_acquire(key(2)).unwrap();
-        let node = room.gates.try_acquire(key(1)).unwrap();
-        drop(other_key);
+        let permit = room.gates.try_acquire(key(1)).unwrap();
         let others: Vec<_> = (0..2)
             .map(|_| {
                 let room = room.clone();
@@ -293,7 +369,7 @@ fn the_last_release_of_a_node_against_two_joiners() {
             })
             .collect();
         room.witnesses[1].with_mut(|_| ());
-        drop(node);
+        drop(permit);
         for other in others {
             other.join().unwrap();
         }
@@ -302,12 +378,10 @@ fn the_last_release_of_a_node_against_two_joiners() {
     });
 }
 
-/// A caller that reads that a holder has left sees what it wrote. With another key in the cell, the
-/// holder's key is in the overflow map.
-fn left_is_seen(in_map: bool, left: fn(&Room) -> bool) {
-    explore(4, move || {
+/// A caller that reads that a holder has left sees what it wrote.
+fn left_is_seen(left: fn(&Room) -> bool) {
+    explore(BOUND, move || {
         let room = room(1);
-        let other_key = in_map.then(|| room.gates.try_acquire(key(2)).unwrap());
         let permit = room.gates.clone().try_acquire_owned(key(1)).unwrap();
         let there = room.clone();
         let thread = thread::spawn(move || {
@@ -318,34 +392,23 @@ fn left_is_seen(in_map: bool, left: fn(&Room) -> bool) {
             room.witnesses[1].with(|_| ());
         }
         thread.join().unwrap();
-        drop(other_key);
         room.assert_gone();
     });
 }
 
 #[test]
 fn left_is_seen_by_occupied() {
-    left_is_seen(false, |room| room.gates.occupied(&key(1)) == 0);
-}
-
-#[test]
-fn left_is_seen_by_occupied_in_the_map() {
-    left_is_seen(true, |room| room.gates.occupied(&key(1)) == 0);
+    left_is_seen(|room| room.gates.occupied(&key(1)) == 0);
 }
 
 #[test]
 fn left_is_seen_by_len() {
-    left_is_seen(false, |room| room.gates.is_empty());
-}
-
-#[test]
-fn left_is_seen_by_len_in_the_map() {
-    left_is_seen(true, |room| room.gates.len() == 1);
+    left_is_seen(|room| room.gates.is_empty());
 }
 
 #[test]
 fn a_handle_keeps_the_key_alive() {
-    explore(4, || {
+    explore(BOUND, || {
         let room = room(1);
         let other = room.clone();
         let thread = thread::spawn(move || other.work(1));
@@ -364,7 +427,7 @@ fn a_handle_keeps_the_key_alive() {
 
 #[test]
 fn handles_and_permits_go_in_any_order() {
-    explore(4, || {
+    explore(BOUND, || {
         let room = room(1);
         let other = room.clone();
         let permit = room.gates.try_acquire(key(1)).unwrap();
@@ -377,7 +440,7 @@ fn handles_and_permits_go_in_any_order() {
 
 #[test]
 fn resizing_meets_the_last_release() {
-    explore(4, || {
+    explore(BOUND, || {
         let room = room(1);
         let permit = room.gates.try_acquire(key(1)).unwrap();
         let other = room.clone();
@@ -391,7 +454,7 @@ fn resizing_meets_the_last_release() {
 /// Raised by one, a slot with one place held reads as one without does otherwise.
 #[test]
 fn raising_does_not_hide_a_held_place() {
-    explore(3, || {
+    explore(2, || {
         let room = room(1);
         let first = room.gates.try_acquire(key(1)).unwrap();
         let raiser = room.clone();
@@ -413,7 +476,7 @@ fn raising_does_not_hide_a_held_place() {
 
 #[test]
 fn a_lowering_is_paid_by_releases() {
-    explore(4, || {
+    explore(BOUND, || {
         let room = room(2);
         let first = room.gates.try_acquire(key(1)).unwrap();
         let second = room.gates.try_acquire(key(1)).unwrap();
@@ -473,7 +536,7 @@ mod rejected {
     #[test]
     #[should_panic(expected = "Causality violation")]
     fn looking_before_removing_is_not_enough() {
-        explore(4, || {
+        explore(BOUND, || {
             let naive = Naive::new(1, false);
             let other = naive.clone();
             let thread = thread::spawn(move || {
@@ -490,7 +553,7 @@ mod rejected {
     #[test]
     #[should_panic(expected = "a place is free")]
     fn a_caller_that_meets_a_closed_gate_must_retry() {
-        explore(4, || {
+        explore(BOUND, || {
             let naive = Naive::new(2, true);
             let other = naive.clone();
             let thread = thread::spawn(move || other.with(|| ()).expect("a place is free"));

@@ -1,6 +1,6 @@
 //! Small models of the lobby, run in every order that their threads can take.
 //!
-//! `RUSTFLAGS="--cfg headcount_loom" cargo test --release --all-features --test loom lobby`
+//! `ci/loom lobby::`
 //!
 //! Every model ends by asserting the guarantees for a quiet lobby (*no-lost-room*, *no-leak*):
 //! all seats can be had again by `join`, and in the end no room is open and every state was dropped
@@ -329,8 +329,8 @@ fn a_lock_against_the_next_generation() {
     });
 }
 
-/// *once*: a join reaches the quorum while a member leaves: a start succeeds only with a quorum, and
-/// each time the quorum is reached, one join reports it.
+/// *once*: a join reaches the quorum while a member leaves: a start succeeds only with a quorum,
+/// and each time the quorum is reached, one join reports it.
 #[test]
 fn the_quorum_against_a_leaver() {
     Model { seats: 3, rooms: 1, quorum: 2, preemptions: 3 }.check(|lobby| {

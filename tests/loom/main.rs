@@ -4,11 +4,11 @@
 //!
 //! # How to read a model
 //!
-//! Most models are a [`Crowd`](crowd::Crowd): a few threads that each carry out a few acts on one
+//! Most models are a [`Crowd`](crowd::Crowd): a few threads that each make a few calls to one
 //! gate. In every execution
 //!
-//! - *some* order of the calls, which keeps the order of each thread and obeys the plain rules of a
-//!   gate, must explain the results (*never-over*, *exact*);
+//! - *some* order of the calls, which keeps the order of each thread and obeys the specification of
+//!   a gate (`crates/spec`), must explain the answers (*never-over*, *exact*);
 //! - at the end the counts must balance, and the gate must work again as a new one (*no-leak*);
 //! - in a model in which each admission takes more than half of the places, each holder writes to a
 //!   cell that no other thread may touch at the same time (*never-over*, *happens-before*).
@@ -35,12 +35,15 @@ mod course;
 mod crowd;
 mod gate;
 mod happens_before;
+mod more;
 mod must_fail;
 mod permit;
 mod rejected;
 mod resize;
 mod tally;
 
+#[cfg(feature = "holds")]
+mod holds;
 #[cfg(feature = "keyed")]
 mod keyed;
 #[cfg(feature = "std")]

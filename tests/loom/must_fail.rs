@@ -1,90 +1,90 @@
-//! Models that must fail: the crowds that meet the gate meet rejectedes with one known flaw each.
+//! Models that must fail: the crowds of `gate.rs` meet rejected protocols with one known flaw each.
 //!
-//! The flawless rejected passes them all, so that it is the flaw that fails and not the rejected.
+//! The protocol without a flaw passes them all, so it is the flaw that fails.
 
 use loom::sync::atomic::Ordering::Relaxed;
 
 use crate::crowd::Crowd;
 use crate::gate::*;
-use crate::rejected::{Rule, Sketch};
+use crate::rejected::{Design, Rule};
 
-fn meets(crowd: Crowd, rejected: Sketch) {
-    crowd.at(move |capacity| rejected.door(capacity));
+fn meets(crowd: Crowd, design: Design) {
+    crowd.at(move |capacity| design.door(capacity));
 }
 
 #[test]
 fn none_with_the_sound_protocol() {
     for crowd in [TWO_OF_THREE, BACK_AGAIN, TRY_AGAIN, READER, NEXT_IN_LINE, THROUGH_A_REFUSAL] {
-        meets(crowd, Sketch::SOUND);
+        meets(crowd, Design::SOUND);
     }
 }
 
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
 fn check_then_add() {
-    meets(TWO_OF_THREE, Sketch::with(Rule::CheckThenAdd));
+    meets(TWO_OF_THREE, Design::with(Rule::CheckThenAdd));
 }
 
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn check_then_add_at_the_witness() {
-    meets(NEXT_IN_LINE, Sketch::with(Rule::CheckThenAdd));
+    meets(NEXT_IN_LINE, Design::with(Rule::CheckThenAdd));
 }
 
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
 fn one_too_many() {
-    meets(TWO_OF_THREE, Sketch::with(Rule::OneTooMany));
+    meets(TWO_OF_THREE, Design::with(Rule::OneTooMany));
 }
 
-/// The phantom refusal: somebody is refused because somebody else is being refused.
+/// A caller is refused because another one is about to be refused.
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
 fn textbook() {
-    meets(BACK_AGAIN, Sketch::with(Rule::Textbook));
+    meets(BACK_AGAIN, Design::with(Rule::Textbook));
 }
 
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
 fn look_then_textbook() {
-    meets(BACK_AGAIN, Sketch::with(Rule::LookThenTextbook));
+    meets(BACK_AGAIN, Design::with(Rule::LookThenTextbook));
 }
 
 #[test]
 #[should_panic(expected = "no order of the calls explains")]
 fn keep_the_claim_if_the_count_has_dropped() {
-    meets(TRY_AGAIN, Sketch::with(Rule::KeepIfDropped));
+    meets(TRY_AGAIN, Design::with(Rule::KeepIfDropped));
 }
 
 /// A store breaks the chain of leavers, and undoes what they did.
 #[test]
 #[should_panic]
 fn roll_back_with_a_store() {
-    meets(THROUGH_A_REFUSAL, Sketch::with(Rule::StoreBack));
+    meets(THROUGH_A_REFUSAL, Design::with(Rule::StoreBack));
 }
 
-/// Paid twice: by the leaver and by the one who was refused.
+/// The surplus is paid twice: by the leaver and by the refused caller.
 #[test]
 #[should_panic]
 fn roll_back_by_subtracting() {
-    meets(THROUGH_A_REFUSAL, Sketch::with(Rule::SubtractBack));
+    meets(THROUGH_A_REFUSAL, Design::with(Rule::SubtractBack));
 }
 
-/// A leaver who takes surplus for its own head leaves that head inside.
+/// A leaver that takes surplus for its own place keeps that place held.
 #[test]
 #[should_panic]
 fn leave_without_paying_for_surplus() {
-    meets(THROUGH_A_REFUSAL, Sketch { pays: false, ..Sketch::SOUND });
+    meets(THROUGH_A_REFUSAL, Design { pays: false, ..Design::SOUND });
 }
 
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn enter_relaxed() {
-    meets(NEXT_IN_LINE, Sketch { enter: Relaxed, ..Sketch::SOUND });
+    meets(NEXT_IN_LINE, Design { enter: Relaxed, ..Design::SOUND });
 }
 
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn leave_relaxed() {
-    meets(NEXT_IN_LINE, Sketch { leave: Relaxed, ..Sketch::SOUND });
+    meets(NEXT_IN_LINE, Design { leave: Relaxed, ..Design::SOUND });
 }

@@ -1,7 +1,7 @@
-//! Sketches of a door: the protocol of `src/slot.rs` in a few lines, and what it could have been.
+//! The protocol of `src/protocol/slot` in a few lines, and the rejected protocols beside it.
 //!
-//! Each flaw is one that somebody might put into the slot. With none, a rejected passes every model
-//! that the gate passes; with any, some model must fail.
+//! Each flaw is one that an author might put into the slot. Without a flaw, the design passes every
+//! model that the gate passes; with any of them, some model must fail.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use loom::sync::atomic::{AtomicU32, Ordering};
 
 use crate::crowd::Door;
 
-/// Where a full door stands, as in the slot: surplus stands above.
+/// The count of a full door, as in the slot: surplus stands above.
 const CEILING: u32 = 100;
 
-/// How somebody enters.
+/// How a caller enters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// Load, add, check; roll back by compare-exchange or leave it to the leavers.
@@ -28,54 +28,54 @@ pub(crate) enum Rule {
     KeepIfDropped,
     /// As `Surplus`, but rolls back with a store.
     StoreBack,
-    /// As `Surplus`, but rolls back by subtracting, whoever has already paid.
+    /// As `Surplus`, but rolls back by subtracting, although a leaver may have paid.
     SubtractBack,
-    /// As `Surplus`, but one too many fits.
+    /// As `Surplus`, but admits one caller too many.
     OneTooMany,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) struct Sketch {
+pub(crate) struct Design {
     pub(crate) rule: Rule,
     pub(crate) enter: Ordering,
     pub(crate) leave: Ordering,
-    /// Do leavers pay for surplus?
+    /// Whether leavers pay for surplus.
     pub(crate) pays: bool,
 }
 
-impl Sketch {
-    /// What the slot does.
-    pub(crate) const SOUND: Sketch = Sketch {
+impl Design {
+    /// The slot's protocol.
+    pub(crate) const SOUND: Design = Design {
         rule: Rule::Surplus,
         enter: Ordering::Acquire,
         leave: Ordering::Release,
         pays: true,
     };
 
-    pub(crate) const fn with(rule: Rule) -> Sketch {
-        Sketch { rule, ..Sketch::SOUND }
+    pub(crate) const fn with(rule: Rule) -> Design {
+        Design { rule, ..Design::SOUND }
     }
 
-    pub(crate) fn door(self, capacity: u32) -> SketchDoor {
-        SketchDoor { rejected: self, word: AtomicU32::new(CEILING - capacity), capacity }
+    pub(crate) fn door(self, capacity: u32) -> RejectedGate {
+        RejectedGate { design: self, word: AtomicU32::new(CEILING - capacity), capacity }
     }
 
-    /// Nobody but the sound protocol leaves surplus that others pay for.
+    /// Returns whether a rejected caller may leave surplus that leavers pay for.
     fn surplus_stays(self) -> bool {
         use Rule::*;
         matches!(self.rule, Surplus | StoreBack | SubtractBack | OneTooMany)
     }
 }
 
-pub(crate) struct SketchDoor {
-    rejected: Sketch,
+pub(crate) struct RejectedGate {
+    design: Design,
     word: AtomicU32,
     capacity: u32,
 }
 
-impl SketchDoor {
+impl RejectedGate {
     fn try_enter(&self) -> bool {
-        let Sketch { rule, enter, .. } = self.rejected;
+        let Design { rule, enter, .. } = self.design;
         let looks = !matches!(rule, Rule::Textbook | Rule::KeepIfDropped);
         if looks && self.word.load(Ordering::Relaxed) >= CEILING {
             return false;
@@ -88,11 +88,11 @@ impl SketchDoor {
         self.roll_back(before)
     }
 
-    /// Takes back what was added to a full door. True if it turns out to have got in after all.
+    /// Takes back what was added to a full door. Returns whether the caller is admitted after all.
     fn roll_back(&self, before: u32) -> bool {
         let swap =
             |from, to| self.word.compare_exchange(from, to, Ordering::Relaxed, Ordering::Acquire);
-        match self.rejected.rule {
+        match self.design.rule {
             Rule::StoreBack => {
                 if self.word.load(Ordering::Relaxed) == before + 1 {
                     self.word.store(before, Ordering::Relaxed);
@@ -121,13 +121,13 @@ impl SketchDoor {
     }
 
     fn leave(&self) {
-        let pays = self.rejected.pays && self.rejected.surplus_stays();
-        while self.word.fetch_sub(1, self.rejected.leave) > CEILING && pays {}
+        let pays = self.design.pays && self.design.surplus_stays();
+        while self.word.fetch_sub(1, self.design.leave) > CEILING && pays {}
     }
 }
 
-/// A head inside of a rejecteded door.
-pub(crate) struct Pass(Arc<SketchDoor>);
+/// A place held at a door.
+pub(crate) struct Pass(Arc<RejectedGate>);
 
 impl Drop for Pass {
     fn drop(&mut self) {
@@ -135,7 +135,7 @@ impl Drop for Pass {
     }
 }
 
-impl Door for SketchDoor {
+impl Door for RejectedGate {
     type Pass = Pass;
 
     fn enter(door: &Arc<Self>) -> Result<Pass, TryAcquireError> {

@@ -4,17 +4,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use headcount::Gate;
+use headcount_spec::GateCall::*;
 use loom::cell::UnsafeCell;
 
-use crate::crowd::{explore, Act::*, Crowd};
+use crate::crowd::{explore, Crowd};
 
-const RESIZING: Crowd =
-    Crowd { capacity: 2, before: &[], threads: &[&[Resize(1), Enter], &[Enter]], bound: Some(3) };
+const RESIZING: Crowd = Crowd {
+    capacity: 2,
+    before: &[],
+    threads: &[&[SetCapacity(1), Acquire], &[Acquire]],
+    bound: Some(3),
+};
 
 /// Once a lowering has returned, no caller is admitted beyond the new capacity.
 #[test]
 fn lower_against_enter() {
-    let crowd = Crowd { threads: &[&[Resize(1), Enter], &[Enter, Leave], &[Enter]], ..RESIZING };
+    let crowd = Crowd {
+        threads: &[&[SetCapacity(1), Acquire], &[Acquire, Release], &[Acquire]],
+        ..RESIZING
+    };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
@@ -22,8 +30,8 @@ fn lower_against_enter() {
 #[test]
 fn lower_against_leave_and_enter() {
     let crowd = Crowd {
-        before: &[Enter, Enter],
-        threads: &[&[Leave, Leave], &[Resize(1)], &[Enter, Enter]],
+        before: &[Acquire, Acquire],
+        threads: &[&[Release, Release], &[SetCapacity(1)], &[Acquire, Acquire]],
         ..RESIZING
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
@@ -34,21 +42,21 @@ fn lower_against_leave_and_enter() {
 fn lower_by_two_against_a_late_enter() {
     let crowd = Crowd {
         capacity: 3,
-        before: &[Enter, Enter],
-        threads: &[&[Resize(1), Leave, Leave, Enter], &[Enter]],
+        before: &[Acquire, Acquire],
+        threads: &[&[SetCapacity(1), Release, Release, Acquire], &[Acquire]],
         bound: None,
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
-/// After a lowering, a thread with a fast hint adds to a deficit while another thread leaves: it must
-/// not be admitted before the deficit is paid.
+/// After a lowering, a thread with a fast hint adds to a deficit while another thread leaves: it
+/// must not be admitted before the deficit is paid.
 #[test]
 fn lowered_for_a_thread_with_a_hint() {
     let crowd = Crowd {
         capacity: 3,
-        before: &[Enter, Enter],
-        threads: &[&[Resize(1), Enter], &[Enter, Leave]],
+        before: &[Acquire, Acquire],
+        threads: &[&[SetCapacity(1), Acquire], &[Acquire, Release]],
         bound: None,
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
@@ -56,15 +64,15 @@ fn lowered_for_a_thread_with_a_hint() {
 
 #[test]
 fn lower_to_nothing_against_enter() {
-    let crowd = Crowd { threads: &[&[Resize(0), Enter], &[Enter, Leave]], ..RESIZING };
+    let crowd = Crowd { threads: &[&[SetCapacity(0), Acquire], &[Acquire, Release]], ..RESIZING };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
 }
 
 #[test]
 fn raise_against_enter() {
     let crowd = Crowd {
-        before: &[Enter, Enter],
-        threads: &[&[Resize(3), Enter], &[Enter, Leave], &[Enter]],
+        before: &[Acquire, Acquire],
+        threads: &[&[SetCapacity(3), Acquire], &[Acquire, Release], &[Acquire]],
         ..RESIZING
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
@@ -76,7 +84,7 @@ fn raise_against_surplus() {
     let crowd = Crowd {
         capacity: 1,
         before: &[],
-        threads: &[&[Enter], &[Resize(3), Enter], &[Enter, Leave]],
+        threads: &[&[Acquire], &[SetCapacity(3), Acquire], &[Acquire, Release]],
         ..RESIZING
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
@@ -86,8 +94,8 @@ fn raise_against_surplus() {
 #[test]
 fn lower_and_raise_against_leave() {
     let crowd = Crowd {
-        before: &[Enter, Enter],
-        threads: &[&[Leave, Enter], &[Resize(0), Resize(2)], &[Enter]],
+        before: &[Acquire, Acquire],
+        threads: &[&[Release, Acquire], &[SetCapacity(0), SetCapacity(2)], &[Acquire]],
         ..RESIZING
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
@@ -96,8 +104,8 @@ fn lower_and_raise_against_leave() {
 #[test]
 fn lower_against_close() {
     let crowd = Crowd {
-        before: &[Enter],
-        threads: &[&[Resize(0), Leave], &[Close, Reopen], &[Enter, Leave]],
+        before: &[Acquire],
+        threads: &[&[SetCapacity(0), Release], &[Close, Reopen], &[Acquire, Release]],
         ..RESIZING
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, true));
@@ -107,8 +115,8 @@ fn lower_against_close() {
 fn lower_against_many() {
     let crowd = Crowd {
         capacity: 3,
-        before: &[Enter],
-        threads: &[&[Resize(2), Enter], &[Many(2), Leave], &[Enter]],
+        before: &[Acquire],
+        threads: &[&[SetCapacity(2), Acquire], &[AcquireMany(2), Release], &[Acquire]],
         ..RESIZING
     };
     assert_eq!(crowd.at_a_gate().admitted_full_closed(), (true, true, false));
@@ -117,15 +125,15 @@ fn lower_against_many() {
 /// Two resizings at once: the gate ends with the capacity of one of them, and as many places.
 #[test]
 fn two_resizes_at_once() {
-    let crowd = Crowd { threads: &[&[Resize(1)], &[Resize(3)]], bound: None, ..RESIZING };
+    let crowd = Crowd { threads: &[&[SetCapacity(1)], &[SetCapacity(3)]], bound: None, ..RESIZING };
     crowd.at_a_gate();
 }
 
 #[test]
 fn two_resizes_at_once_against_leave() {
     let crowd = Crowd {
-        before: &[Enter, Enter],
-        threads: &[&[Leave, Leave], &[Resize(1)], &[Resize(3)]],
+        before: &[Acquire, Acquire],
+        threads: &[&[Release, Release], &[SetCapacity(1)], &[SetCapacity(3)]],
         ..RESIZING
     };
     crowd.at_a_gate();
@@ -138,8 +146,8 @@ fn two_resizes_at_once_against_leave() {
 fn limits_two_resizes_hold_places_for_a_moment() {
     let crowd = Crowd {
         capacity: 3,
-        before: &[Enter],
-        threads: &[&[Resize(2), Enter], &[Resize(2)]],
+        before: &[Acquire],
+        threads: &[&[SetCapacity(2), Acquire], &[SetCapacity(2)]],
         bound: None,
     };
     crowd.at_a_gate();

@@ -20,7 +20,7 @@ use shuttle::rand::{thread_rng, Rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::sync::Barrier;
 use shuttle::{thread, Config, Runner};
-use support::lobby_crowd::{Dice, Living, Scene, Someone, Sums};
+use support::lobby_crowd::{CrowdMember, Dice, Living, Scene, Sums};
 
 /// Runs a crowd once, in an order that the scheduler chooses.
 fn crowd(scene: Scene, rounds: usize) {
@@ -32,8 +32,8 @@ fn crowd(scene: Scene, rounds: usize) {
         let dice = Dice(thread_rng().gen::<u64>() | 1);
         thread::spawn(move || {
             let sums = Sums::default();
-            let mut someone = Someone::new(scene, &lobby, dice, &sums);
-            (0..rounds).for_each(|_| someone.act());
+            let mut member = CrowdMember::new(scene, &lobby, dice, &sums);
+            (0..rounds).for_each(|_| member.act());
             all.wait();
             all.wait();
         })

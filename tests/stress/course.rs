@@ -1,4 +1,4 @@
-//! The course, with students who come, cancel and withdraw.
+//! The course, with threads that reserve, enroll, cancel and withdraw.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -6,7 +6,8 @@ use headcount::Course;
 
 use crate::scene::{forever, linger, play};
 
-/// *both-counters*, *no-leak*: reservations that are confirmed, cancelled or withdrawn, and a reader.
+/// *both-counters*, *no-leak*: reservations that are confirmed, cancelled or withdrawn, and a
+/// reader.
 pub(crate) fn course() {
     static ENROLLED: AtomicU64 = AtomicU64::new(0);
     static WITHDRAWN: AtomicU64 = AtomicU64::new(0);

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use headcount::Lobby;
 
-use crate::support::lobby_crowd::{Dice, Living, Scene, Someone, Sums};
+use crate::support::lobby_crowd::{CrowdMember, Dice, Living, Scene, Sums};
 
 /// Ends the program when its thread panics: all other threads wait for it.
 struct EndsAll;
@@ -38,12 +38,12 @@ fn stress(scene: Scene, rounds: usize) -> u32 {
         thread::spawn(move || {
             let _ends = EndsAll;
             let dice = Dice(0x9E37_79B9 + thread as u64 * 0x1234_5677);
-            let mut someone = Someone::new(scene, &lobby, dice, &sums);
+            let mut member = CrowdMember::new(scene, &lobby, dice, &sums);
             all.wait();
             for _ in 0..PHASES {
                 for _ in 0..rounds / PHASES {
-                    someone.act();
-                    if someone.dice.below(4) == 0 {
+                    member.act();
+                    if member.dice.below(4) == 0 {
                         thread::yield_now();
                     }
                 }

@@ -6,13 +6,15 @@
 //! handed from holder to holder (*happens-before*), and at the end all places are free (*no-leak*).
 //! A scene without an admission or without a refusal has shown nothing, and fails.
 //!
-//! `cargo test --release --test stress -- [scenes [rounds]]`: scenes are `core`, `keyed` or
-//! `lobby`; without a name all run.
+//! `cargo test --release --test stress -- [scenes [rounds]]`: scenes are `core`, `holds`,
+//! `keyed` or `lobby`; without a name all run.
 
 #![cfg_attr(any(headcount_loom, headcount_shuttle), allow(dead_code))]
 
 mod course;
 mod gate;
+#[cfg(feature = "holds")]
+mod holds;
 #[cfg(feature = "keyed")]
 mod keyed;
 #[cfg(feature = "std")]
@@ -50,11 +52,15 @@ fn main() {
     let scenes = words.next();
     let rounds: Option<u64> = words.next().map(|word| word.parse().expect("a number of rounds"));
     let wanted = |name: &str| scenes.as_deref().is_none_or(|scenes| scenes == name);
-    let known = ["core", "keyed", "lobby"];
+    let known = ["core", "holds", "keyed", "lobby"];
     assert!(known.iter().any(|name| wanted(name)), "scenes are one of {known:?}");
     let start = Instant::now();
     if wanted("core") {
         core();
+    }
+    #[cfg(feature = "holds")]
+    if wanted("holds") {
+        holds::all(rounds);
     }
     #[cfg(feature = "keyed")]
     if wanted("keyed") {

@@ -15,7 +15,8 @@ use headcount::Gate;
 
 use crate::scene::{forever, linger, play, Plain};
 
-/// Says that a task was woken; whoever runs it looks, and needs nothing of the standard library.
+/// Says that a task was woken. The thread that runs the task looks at it, and needs nothing of the
+/// standard library, which is not instrumented.
 struct Flag(AtomicBool);
 
 impl Wake for Flag {
@@ -24,7 +25,8 @@ impl Wake for Flag {
     }
 }
 
-/// Polls a future whenever it was woken, for so many looks; `None` if it was dropped before.
+/// Polls a future each time it was woken, for `looks` looks. Returns `None` if that was not enough,
+/// and drops the future.
 fn poll_for<F: Future>(looks: u32, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let flag = Arc::new(Flag(AtomicBool::new(true)));
@@ -40,8 +42,8 @@ fn poll_for<F: Future>(looks: u32, future: F) -> Option<F::Output> {
     None
 }
 
-/// *never-over*, *happens-before*, *no-leak*, *no-lost-wakeup*: the only place goes from one who
-/// waits to the next. A wake-up that is lost ends the test by hanging it.
+/// *never-over*, *happens-before*, *no-leak*, *no-lost-wakeup*: the only place goes from waiter to
+/// waiter. A lost wake-up makes the test hang.
 pub(crate) fn in_line() {
     static MEMORY: Plain = Plain::new();
     static ROUNDS: AtomicU64 = AtomicU64::new(0);
@@ -49,12 +51,12 @@ pub(crate) fn in_line() {
     let gate = forever(Gate::new(1));
     play("waiting in line", 4, |scene, me, round| {
         let permit = match (me + round) % 4 {
-            0 => Ok(gate.acquire().wait().expect("nobody closes it")),
-            1 => poll_for(u32::MAX, gate.acquire()).expect("for ever").map_err(|_| ()),
+            0 => Ok(gate.acquire().wait().expect("no thread closes it")),
+            1 => poll_for(u32::MAX, gate.acquire()).expect("no bound on looks").map_err(|_| ()),
             2 => gate.acquire().wait_timeout(Duration::from_micros(20)).map_err(|_| ()),
             _ => poll_for(2, gate.acquire())
                 .ok_or(())
-                .map(|permit| permit.expect("nobody closes it")),
+                .map(|permit| permit.expect("no thread closes it")),
         };
         if let Ok(permit) = scene.saw(permit) {
             assert_eq!(INSIDE.fetch_add(1, Relaxed), 0, "never-over");

@@ -123,7 +123,7 @@ pub(crate) struct Sums {
 }
 
 /// One thread of the crowd.
-pub(crate) struct Someone<'a> {
+pub(crate) struct CrowdMember<'a> {
     lobby: &'a Lobby<Room>,
     keep: usize,
     pub(crate) dice: Dice,
@@ -135,10 +135,10 @@ pub(crate) struct Someone<'a> {
     sums: &'a Sums,
 }
 
-impl<'a> Someone<'a> {
+impl<'a> CrowdMember<'a> {
     pub(crate) fn new(scene: Scene, lobby: &'a Lobby<Room>, dice: Dice, sums: &'a Sums) -> Self {
         let (held, named, gone) = Default::default();
-        Someone { lobby, keep: scene.keep, dice, held, named, gone, sums }
+        CrowdMember { lobby, keep: scene.keep, dice, held, named, gone, sums }
     }
 
     /// Takes a seat, drops one, locks a room for a moment, or asks which room is filling.

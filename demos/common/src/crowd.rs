@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 /// Arrivals between two reports of progress: enough that reporting does not lower the rate.
 pub const BATCH: u64 = 4096;
 
-/// Lets each of `threads` threads take its share of the arrivals, all from the same instant. Returns
-/// what the threads returned, and the time from the first arrival to the last; starting the threads
-/// is not in it.
+/// Lets each of `threads` threads take its share of the arrivals, all from the same instant.
+/// Returns what the threads returned, and the time from the first arrival to the last; starting the
+/// threads is not in it.
 pub fn storm<T: Send>(
     arrivals: u64,
     threads: usize,

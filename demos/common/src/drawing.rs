@@ -24,7 +24,8 @@ pub type Points = Vec<(f64, f64)>;
 pub type Panel<'a, 'b> =
     ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// Draws the title, and below it the legend: each entry's color, whether it is a line, and its text.
+/// Draws the title, and below it the legend: each entry's color, whether it is a line, and its
+/// text.
 pub fn heading(
     area: &Area<'_>,
     title: &str,

@@ -1,8 +1,8 @@
 //! Reading a trace: one event a line, `minute,event,member,key`.
 //!
-//! A line that makes no sense is left out and remembered with its number and the reason. What is left
-//! is consistent and in order of time: no member joins a key twice at once or leaves a key that it has
-//! not joined. Members may still be inside at the end.
+//! A line that makes no sense is left out and remembered with its number and the reason. What is
+//! left is consistent and in order of time: no member joins a key twice at once or leaves a key
+//! that it has not joined. Members may still be inside at the end.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

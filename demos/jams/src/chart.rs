@@ -1,5 +1,5 @@
-//! The drawing: open jams over time against as many as full jams would be, how full the open jams are,
-//! and what became of the members that came with the name of a jam.
+//! The drawing: open jams over time against as many as full jams would be, how full the open jams
+//! are, and what became of the members that came with the name of a jam.
 
 use std::error::Error;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use headcount::{Lobby, RoomId, Seat};
 
-/// The house of all jams. Relaxed throughout: its sums are read when the threads have ended, and its
-/// flags must not add an ordering that the lobby itself lacks.
+/// The house of all jams. Relaxed throughout: its sums are read when the threads have ended, and
+/// its flags must not add an ordering that the lobby itself lacks.
 #[derive(Default)]
 pub(crate) struct House {
     open: AtomicU32,

@@ -1,6 +1,6 @@
 //! Balances members over jams of seven, as a web page with music jams does: the page names the jam
-//! that is filling, and by the time its socket joins, that jam may be full, or gone. Some arrivals come
-//! with such a name; the join checks, and a refusal says where to go instead.
+//! that is filling, and by the time its socket joins, that jam may be full, or gone. Some arrivals
+//! come with such a name; the join checks, and a refusal says where to go instead.
 //!
 //! ```text
 //! cargo run --release -p jams

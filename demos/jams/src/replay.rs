@@ -1,9 +1,10 @@
 //! The replay: one lobby for all, and a seat for each visit from the join to the leave. The keys of
 //! the trace play no part.
 //!
-//! Some pages name a jam some minutes before their members join; the share of these is spread evenly
-//! over the members. The threads go through the trace together, step by step: a step is a run of page
-//! loads, joins or leaves of one minute. At the end of each minute one thread reads the lobby's sums.
+//! Some pages name a jam some minutes before their members join; the share of these is spread
+//! evenly over the members. The threads go through the trace together, step by step: a step is a
+//! run of page loads, joins or leaves of one minute. At the end of each minute one thread reads the
+//! lobby's sums.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -234,8 +235,8 @@ mod tests {
 
     #[test]
     fn a_page_from_before_the_jam_filled_or_closed_is_out_of_date() {
-        // Three pages name a jam of two seats before it is open; 1 and 2 fill it. The page of 4 names
-        // the jam that 3 has opened, and leaves before 4 joins.
+        // Three pages name a jam of two seats before it is open; 1 and 2 fill it. The page of 4
+        // names the jam that 3 has opened, and leaves before 4 joins.
         let lines = "1,join,1,A\n2,join,2,A\n3,join,3,A\n6,leave,3,A\n8,join,4,A\n";
         let plan = Plan { seats: 2, late: 1.0, ahead: 3, threads: 2 };
         let replay = replay(lines, &plan);
@@ -243,7 +244,7 @@ mod tests {
         assert_eq!(late.iter().filter(|&&late| late == Late::Found).count(), 2);
         let books = &replay.account.books;
         assert_eq!((books.straight, books.found, books.full, books.gone), (0, 2, 1, 1));
-        assert_eq!(books.as_told, 2, "there is nobody to be faster");
+        assert_eq!(books.as_told, 2, "no other thread joins");
     }
 
     #[test]

@@ -16,7 +16,8 @@ fn came(report: &str) -> [String; 5] {
     ["straight", "found", "full", "gone", "lost"].map(|came| row(report, came)[1].clone())
 }
 
-/// In jams of two: 1 and 2 fill the first, 3 opens a second and leaves it. Members 4 and 5 never leave.
+/// In jams of two: 1 and 2 fill the first, 3 opens a second and leaves it. Members 4 and 5 never
+/// leave.
 const STORY: &str = "\
 2,join,1,LAX
 3,join,2,LAX
@@ -53,8 +54,8 @@ fn a_member_with_an_old_name_is_sent_on_and_seated() {
         let args = ["--trace", &trace, "--rooms", "2", "--late", "1", "--ahead", "3"];
         let output = jams(&[&args[..], &["--threads", threads]].concat());
         let report = report(&output);
-        // 1, 2 and 3 were told of the first jam, before it opened, and 4 and 5 of the second, which has
-        // closed since.
+        // 1, 2 and 3 were told of the first jam, before it opened, and 4 and 5 of the second, which
+        // has closed since.
         assert_eq!(came(&report), ["0", "2", "1", "2", "0"], "{report}");
         assert!(report.contains("3 of 3 who were sent on"), "{report}");
     }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{value_parser, Parser};
 use headcount::Gate;
 
-/// Storms one course with sign-ups from several threads, in three ways side by side: check-then-act,
-/// a mutex and headcount. With --trace, replays real arrivals and departures instead.
+/// Storms one course with sign-ups from several threads, in three ways side by side:
+/// check-then-act, a mutex and headcount. With --trace, replays real arrivals and departures
+/// instead.
 #[derive(Parser, Debug)]
 #[command(name = "rush")]
 pub(crate) struct Args {

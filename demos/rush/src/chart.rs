@@ -59,11 +59,11 @@ pub(crate) fn draw(
     Ok(svg)
 }
 
-/// Returns the top of all panels: they share one, so that they can be compared. A capacity far above
-/// the highest occupancy would flatten the picture, and is left out.
+/// Returns the top of all panels: they share one, so that they can be compared. A capacity far
+/// above the highest occupancy would flatten the picture, and is left out.
 fn top(panels: &[Panel], capacity: u32) -> f64 {
-    let heads = panels.iter().flat_map(|panel| &panel.asked).map(|&(_, heads)| heads);
-    let (highest, limit) = (heads.fold(1.0, f64::max), f64::from(capacity));
+    let asking = panels.iter().flat_map(|panel| &panel.asked).map(|&(_, asking)| asking);
+    let (highest, limit) = (asking.fold(1.0, f64::max), f64::from(capacity));
     1.08 * if limit <= 4.0 * highest { highest.max(limit) } else { highest }
 }
 
@@ -107,17 +107,17 @@ impl Panel {
 
 /// Returns how many members are inside after each move, as a line with a step at each change.
 fn staircase<'a>(moves: impl Iterator<Item = &'a Move>, clock: &Clock) -> Points {
-    let (mut points, mut heads) = (vec![(clock.begin, 0.0)], 0.0);
+    let (mut points, mut asking) = (vec![(clock.begin, 0.0)], 0.0);
     for made in moves {
         let at = clock.at(made.minute);
-        points.push((at, heads));
-        heads += match made.kind {
+        points.push((at, asking));
+        asking += match made.kind {
             Kind::Join => 1.0,
             Kind::Leave => -1.0,
         };
-        points.push((at, heads));
+        points.push((at, asking));
     }
-    points.push((clock.end, heads));
+    points.push((clock.end, asking));
     points
 }
 

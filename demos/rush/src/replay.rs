@@ -1,10 +1,11 @@
 //! The replay: one gate per key, and a permit for each visit from the join to the leave.
 //!
-//! The members are divided among the threads, so each member's events stay in order, while members of
-//! different threads meet at the same gates. The threads go through the trace together, step by step:
-//! a step is a run of events of one minute and one kind. So no thread is a minute ahead, and the peak
-//! is the trace's own. The order of members that join in the same minute is up to the threads, as it
-//! is at a real door: once a member is refused, two runs may refuse different members.
+//! The members are divided among the threads, so each member's events stay in order, while members
+//! of different threads meet at the same gates. The threads go through the trace together, step by
+//! step: a step is a run of events of one minute and one kind. So no thread is a minute ahead, and
+//! the peak is the trace's own. The order of members that join in the same minute is up to the
+//! threads, as it is at a real door: once a member is refused, two runs may refuse different
+//! members.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,7 +63,8 @@ impl<'a> Usher<'a> {
         let (gate, books) = (&self.gates[event.key], &mut self.books[event.key]);
         match Arc::clone(gate).try_acquire_owned() {
             Ok(permit) => {
-                // No member leaves during a step of joins, so the last one to join reads the highest occupancy.
+                // No member leaves during a step of joins, so the last one to join reads the
+                // highest occupancy.
                 books.peak = books.peak.max(gate.occupied());
                 books.admitted += 1;
                 self.inside.insert((event.member, event.key), permit);

@@ -1,4 +1,5 @@
-//! A sign-up in three ways. All do the same work for a student that gets a place, and none for others.
+//! A sign-up in three ways. All do the same work for a student that gets a place, and none for
+//! others.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};

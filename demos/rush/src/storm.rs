@@ -94,7 +94,7 @@ pub(crate) fn report(outcomes: &[Outcome], capacity: u32, sign_ups: u64, threads
         ]);
     }
     let mut report = format!(
-        "One course of {}, {} sign-ups from {threads} threads. Whoever is let in is saved, which takes {SAVING:?} \
+        "One course of {}, {} sign-ups from {threads} threads. Each sign-up that is let in is saved, which takes {SAVING:?} \
          or a little more.\n\n{table}\n",
         grouped(capacity),
         grouped(sign_ups),

@@ -77,8 +77,8 @@ pub const HEADER: &str = "minute,event,member,key";
 /// Lines of which the first and the third make no sense, and the second is blank.
 pub const MALFORMED: &str = "soon,join,6,LAX\n\n6,leave,77,SFO\n7,join,8,SFO\n";
 
-/// Asserts that the lines of [`MALFORMED`] that make no sense, and only they, were reported by their
-/// numbers. `before` is the number of lines before them.
+/// Asserts that the lines of [`MALFORMED`] that make no sense, and only they, were reported by
+/// their numbers. `before` is the number of lines before them.
 pub fn assert_malformed_lines_are_skipped(output: &Output, before: u64) {
     let report = report(output);
     let errors = stderr(output);

@@ -6,19 +6,44 @@ use crate::protocol::mutants::ordering;
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU32, Ordering};
 
-/// Claims several places, all or none. Returns the level that includes them, with WAITING if that
-/// is set.
+/// How many places a caller wants, depending on how many are free.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Wanted {
+    Exactly(u32),
+    /// `n` places, if `spare` more are free.
+    Leaving {
+        n: u32,
+        spare: u32,
+    },
+    /// All that are free, but at least one.
+    All,
+}
+
+impl Wanted {
+    /// Returns how many places the caller gets if `free` are free.
+    fn of(self, free: u32) -> Option<u32> {
+        let (n, spare) = match self {
+            Wanted::Exactly(n) => (n, 0),
+            Wanted::Leaving { n, spare } => (n, spare),
+            Wanted::All => (free.max(1), 0),
+        };
+        (free.checked_sub(n)? >= spare).then_some(n)
+    }
+}
+
+/// Claims several places in one step. Returns how many.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Take {
-    Look(u32),
-    Swap(u32, SlotWord),
+    Look(Wanted),
+    Swap(Wanted, SlotWord),
 }
 
 impl Take {
-    fn decide(wanted: u32, seen: SlotWord) -> Step<Take, Result<u32, Refusal>> {
-        match seen.refusal(wanted) {
-            Some(refusal) => Done(Err(refusal)),
-            None => Next(Take::Swap(wanted, seen)),
+    fn decide(wanted: Wanted, seen: SlotWord) -> Step<Take, Result<u32, Refusal>> {
+        if seen.is_closed() || wanted.of(seen.free()).is_none() {
+            Done(Err(seen.reason()))
+        } else {
+            Next(Take::Swap(wanted, seen))
         }
     }
 
@@ -27,13 +52,14 @@ impl Take {
             // Relaxed: the exchange in `Swap` synchronizes.
             Take::Look(wanted) => Take::decide(wanted, SlotWord(word.load(Ordering::Relaxed))),
             Take::Swap(wanted, seen) => {
-                let taken = seen.with_level(seen.level() + wanted);
+                let n = wanted.of(seen.free()).unwrap_or(0);
+                let taken = seen.with_level(seen.level() + n);
                 // Acquire, pairs with the Release of `Leave` and `Give`: the earlier writes of the
                 // holders whose places this takes are visible.
                 let success = ordering!("slot-take", Acquire => Relaxed);
                 // Relaxed on failure: the value decides only what to try next.
                 match word.compare_exchange(seen.0, taken.0, success, Ordering::Relaxed) {
-                    Ok(_) => Done(Ok(taken.claimed())),
+                    Ok(_) => Done(Ok(n)),
                     Err(now) => Take::decide(wanted, SlotWord(now)),
                 }
             }
@@ -41,7 +67,8 @@ impl Take {
     }
 }
 
-/// Gives several places back, or adds new ones. Returns the word that it wrote if WAITING is set.
+/// Gives several places back, or adds new ones. Returns the word that it wrote if WAITING is set;
+/// with the feature `wait`, the word that it left as it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Give {
     Look(u32),
@@ -49,10 +76,18 @@ pub(crate) enum Give {
 }
 
 impl Give {
+    fn decide(n: u32, seen: SlotWord) -> Step<Give, Option<SlotWord>> {
+        if cfg!(feature = "wait") && seen.is_waiting() {
+            Done(Some(seen))
+        } else {
+            Next(Give::Swap(n, seen))
+        }
+    }
+
     pub(crate) fn step(self, word: &AtomicU32) -> Step<Give, Option<SlotWord>> {
         match self {
             // Relaxed: the exchange checks the value.
-            Give::Look(n) => Next(Give::Swap(n, SlotWord(word.load(Ordering::Relaxed)))),
+            Give::Look(n) => Give::decide(n, SlotWord(word.load(Ordering::Relaxed))),
             Give::Swap(n, seen) => {
                 let given = seen.with_level(seen.level() - n);
                 // Release, pairs with the Acquire of `Enter::add` and `Take`: the next holder of
@@ -61,33 +96,7 @@ impl Give {
                 // Relaxed on failure: the value decides only what to try next.
                 match word.compare_exchange(seen.0, given.0, success, Ordering::Relaxed) {
                     Ok(_) => Done(given.is_waiting().then_some(given)),
-                    Err(now) => Next(Give::Swap(n, SlotWord(now))),
-                }
-            }
-        }
-    }
-}
-
-/// Removes places: free ones at once; held ones become deficit, which the next releases pay.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Withdraw {
-    Look(u32),
-    Swap(u32, SlotWord),
-}
-
-impl Withdraw {
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<Withdraw, ()> {
-        match self {
-            // Relaxed: the exchange checks the value.
-            Withdraw::Look(n) => Next(Withdraw::Swap(n, SlotWord(word.load(Ordering::Relaxed)))),
-            Withdraw::Swap(n, seen) => {
-                let fewer = seen.with_level(seen.level() + n);
-                // Relaxed: it admits no caller. As a read-modify-write it continues the release
-                // sequences of earlier leavers, for the caller that takes these places if they
-                // come back.
-                match word.compare_exchange(seen.0, fewer.0, Ordering::Relaxed, Ordering::Relaxed) {
-                    Ok(_) => Done(()),
-                    Err(now) => Next(Withdraw::Swap(n, SlotWord(now))),
+                    Err(now) => Give::decide(n, SlotWord(now)),
                 }
             }
         }

@@ -9,31 +9,39 @@
 //!
 //! ```text
 //! bit 31  CLOSED     new callers are rejected
-//! bit 30  WAITING    each release looks after the waitlist, or after the deficit
+//! bit 30  WAITING    each release has more to do than to lower the count
 //! bits 0..=29        the count
 //! ```
 //!
-//! | count           | WAITING clear                   | WAITING set                           |
-//! |-----------------|---------------------------------|---------------------------------------|
-//! | below `CEILING` | the difference is free          | free; the flag is about to be cleared |
-//! | at `CEILING`    | full                            | full                                  |
-//! | above `CEILING` | full; the excess is *surplus*   | full; the excess is *deficit*         |
+//! | count           | without WAITING                 | with WAITING, without the feature `wait` |
+//! |-----------------|---------------------------------|------------------------------------------|
+//! | below `CEILING` | the difference is free          | free; the flag is about to be cleared    |
+//! | at `CEILING`    | full                            | full                                     |
+//! | above `CEILING` | full; the excess is *surplus*   | full; the excess is *deficit*            |
 //!
 //! A caller that increments a full counter is rejected. Its increment becomes *surplus*: owned by
-//! no permit, invisible to readers, removable by any thread.
+//! no permit, invisible to readers, removable by any thread. Its bound is the room between
+//! [`CEILING`] and WAITING: while the slot stays full each thread adds at most once, since a thread
+//! that was rejected looks before it adds again (`gate/fast_hint.rs`).
 //!
 //! *Deficit* counts the places that were removed while they were held: each release pays with the
-//! place that it gives back.
+//! place that it gives back. Surplus and deficit look alike, so they never occur together: the step
+//! that sets WAITING removes the surplus, and under WAITING a rejected caller takes its own
+//! increment back.
 //!
-//! The two look alike, so they never occur together: the step that sets WAITING removes the
-//! surplus, and under WAITING a rejected caller takes its own increment back.
+//! # With the feature `wait`
+//!
+//! WAITING means that the lock of the waitlist decides: a caller waits, or there is a deficit, or
+//! the slot is closed (CLOSED is set only together with WAITING). The count of permits held is
+//! behind that lock then, and the count in the word means nothing. A caller that meets WAITING is
+//! rejected, and its increment is forgotten; a holder that meets it comes to the lock to give its
+//! places back. `waiting` has the steps from one to the other.
 //!
 //! # Operations as steps
 //!
 //! An operation of more than one atomic operation is a state machine (see
-//! [`step`](crate::protocol::step)), but for `reopen_unless_waiting`, a plain loop. The methods of
-//! [`Slot`] run the machines to their end; `src/protocol/tests/slot` runs the same machines in
-//! every order that threads can take.
+//! [`step`](crate::protocol::step)). The methods of [`Slot`] run the machines to their end;
+//! `src/protocol/tests/slot` runs the same machines in every order that threads can take.
 
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::step::run;
@@ -41,17 +49,24 @@ use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{const_fn, AtomicU32, Ordering};
 
 mod many;
+mod resize;
 mod word;
 
-pub(crate) use many::{Give, Take, Withdraw};
+pub(crate) use many::{Give, Take, Wanted};
+pub(crate) use resize::Resize;
+#[allow(unused_imports)] // Not every set of features has a use for each.
 pub(crate) use word::{Refusal, SlotWord, CEILING, CLOSED, WAITING};
 
+#[cfg(not(feature = "wait"))]
+mod alone;
+#[cfg(not(feature = "wait"))]
+#[allow(unused_imports)] // The searches use them.
+pub(crate) use alone::{close, reopen, ClearFlag, CloseIf, Force, Withdraw};
 #[cfg(feature = "wait")]
 mod waiting;
 #[cfg(feature = "wait")]
-pub(crate) use waiting::Assigned;
-#[cfg(all(test, feature = "wait", not(any(headcount_loom, headcount_shuttle))))]
-pub(crate) use waiting::{AcquireOrSetWaiting, Assign, ClearWaiting};
+#[allow(unused_imports)] // The searches use them.
+pub(crate) use waiting::{renew, unlock, ClaimOrLock, CloseAndLock, LOCKED};
 
 /// Claims one place: load, add, check, roll back. Returns the level that includes the new permit,
 /// with WAITING if that is set.
@@ -63,6 +78,7 @@ pub(crate) enum Enter {
     DropSurplus(SlotWord),
     /// The addition met a slot that had been closed, or had got a deficit, since the look. It
     /// counts until it is taken back or turns out to be admissible. Holds the last word seen.
+    /// Without the feature `wait` only.
     BackOut(SlotWord),
 }
 
@@ -92,6 +108,10 @@ impl Enter {
         let after = SlotWord(before.0 + 1);
         if mutant!("slot-enter-unchecked") || before.admits_one() {
             Done(Ok(after.claimed()))
+        } else if cfg!(feature = "wait") && before.is_waiting() && !mutant!("slot-enter-backs-out")
+        {
+            // The lock decides, and this increment means nothing.
+            Done(Err(before.reason()))
         } else if mutant!("slot-surplus-always") || (before.free() == 0 && !before.is_waiting()) {
             Next(Enter::DropSurplus(after))
         } else {
@@ -178,98 +198,39 @@ impl Leave {
     }
 }
 
-/// Clears WAITING once there is no deficit. Best effort: a flag that stays only costs time.
+/// A number of places, and a count of held permits that never passes it.
 ///
-/// Without the feature `wait` only: with it, WAITING is cleared only under the lock of the
-/// waitlist.
-#[cfg_attr(feature = "wait", allow(dead_code))]
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct ClearFlag(pub(crate) SlotWord);
-
-#[cfg_attr(feature = "wait", allow(dead_code))]
-impl ClearFlag {
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<ClearFlag, ()> {
-        let ClearFlag(seen) = self;
-        if seen.deficit() == 0 {
-            // Relaxed: the count stays. On failure another thread has changed the word, and checks.
-            let _ = word.compare_exchange(
-                seen.0,
-                seen.0 & !WAITING,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
-        }
-        Done(())
-    }
-}
-
-/// Closes a slot of `places` places if at least `at_least` permits are held. Returns how many are
-/// held, as an error if they are fewer.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum CloseIf {
-    Look { at_least: u32, places: u32 },
-    Swap { at_least: u32, places: u32, seen: SlotWord },
-}
-
-impl CloseIf {
-    fn decide(at_least: u32, places: u32, seen: SlotWord) -> Step<CloseIf, Result<u32, u32>> {
-        let held = seen.held(places);
-        if held < at_least {
-            Done(Err(held))
-        } else if seen.is_closed() {
-            Done(Ok(held))
-        } else {
-            Next(CloseIf::Swap { at_least, places, seen })
-        }
-    }
-
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<CloseIf, Result<u32, u32>> {
-        match self {
-            CloseIf::Look { at_least, places } => {
-                // Acquire, pairs with the Release of `Leave` and `Give`: the answer is a reading,
-                // as in `Slot::read`.
-                let ordering = ordering!("slot-close-if-look", Acquire => Relaxed);
-                CloseIf::decide(at_least, places, SlotWord(word.load(ordering)))
-            }
-            CloseIf::Swap { at_least, places, seen } => {
-                let closed = seen.0 | CLOSED;
-                // Acquire, on success and on failure: as in `Look`. Releases may have come between
-                // the look and a success, if as many callers entered.
-                let success = ordering!("slot-close-if-swap", Acquire => Relaxed);
-                let failure = ordering!("slot-close-if-lost", Acquire => Relaxed);
-                match word.compare_exchange(seen.0, closed, success, failure) {
-                    Ok(_) => Done(Ok(seen.held(places))),
-                    Err(now) => CloseIf::decide(at_least, places, SlotWord(now)),
-                }
-            }
-        }
-    }
-}
-
-/// Closes. Returns whether the slot was open.
-pub(crate) fn close(word: &AtomicU32) -> bool {
-    // Relaxed: it publishes no data; every later entry meets the flag in the same word.
-    !SlotWord(word.fetch_or(CLOSED, Ordering::Relaxed)).is_closed()
-}
-
-/// Reopens. Returns whether the slot was closed.
-pub(crate) fn reopen(word: &AtomicU32) -> bool {
-    // Release, pairs with the Acquire of `Enter::add` and `Take`: a caller that enters after the
-    // reopening sees the earlier writes of the caller that reopened.
-    SlotWord(word.fetch_and(!CLOSED, ordering!("slot-reopen", Release => Relaxed))).is_closed()
-}
-
-/// A count of held permits that never passes its ceiling.
+/// # Invariant
+///
+/// The word has at most `places` places, and exactly as many whenever no call changes `places`: a
+/// raise changes `places` first and the word after it, a lowering the word first.
 pub(crate) struct Slot {
     word: AtomicU32,
+    places: AtomicU32,
 }
 
 impl Slot {
     const_fn! {
         /// Returns a slot with `places` places of which `held` are held.
         pub(crate) const fn new(places: u32, held: u32) -> Slot {
-            Slot { word: AtomicU32::new(CEILING - places + held) }
+            let word = AtomicU32::new(CEILING - places + held);
+            Slot { word, places: AtomicU32::new(places) }
         }
+    }
+
+    /// Returns the number of places.
+    #[inline]
+    pub(crate) fn places(&self) -> u32 {
+        // Relaxed: the word decides who is admitted. *never-over* needs only that the word never
+        // has more places than this says, which the order of each change keeps.
+        self.places.load(Ordering::Relaxed)
+    }
+
+    /// Changes the number of places. The caller has the lock of the waitlist, and changes the word.
+    #[cfg(feature = "wait")]
+    pub(crate) fn set_places(&self, places: u32) {
+        // Relaxed: see `places`.
+        self.places.store(places, Ordering::Relaxed);
     }
 
     /// Claims one place. Returns the level that includes the new permit, with WAITING if that is
@@ -338,45 +299,15 @@ impl Slot {
         run!(state, &self.word)
     }
 
-    /// Claims `n` places, all or none. Returns the level that includes them, with WAITING if that
-    /// is set.
-    pub(crate) fn take(&self, n: u32) -> Result<u32, Refusal> {
-        run!(Take::Look(n), &self.word)
+    /// Claims several places in one step. Returns how many.
+    pub(crate) fn take(&self, wanted: Wanted) -> Result<u32, Refusal> {
+        run!(Take::Look(wanted), &self.word)
     }
 
     /// Gives `n` places back, or adds `n` new ones. Returns the word that it wrote if WAITING is
     /// set.
     pub(crate) fn give(&self, n: u32) -> Option<SlotWord> {
         run!(Give::Look(n), &self.word)
-    }
-
-    /// Removes `n` places: free ones at once, held ones as they are given back.
-    pub(crate) fn withdraw(&self, n: u32) {
-        run!(Withdraw::Look(n), &self.word)
-    }
-
-    /// Clears WAITING if the word is still `seen` and there is no deficit.
-    #[cfg(not(feature = "wait"))]
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn clear_flag(&self, seen: SlotWord) {
-        run!(ClearFlag(seen), &self.word)
-    }
-
-    /// Closes. Returns whether the slot was open.
-    pub(crate) fn close(&self) -> bool {
-        close(&self.word)
-    }
-
-    /// Reopens. Returns whether the slot was closed.
-    pub(crate) fn reopen(&self) -> bool {
-        reopen(&self.word)
-    }
-
-    /// Closes if at least `at_least` of `places` places are held. Returns how many are held, as an
-    /// error if they are fewer.
-    pub(crate) fn close_if(&self, at_least: u32, places: u32) -> Result<u32, u32> {
-        run!(CloseIf::Look { at_least, places }, &self.word)
     }
 
     /// Reads the word.

@@ -1,176 +1,137 @@
-//! The steps of the waitlist on the slot.
+//! The steps of the waitlist on the slot, with the feature `wait`.
 //!
 //! # Invariant
 //!
 //! The caller of each operation holds the lock of the waitlist, so no two of them overlap, and no
-//! other operation clears WAITING. While a caller waits, WAITING is set, and no place is free
-//! unless the holder that gave it back is on its way to the lock: what was free has been set aside
-//! for the head of the waitlist.
+//! other operation changes the flags. The word leaves the hands of the other threads in one step,
+//! which tells the level, and comes back in one step, which sets it. In between, additions and
+//! subtractions of callers that had not looked fall on a count that means nothing: those callers
+//! see WAITING, and go away or come to the lock.
 
-use super::{Refusal, Slot, SlotWord, WAITING};
+use super::{Slot, SlotWord, CEILING, CLOSED, WAITING};
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::step::run;
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{AtomicU32, Ordering};
 
-/// Claims as many of the places wanted as are free, and sets WAITING if they are fewer than wanted.
-/// Returns how many it claimed.
+/// The word while the lock decides, but for CLOSED. Its count is above [`CEILING`], and stays so
+/// whatever falls on it: one step for each thread until the next release renews the word.
+pub(crate) const LOCKED: u32 = WAITING | (CEILING << 1);
+
+/// Claims places, or else hands the word over to the lock. Returns the level at the hand-over.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum AcquireOrSetWaiting {
+pub(crate) enum ClaimOrLock {
     Look(u32),
     Swap(u32, SlotWord),
 }
 
-impl AcquireOrSetWaiting {
-    fn decide(wanted: u32, seen: SlotWord) -> Step<AcquireOrSetWaiting, Result<u32, Refusal>> {
-        if seen.is_closed() {
-            Done(Err(Refusal::Closed))
-        } else {
-            Next(AcquireOrSetWaiting::Swap(wanted, seen))
-        }
-    }
-
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<AcquireOrSetWaiting, Result<u32, Refusal>> {
+impl ClaimOrLock {
+    pub(crate) fn step(self, word: &AtomicU32) -> Step<ClaimOrLock, Option<u32>> {
         match self {
             // Relaxed: `Swap` checks what was read.
-            AcquireOrSetWaiting::Look(wanted) => {
-                AcquireOrSetWaiting::decide(wanted, SlotWord(word.load(Ordering::Relaxed)))
+            ClaimOrLock::Look(n) => {
+                Next(ClaimOrLock::Swap(n, SlotWord(word.load(Ordering::Relaxed))))
             }
-            AcquireOrSetWaiting::Swap(wanted, seen) => {
-                let taken = seen.free().min(wanted);
-                let flag = if taken < wanted { WAITING } else { 0 };
-                let after = seen.with_level(seen.level() + taken).0 | flag;
-                if flag != 0 && mutant!("slot-set-waiting-unchecked") {
-                    word.fetch_or(WAITING, Ordering::Relaxed);
-                    return Done(Ok(0));
+            ClaimOrLock::Swap(n, seen) => {
+                let level = seen.level();
+                let locks = seen.free() < n;
+                if locks && mutant!("slot-lock-unchecked") {
+                    word.swap(LOCKED, Ordering::Relaxed);
+                    return Done(Some(level));
                 }
-                // Acquire, pairs with the Release of `Leave` and `Give`, as in `Enter::add`. As the
-                // word still has too few free places, every later release meets WAITING.
-                let success = ordering!("slot-acquire-or-set-waiting", Acquire => Relaxed);
+                let after = if locks { LOCKED } else { seen.with_level(level + n).0 };
+                // Acquire, pairs with the Release of `Leave` and `Give`, as in `Enter::add`; on
+                // behalf of the waiters, if the lock takes over.
+                let success = ordering!("slot-claim-or-lock", Acquire => Relaxed);
+                // Relaxed on failure: the value decides only what to try next.
                 match word.compare_exchange(seen.0, after, success, Ordering::Relaxed) {
-                    Ok(_) => Done(Ok(taken)),
-                    Err(now) => AcquireOrSetWaiting::decide(wanted, SlotWord(now)),
+                    Ok(_) => Done(locks.then_some(level)),
+                    Err(now) => Next(ClaimOrLock::Swap(n, SlotWord(now))),
                 }
             }
         }
     }
 }
 
-/// What the head of the waitlist gets.
+/// Closes a slot of `places` places and hands the word over to the lock, if at least `at_least`
+/// places are held. Returns how many are held, as an error if they are fewer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Assigned {
-    /// So many places, which are claimed now.
-    Places(u32),
-    /// Nothing, because of a deficit of so many places.
-    Deficit(u32),
+pub(crate) enum CloseAndLock {
+    Look { at_least: u32, places: u32 },
+    Swap { at_least: u32, places: u32, seen: SlotWord },
 }
 
-/// Claims free places for the head of the waitlist. Clears WAITING in the same step if the head is
-/// the last waiter and gets all that it wants.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Assign {
-    Look { wanted: u32, last: bool },
-    Swap { wanted: u32, last: bool, seen: SlotWord },
-}
-
-impl Assign {
-    fn decide(wanted: u32, last: bool, seen: SlotWord) -> Step<Assign, Assigned> {
-        if seen.deficit() > 0 {
-            Done(Assigned::Deficit(seen.deficit()))
-        } else if seen.is_closed() || seen.free() == 0 {
-            Done(Assigned::Places(0))
-        } else {
-            Next(Assign::Swap { wanted, last, seen })
+impl CloseAndLock {
+    fn decide(at_least: u32, places: u32, seen: SlotWord) -> Step<CloseAndLock, Result<u32, u32>> {
+        match seen.held(places) {
+            held if held < at_least => Done(Err(held)),
+            _ => Next(CloseAndLock::Swap { at_least, places, seen }),
         }
     }
 
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<Assign, Assigned> {
+    pub(crate) fn step(self, word: &AtomicU32) -> Step<CloseAndLock, Result<u32, u32>> {
         match self {
-            Assign::Look { wanted, last } => {
-                // Relaxed: `Swap` checks what was read. If this misses a release, the holder that
-                // left has yet to take the lock, and assigns its place then.
-                Assign::decide(wanted, last, SlotWord(word.load(Ordering::Relaxed)))
+            CloseAndLock::Look { at_least, places } => {
+                // Acquire, pairs with the Release of `Leave` and `Give`: the answer is a reading,
+                // as in `Slot::read`.
+                let ordering = ordering!("slot-close-and-lock-look", Acquire => Relaxed);
+                CloseAndLock::decide(at_least, places, SlotWord(word.load(ordering)))
             }
-            Assign::Swap { wanted, last, seen } => {
-                let taken = seen.free().min(wanted);
-                let mut after = seen.with_level(seen.level() + taken).0;
-                if last && taken == wanted {
-                    after &= !WAITING;
-                }
-                // Acquire, pairs with the Release of `Leave` and `Give`, on behalf of the waiter.
-                let success = ordering!("slot-assign", Acquire => Relaxed);
-                match word.compare_exchange(seen.0, after, success, Ordering::Relaxed) {
-                    Ok(_) => Done(Assigned::Places(taken)),
-                    Err(now) => Assign::decide(wanted, last, SlotWord(now)),
+            CloseAndLock::Swap { at_least, places, seen } => {
+                // Acquire, on success and on failure: as in `Look`. Releases may have come between
+                // the look and a success, if as many callers entered.
+                let success = ordering!("slot-close-and-lock", Acquire => Relaxed);
+                let failure = ordering!("slot-close-and-lock-lost", Acquire => Relaxed);
+                match word.compare_exchange(seen.0, LOCKED | CLOSED, success, failure) {
+                    Ok(_) => Done(Ok(seen.held(places))),
+                    Err(now) => CloseAndLock::decide(at_least, places, SlotWord(now)),
                 }
             }
         }
     }
 }
 
-/// Clears WAITING, unless there is a deficit. The waitlist is empty.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum ClearWaiting {
-    Look,
-    Swap(SlotWord),
+/// Renews the word while the lock decides: it is closed or open, and what fell on it is gone.
+pub(crate) fn renew(word: &AtomicU32, closed: bool) {
+    // Relaxed: while the lock decides, the lock orders. A swap, here and in `unlock`, as loom does not
+    // know that no store comes between the load and the store of another thread's addition.
+    word.swap(LOCKED | if closed { CLOSED } else { 0 }, Ordering::Relaxed);
 }
 
-impl ClearWaiting {
-    fn decide(seen: SlotWord) -> Step<ClearWaiting, ()> {
-        let deficit = seen.deficit() > 0 && !mutant!("slot-clear-waiting-despite-deficit");
-        if !seen.is_waiting() || deficit {
-            Done(())
-        } else {
-            Next(ClearWaiting::Swap(seen))
-        }
-    }
-
-    pub(crate) fn step(self, word: &AtomicU32) -> Step<ClearWaiting, ()> {
-        match self {
-            // Relaxed: the count stays, also in `Swap`.
-            ClearWaiting::Look => ClearWaiting::decide(SlotWord(word.load(Ordering::Relaxed))),
-            ClearWaiting::Swap(seen) => {
-                let after = seen.0 & !WAITING;
-                // Relaxed: as in `Look`.
-                match word.compare_exchange(seen.0, after, Ordering::Relaxed, Ordering::Relaxed) {
-                    Ok(_) => Done(()),
-                    Err(now) => ClearWaiting::decide(SlotWord(now)),
-                }
-            }
-        }
-    }
+/// Gives the word back to all threads, open and at that level.
+pub(crate) fn unlock(word: &AtomicU32, level: u32) {
+    debug_assert!(level <= CEILING);
+    // Release, pairs with the Acquire of `Enter::add` and `Take`: a caller that enters from here on
+    // sees the earlier writes of the holders that left, and of the caller that reopened, under the
+    // lock.
+    word.swap(level, ordering!("slot-unlock", Release => Relaxed));
 }
 
 impl Slot {
-    /// Claims up to `wanted` places, and sets WAITING if that is not all. Returns how many it
-    /// claimed. The waitlist must be empty.
-    pub(crate) fn acquire_or_set_waiting(&self, wanted: u32) -> Result<u32, Refusal> {
-        run!(AcquireOrSetWaiting::Look(wanted), &self.word)
+    /// Claims `n` places, or else hands the word over to the lock. Returns how many places are held
+    /// at the hand-over. The lock must not have the word already.
+    pub(crate) fn claim_or_lock(&self, n: u32) -> Option<u32> {
+        run!(ClaimOrLock::Look(n), &self.word).map(|level| level + self.places() - CEILING)
     }
 
-    /// Claims up to `wanted` places for the head of the waitlist. `last`: no other caller waits.
-    pub(crate) fn assign(&self, wanted: u32, last: bool) -> Assigned {
-        run!(Assign::Look { wanted, last }, &self.word)
+    /// Hands the word over to the lock. Returns how many places are held.
+    pub(crate) fn lock(&self) -> u32 {
+        self.claim_or_lock(CEILING + 1).expect("no slot has so many places")
     }
 
-    /// Clears WAITING, unless there is a deficit. The waitlist must be empty.
-    pub(crate) fn clear_waiting(&self) {
-        run!(ClearWaiting::Look, &self.word)
+    /// Closes and hands the word over to the lock if at least `at_least` places are held. Returns
+    /// how many are held, as an error if they are fewer.
+    pub(crate) fn close_and_lock(&self, at_least: u32) -> Result<u32, u32> {
+        run!(CloseAndLock::Look { at_least, places: self.places() }, &self.word)
     }
 
-    /// Reopens the slot if WAITING is clear. If it is set, returns false: the lock is needed.
-    pub(crate) fn reopen_unless_waiting(&self) -> bool {
-        // Relaxed: the swap checks what was read.
-        let mut seen = SlotWord(self.word.load(Ordering::Relaxed));
-        while !seen.is_waiting() || mutant!("slot-reopen-although-waiting") {
-            let open = seen.0 & !super::CLOSED;
-            // Release, pairs with the Acquire of `Enter::add` and `Take`, as in `reopen`.
-            let success = ordering!("slot-reopen-unless-waiting", Release => Relaxed);
-            match self.word.compare_exchange(seen.0, open, success, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(now) => seen = SlotWord(now),
-            }
-        }
-        false
+    /// Closes or opens the slot while the lock decides.
+    pub(crate) fn renew(&self, closed: bool) {
+        renew(&self.word, closed);
+    }
+
+    /// Gives the word back to all threads, with `held` places held.
+    pub(crate) fn unlock(&self, held: u32) {
+        unlock(&self.word, CEILING - self.places() + held);
     }
 }

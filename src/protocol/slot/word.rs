@@ -1,5 +1,7 @@
 //! One reading of a slot.
 
+use core::fmt;
+
 /// The count of a full slot, and the greatest number of places of a slot. Deficit and surplus fit
 /// between it and the flags, with room for half a billion callers at once.
 pub(crate) const CEILING: u32 = 1 << 28;
@@ -11,7 +13,7 @@ pub(crate) const CLOSED: u32 = 1 << 31;
 const COUNT: u32 = WAITING - 1;
 
 /// One reading of a slot.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SlotWord(pub(crate) u32);
 
 impl SlotWord {
@@ -80,12 +82,6 @@ impl SlotWord {
         self.0 & !WAITING < CEILING
     }
 
-    /// Returns the reason for which `wanted` places cannot be taken, if there is one.
-    #[inline]
-    pub(super) fn refusal(self, wanted: u32) -> Option<Refusal> {
-        (self.is_closed() || self.free() < wanted).then(|| self.reason())
-    }
-
     /// Returns the reason that a rejected caller is given.
     #[inline]
     pub(super) fn reason(self) -> Refusal {
@@ -94,6 +90,19 @@ impl SlotWord {
         } else {
             Refusal::Full
         }
+    }
+}
+
+// For the searches, which print the words of a path.
+impl fmt::Debug for SlotWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlotWord")
+            .field("free", &self.free())
+            .field("surplus", &(self.count() - self.level()))
+            .field("deficit", &self.deficit())
+            .field("waiting", &self.is_waiting())
+            .field("closed", &self.is_closed())
+            .finish()
     }
 }
 

@@ -1,5 +1,11 @@
 //! The protocols, taken step by step: every order of steps that threads can take.
 
+#[cfg(all(
+    feature = "holds",
+    target_has_atomic = "64",
+    not(any(headcount_loom, headcount_shuttle))
+))]
+mod hold;
 #[cfg(all(feature = "std", target_has_atomic = "64", not(any(headcount_loom, headcount_shuttle))))]
 mod room;
 #[cfg(not(any(headcount_loom, headcount_shuttle)))]

@@ -1,15 +1,16 @@
 //! A breadth-first search through every order in which threads can take their steps.
 //!
-//! The state spaces are finite, so the number of calls is not bounded unless a system bounds it. The
-//! first violation found is a nearest one, and a [`Failure`] prints a shortest path to it.
+//! The state spaces are finite, so the number of calls is not bounded unless a system bounds it.
+//! The first violation found is a nearest one, and a [`Failure`] prints a shortest path to it.
 
 use std::collections::HashSet;
-use std::fmt::{self, Debug};
+use std::fmt::{self, Debug, Display};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// What a protocol did wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(not(all(feature = "std", feature = "wait")), allow(dead_code))] // Not each search has each fault.
+// Not each search has each fault.
+#[allow(dead_code)] // Not each search has each fault.
 pub(super) enum Fault {
     /// More places were held than there have ever been.
     Over,
@@ -23,8 +24,6 @@ pub(super) enum Fault {
     Shared,
     /// A caller waits although a place is free or the gate is closed, and no thread looks after it.
     LostWakeup,
-    /// A waiter keeps or gets places although there is a deficit.
-    DeficitPassedOver,
 }
 
 /// A fault, with what was seen of it.
@@ -35,8 +34,8 @@ pub(super) struct Violation {
 }
 
 impl Fault {
-    pub(super) fn seen(self, seen: impl Debug) -> Violation {
-        Violation { fault: self, seen: format!("{seen:?}") }
+    pub(super) fn seen(self, seen: impl Display) -> Violation {
+        Violation { fault: self, seen: seen.to_string() }
     }
 }
 
@@ -81,8 +80,8 @@ impl Debug for Failure {
     }
 }
 
-/// Takes every step in every order from each of `starts`. Calls `visit` once for each state. Returns
-/// the number of states, or the nearest violation.
+/// Takes every step in every order from each of `starts`. Calls `visit` once for each state.
+/// Returns the number of states, or the nearest violation.
 pub(super) fn search<S: System>(
     starts: impl IntoIterator<Item = S>,
     mut visit: impl FnMut(&S),
@@ -106,7 +105,8 @@ pub(super) fn search<S: System>(
         for Move { after, .. } in state.moves() {
             match after.map(S::sorted) {
                 Ok(next) => {
-                    if known.insert(next.clone()) {
+                    if !known.contains(&next) {
+                        known.insert(next.clone());
                         states.push((next, at));
                     }
                 }
@@ -153,7 +153,8 @@ fn failure<S: System>(
     Failure { fault: violation.fault, seen: violation.seen, path }
 }
 
-/// The order of threads in which equal states are equal: by the hash of what `key` tells of a thread.
+/// The order of threads in which equal states are equal: by the hash of what `key` tells of a
+/// thread.
 pub(super) fn order_by<K: Hash>(threads: usize, key: impl Fn(usize) -> K) -> Vec<usize> {
     let mut order: Vec<usize> = (0..threads).collect();
     order.sort_by_cached_key(|&thread| {

@@ -384,7 +384,7 @@ impl LobbySystem {
             };
             state = state.step(thread, way)?;
         }
-        Err(Fault::TooManySteps.seen(op))
+        Err(Fault::TooManySteps.seen(format_args!("{op:?}")))
     }
 
     fn open_rooms(&self) -> usize {
@@ -407,7 +407,7 @@ impl System for LobbySystem {
             let rooms = (0..self.words.len()).filter(|&room| self.shard(room) == shard);
             let open = rooms.filter(|&room| read(self.words[room]).members() > 0).count();
             if open > self.plan.quota as usize {
-                return Err(Fault::Over.seen(&self.words));
+                return Err(Fault::Over.seen(format_args!("{:?}", self.words)));
             }
         }
         // A seat that a thread is giving back counts for neither side.
@@ -415,7 +415,7 @@ impl System for LobbySystem {
         let sure = sure.filter(|thread| !matches!(thread.within, Some(Op::Leave { .. })));
         let seats: Vec<_> = sure.filter_map(|thread| thread.seat).collect();
         if (1..seats.len()).any(|at| seats[..at].contains(&seats[at])) {
-            return Err(Fault::Shared.seen(seats));
+            return Err(Fault::Shared.seen(format_args!("{seats:?}")));
         }
         Ok(())
     }

@@ -7,9 +7,10 @@ use std::task::Poll;
 use loom::cell::UnsafeCell;
 
 use super::{block_on, explore, poll_once, spawn};
-use headcount::{AcquireError, Course, Gate};
+use headcount::{Acquire, AcquireError, Course, Gate};
 
-/// Closing meets one who comes to wait and one who leaves. Nobody is left waiting.
+/// A closing meets a caller that starts to wait and a holder that leaves. No caller is left
+/// waiting.
 fn close(wait: fn(&Gate) -> Result<(), AcquireError>) {
     let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
     let seen = Arc::clone(&outcomes);
@@ -32,17 +33,17 @@ fn close(wait: fn(&Gate) -> Result<(), AcquireError>) {
 }
 
 #[test]
-fn close_turns_away_by_future() {
+fn close_refuses_by_future() {
     close(|gate| block_on(gate.acquire()).map(drop));
 }
 
 #[test]
-fn close_turns_away_by_thread() {
+fn close_refuses_by_thread() {
     close(|gate| gate.acquire().wait().map(drop));
 }
 
-/// Who waited before the closing is turned away, even if somebody reopens at once; who waits after
-/// the reopening is not.
+/// A caller that waited before the closing is refused, even if a thread reopens at once; one that
+/// waits after the reopening is not.
 #[test]
 fn close_against_reopen() {
     explore(3, || {
@@ -57,12 +58,12 @@ fn close_against_reopen() {
         assert!(poll_once(&mut late).is_pending());
         gate.set_capacity(1);
         assert!(matches!(poll_once(&mut late), Poll::Ready(Ok(_))));
-        // It learns of it only now, and must not take the later one's turn for its own.
+        // It learns of the closing only now, and must not take the later one's turn for its own.
         assert!(matches!(poll_once(&mut early), Poll::Ready(Err(AcquireError::Closed))));
     });
 }
 
-/// One raise serves all who fit, whenever they come.
+/// One raise serves all waiters that fit, before or after they queue.
 #[test]
 fn raising_wakes_as_many_as_fit() {
     explore(2, || {
@@ -76,9 +77,9 @@ fn raising_wakes_as_many_as_fit() {
     });
 }
 
-/// Places that are owed are paid before anybody is served, and then the line goes on.
+/// A deficit is paid before any waiter is served, and then the queue moves on.
 #[test]
-fn owed_places_come_first() {
+fn a_deficit_comes_first() {
     explore(3, || {
         let gate = Arc::new(Gate::new(2));
         let permits = (gate.try_acquire().unwrap(), gate.try_acquire().unwrap());
@@ -95,7 +96,7 @@ fn owed_places_come_first() {
     });
 }
 
-/// A lowering meets the one who leaves: the flag of the debt must not fall when somebody waits.
+/// A lowering meets a leaver: WAITING must stay set for the deficit while a caller waits.
 #[test]
 fn lowering_against_leaver_and_waiter() {
     explore(3, || {
@@ -111,7 +112,7 @@ fn lowering_against_leaver_and_waiter() {
     });
 }
 
-/// Two single places come free for one who wants both; one behind it waits.
+/// Two single places come free for a waiter that wants both; another waits behind it.
 #[test]
 fn many_are_gathered() {
     explore(3, || {
@@ -121,16 +122,16 @@ fn many_are_gathered() {
         assert!(poll_once(&mut both).is_pending());
         let single = spawn(&gate, |gate| drop(block_on(gate.acquire()).unwrap()));
         drop(permits.0);
-        assert!(poll_once(&mut both).is_pending(), "one of two, and nobody overtakes");
+        assert!(poll_once(&mut both).is_pending(), "one of two, and no caller overtakes");
         drop(permits.1);
-        // At once, or when one who came too late has passed on what it had taken.
+        // At once, or when a caller that came too late has passed on what it had taken.
         assert_eq!(block_on(&mut both).unwrap().count(), 2);
         single.join().unwrap();
         assert_eq!((gate.waiting(), gate.available()), (0, 2));
     });
 }
 
-/// One who has gathered some gives up while another place comes free.
+/// A waiter that has gathered a part of its places cancels while another place comes free.
 #[test]
 fn what_was_gathered_is_passed_on() {
     explore(3, || {
@@ -148,9 +149,10 @@ fn what_was_gathered_is_passed_on() {
     });
 }
 
-/// One who has gathered some, and whom nobody else would serve, gives up before another behind it.
+/// A waiter with a part of its places, which no thread would serve, cancels before another behind
+/// it.
 #[test]
-fn a_quitter_serves_those_behind() {
+fn a_waiter_that_cancels_serves_those_behind() {
     explore(4, || {
         let gate = Arc::new(Gate::new(1));
         let mut both = gate.acquire_many(2);
@@ -162,17 +164,16 @@ fn a_quitter_serves_those_behind() {
     });
 }
 
-/// One who is polled with another waker is woken by that one.
-#[test]
-fn the_last_waker_counts() {
-    explore(3, || {
+/// A future is polled once with a waker that does nothing, and then waits as `finish` does.
+fn polled_before(finish: fn(Acquire<'_>)) {
+    explore(3, move || {
         let gate = Arc::new(Gate::new(1));
         let permit = gate.try_acquire().unwrap();
-        let waiter = spawn(&gate, |gate| {
+        let waiter = spawn(&gate, move |gate| {
             let mut acquire = gate.acquire();
             match poll_once(&mut acquire) {
                 Poll::Ready(permit) => drop(permit.unwrap()),
-                Poll::Pending => drop(block_on(acquire).unwrap()),
+                Poll::Pending => finish(acquire),
             }
         });
         drop(permit);
@@ -181,23 +182,16 @@ fn the_last_waker_counts() {
     });
 }
 
+/// A waiter that is polled with another waker is woken by that waker.
+#[test]
+fn the_last_waker_counts() {
+    polled_before(|acquire| drop(block_on(acquire).unwrap()));
+}
+
 /// A thread that waits on a future which was polled before is unparked in place of the task.
 #[test]
 fn a_thread_takes_over_from_a_task() {
-    explore(3, || {
-        let gate = Arc::new(Gate::new(1));
-        let permit = gate.try_acquire().unwrap();
-        let waiter = spawn(&gate, |gate| {
-            let mut acquire = gate.acquire();
-            match poll_once(&mut acquire) {
-                Poll::Ready(permit) => drop(permit.unwrap()),
-                Poll::Pending => drop(acquire.wait().unwrap()),
-            }
-        });
-        drop(permit);
-        waiter.join().unwrap();
-        assert_eq!((gate.waiting(), gate.available()), (0, 1));
-    });
+    polled_before(|acquire| drop(acquire.wait().unwrap()));
 }
 
 /// A waiter that polls again before it is woken, and finds itself served, sees what the last holder
@@ -225,33 +219,35 @@ fn served_before_it_is_woken() {
     assert!(served.load(Relaxed) > 0);
 }
 
-/// A thread that closed the gate does not refuse a caller that waits after the reopening.
+/// A closing refuses exactly those that wait at that instant: a caller that comes after a reopening
+/// is refused only if the closing comes later still.
 #[test]
-fn a_late_closing_spares_later_waiters() {
-    let reopened = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&reopened);
+fn a_closing_spares_later_waiters() {
+    let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let counted = Arc::clone(&outcomes);
     explore(3, move || {
-        let gate = Arc::new(Gate::new(0));
-        let mut early = gate.acquire();
-        assert!(poll_once(&mut early).is_pending());
+        let gate = Arc::new(Gate::new(1));
+        let permit = gate.try_acquire().unwrap();
         let closer = spawn(&gate, |gate| gate.close());
-        if gate.is_closed() {
-            gate.reopen();
-            let mut late = gate.acquire();
-            assert!(poll_once(&mut late).is_pending());
-            closer.join().unwrap();
+        gate.reopen();
+        let mut late = gate.acquire();
+        let waits = poll_once(&mut late).is_pending();
+        closer.join().unwrap();
+        counted[usize::from(waits)].fetch_add(1, Relaxed);
+        if waits && !gate.is_closed() {
             assert_eq!(late.position(), Some(0));
-            counted.fetch_add(1, Relaxed);
-        } else {
-            closer.join().unwrap();
+        } else if waits {
+            assert!(poll_once(&mut late).is_ready());
         }
+        assert_eq!(gate.occupied(), 1);
+        drop(permit);
     });
-    assert!(reopened.load(Relaxed) > 0);
+    assert!(outcomes.iter().all(|times| times.load(Relaxed) > 0), "{outcomes:?}");
 }
 
-/// Known to wait means not overtaken.
+/// A caller that is known to wait is not overtaken.
 #[test]
-fn nobody_overtakes() {
+fn no_caller_overtakes() {
     explore(3, || {
         let gate = Arc::new(Gate::new(1));
         let permit = gate.try_acquire().unwrap();

@@ -1,14 +1,17 @@
-//! Models of waiting: *no-lost-wakeup*, *no-leak* of those who give up, *happens-before*.
+//! Models of waiting: *no-lost-wakeup*, *no-leak* of waiters that cancel, *happens-before*.
 //!
 //! Loom runs each model in every order and with every stale value, up to the preemption bound that
-//! the model states. One who is never woken is a deadlock, which loom reports. The models of
-//! `models.rs` run over gates, by future and by thread, and must also fail over [rejectedes](rejected)
-//! that have one known flaw each; those of `gate.rs` are about what only the gate can do.
+//! the model states. A waiter that is never woken is a deadlock, which loom reports. The models of
+//! `models.rs` run over gates, by future and by thread, and must fail over the protocols of
+//! `rejected.rs` that have one known flaw each. Those of `gate.rs` are about what only the gate and
+//! the course can do.
 //!
-//! `RUSTFLAGS="--cfg headcount_loom" cargo test --release --features wait --test loom_wait`
+//! `ci/loom wait::`
 
+mod drain;
 mod gate;
 mod models;
+mod readings;
 mod rejected;
 
 use std::future::Future;
@@ -27,20 +30,20 @@ pub(crate) fn explore(bound: usize, model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-/// Something that one can wait for.
+/// A limit at which callers can wait.
 pub(crate) trait Door: Send + Sync + Sized + 'static {
-    /// Proof of being inside, given back when dropped.
+    /// Proof of a place held, given back when dropped.
     type Pass<'a>: Send;
 
     fn new(places: u32) -> Self;
     fn try_enter(&self) -> Option<Self::Pass<'_>>;
     fn wait(&self) -> Self::Pass<'_>;
-    /// Stands in line and gives up at once, or gets in.
+    /// Takes a place, or queues and cancels at once.
     fn give_up(&self) -> Option<Self::Pass<'_>>;
     fn free(&self) -> u32;
 }
 
-/// A gate at which one waits by future.
+/// A gate whose callers wait by future.
 pub(crate) struct ByFuture(Gate);
 
 impl Door for ByFuture {
@@ -71,7 +74,7 @@ impl Door for ByFuture {
     }
 }
 
-/// A gate at which one blocks a thread.
+/// A gate whose callers block a thread.
 pub(crate) struct ByThread(Gate);
 
 impl Door for ByThread {
@@ -126,7 +129,7 @@ pub(crate) fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
     }
 }
 
-/// Polls with a waker that wakes nobody.
+/// Polls with a waker that does nothing.
 pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     let waker = Waker::from(Arc::new(Silent));
     Pin::new(future).poll(&mut Context::from_waker(&waker))

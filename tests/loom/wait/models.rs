@@ -1,13 +1,14 @@
-//! What every door with a line must do, by future and by thread; and the rejectedes that fail at it.
+//! What every door with a waitlist must do, by future and by thread, and the rejected protocols
+//! that fail at it.
 
 use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
 
-use super::rejected::{Flaw, Sketch};
+use super::rejected::{Flaw, RejectedWaitlist};
 use super::{explore, spawn, ByFuture, ByThread, Door};
 
-/// A door of one place, and a cell that only the one inside may touch.
+/// A door of one place, and a cell that only the holder may touch.
 struct Room<D> {
     door: D,
     witness: UnsafeCell<()>,
@@ -28,7 +29,7 @@ impl<D: Door> Room<D> {
     }
 }
 
-/// Somebody leaves while somebody comes to wait.
+/// A holder leaves while a caller starts to wait.
 fn hand_over<D: Door>() {
     explore(4, || {
         let room = Room::<D>::new();
@@ -40,7 +41,7 @@ fn hand_over<D: Door>() {
     });
 }
 
-/// As before, with two who wait: the first hands the place on.
+/// As before, with two waiters: the first hands the place on.
 fn hand_over_twice<D: Door>() {
     explore(2, || {
         let room = Room::<D>::new();
@@ -52,7 +53,7 @@ fn hand_over_twice<D: Door>() {
     });
 }
 
-/// One gives up, before, while or after the place is handed to it, and another waits behind it.
+/// A waiter cancels, before, while or after the place is handed to it; another waits behind it.
 fn give_up<D: Door>() {
     explore(3, || {
         let room = Room::<D>::new();
@@ -68,7 +69,7 @@ fn give_up<D: Door>() {
     });
 }
 
-/// A newcomer who does not wait, between one who leaves and one who waits.
+/// A newcomer that does not wait comes between a leaver and a waiter.
 fn newcomer<D: Door>() {
     explore(3, || {
         let room = Room::<D>::new();
@@ -84,8 +85,8 @@ fn newcomer<D: Door>() {
     });
 }
 
-/// Once the last in line has been served, the next comes to wait.
-fn line_ends_and_begins<D: Door>() {
+/// Once the last waiter has been served, the next caller starts to wait.
+fn waitlist_ends_and_begins<D: Door>() {
     explore(3, || {
         let room = Room::<D>::new();
         let other = spawn(&room, |room| (0..2).for_each(|_| room.wait()));
@@ -105,53 +106,53 @@ macro_rules! models {
             use super::ByThread;
             $(#[test] fn $model() { super::$model::<ByThread>(); })*
         }
-        mod by_sound_rejected {
-            use super::{Flaw, Sketch};
-            $(#[test] fn $model() { super::$model::<Sketch<{ Flaw::NONE }>>(); })*
+        mod by_sound_protocol {
+            use super::{Flaw, RejectedWaitlist};
+            $(#[test] fn $model() { super::$model::<RejectedWaitlist<{ Flaw::NONE }>>(); })*
         }
     };
 }
 
-models!(hand_over hand_over_twice give_up newcomer line_ends_and_begins);
+models!(hand_over hand_over_twice give_up newcomer waitlist_ends_and_begins);
 
 /// Sets WAITING without looking whether a place has come free meanwhile.
 #[test]
 #[should_panic(expected = "deadlock")]
 fn must_fail_no_second_look() {
-    hand_over::<Sketch<{ Flaw::NO_SECOND_LOOK }>>();
+    hand_over::<RejectedWaitlist<{ Flaw::NO_SECOND_LOOK }>>();
 }
 
-/// Gives back without looking whether somebody waits.
+/// Gives back without looking whether a caller waits.
 #[test]
 #[should_panic(expected = "deadlock")]
 fn must_fail_leaver_does_not_look() {
-    hand_over::<Sketch<{ Flaw::LEAVER_DOES_NOT_LOOK }>>();
+    hand_over::<RejectedWaitlist<{ Flaw::LEAVER_DOES_NOT_LOOK }>>();
 }
 
-/// Is served, gives up, and passes nothing on.
+/// A waiter that is served cancels, and passes nothing on.
 #[test]
 #[should_panic(expected = "a place was lost")]
-fn must_fail_quitter_keeps_the_place() {
-    give_up::<Sketch<{ Flaw::QUITTER_KEEPS_THE_PLACE }>>();
+fn must_fail_cancelled_waiter_keeps_the_place() {
+    give_up::<RejectedWaitlist<{ Flaw::CANCELLED_WAITER_KEEPS_THE_PLACE }>>();
 }
 
-/// Clears WAITING after the line was seen empty, but not under the lock.
+/// Clears WAITING after the queue was seen empty, but not under the lock.
 #[test]
 #[should_panic(expected = "deadlock")]
-fn must_fail_flag_falls_outside_the_lock() {
-    hand_over_twice::<Sketch<{ Flaw::FLAG_FALLS_OUTSIDE_THE_LOCK }>>();
+fn must_fail_flag_cleared_outside_the_lock() {
+    hand_over_twice::<RejectedWaitlist<{ Flaw::FLAG_CLEARED_OUTSIDE_THE_LOCK }>>();
 }
 
-/// A newcomer that landed on WAITING and was refused frees its place without serving the line.
+/// A newcomer that meets WAITING and is refused frees its place without serving the queue.
 #[test]
 #[should_panic(expected = "deadlock")]
 fn must_fail_newcomer_drops_the_place() {
-    newcomer::<Sketch<{ Flaw::NEWCOMER_DROPS_THE_PLACE }>>();
+    newcomer::<RejectedWaitlist<{ Flaw::NEWCOMER_DROPS_THE_PLACE }>>();
 }
 
 /// Hands over with too weak an ordering.
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn must_fail_relaxed_hand_over() {
-    hand_over::<Sketch<{ Flaw::RELAXED }>>();
+    hand_over::<RejectedWaitlist<{ Flaw::RELAXED }>>();
 }

@@ -1,7 +1,7 @@
 //! The protocol of waiting in a few lines, and what it could have been.
 //!
-//! Without a flaw the rejected passes every model that the gate passes. Each flaw is one that somebody
-//! might put into the line, and some model must fail over it.
+//! Without a flaw it passes every model that the gate passes. Each flaw is one that an author might
+//! put into the waitlist, and some model must fail over it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ impl Flaw {
     pub(crate) const NONE: u8 = 0;
     pub(crate) const NO_SECOND_LOOK: u8 = 1;
     pub(crate) const LEAVER_DOES_NOT_LOOK: u8 = 2;
-    pub(crate) const QUITTER_KEEPS_THE_PLACE: u8 = 3;
-    pub(crate) const FLAG_FALLS_OUTSIDE_THE_LOCK: u8 = 4;
+    pub(crate) const CANCELLED_WAITER_KEEPS_THE_PLACE: u8 = 3;
+    pub(crate) const FLAG_CLEARED_OUTSIDE_THE_LOCK: u8 = 4;
     pub(crate) const NEWCOMER_DROPS_THE_PLACE: u8 = 5;
     pub(crate) const RELAXED: u8 = 6;
 }
@@ -32,15 +32,15 @@ struct Waiter {
     thread: Thread,
 }
 
-type Line = VecDeque<Waiter>;
+type Queue = VecDeque<Waiter>;
 
-/// Free places and WAITING in one word, and a line behind a lock.
-pub(crate) struct Sketch<const FLAW: u8> {
+/// Free places and WAITING in one word, and a queue behind a lock.
+pub(crate) struct RejectedWaitlist<const FLAW: u8> {
     word: AtomicU32,
-    line: Mutex<Line>,
+    queue: Mutex<Queue>,
 }
 
-pub(crate) struct Pass<'a, const FLAW: u8>(&'a Sketch<FLAW>);
+pub(crate) struct Pass<'a, const FLAW: u8>(&'a RejectedWaitlist<FLAW>);
 
 impl<const FLAW: u8> Drop for Pass<'_, FLAW> {
     fn drop(&mut self) {
@@ -52,7 +52,7 @@ impl<const FLAW: u8> Drop for Pass<'_, FLAW> {
     }
 }
 
-impl<const FLAW: u8> Sketch<FLAW> {
+impl<const FLAW: u8> RejectedWaitlist<FLAW> {
     fn or_relaxed(ordering: Ordering) -> Ordering {
         if FLAW == Flaw::RELAXED {
             Ordering::Relaxed
@@ -61,7 +61,7 @@ impl<const FLAW: u8> Sketch<FLAW> {
         }
     }
 
-    /// Changes the word as `change` says, if it says so.
+    /// Changes the word as `change` says. Returns false if it says `None`.
     fn update(&self, change: impl Fn(u32) -> Option<u32>) -> bool {
         let acquire = Self::or_relaxed(Ordering::Acquire);
         self.word.fetch_update(acquire, Ordering::Relaxed, change).is_ok()
@@ -70,42 +70,42 @@ impl<const FLAW: u8> Sketch<FLAW> {
     fn leave(&self, looks: bool) {
         let before = self.word.fetch_add(1, Self::or_relaxed(Ordering::Release));
         if looks && before & WAITING != 0 {
-            self.serve(self.line.lock().unwrap());
+            self.serve(self.queue.lock().unwrap());
         }
     }
 
-    fn serve(&self, mut line: MutexGuard<'_, Line>) {
+    fn serve(&self, mut queue: MutexGuard<'_, Queue>) {
         let mut woken = Vec::new();
-        while let Some(head) = line.front() {
-            let falls = line.len() == 1 && FLAW != Flaw::FLAG_FALLS_OUTSIDE_THE_LOCK;
-            let flag = if falls { WAITING } else { 0 };
+        while let Some(head) = queue.front() {
+            let clears = queue.len() == 1 && FLAW != Flaw::FLAG_CLEARED_OUTSIDE_THE_LOCK;
+            let flag = if clears { WAITING } else { 0 };
             if !self.update(|word| (word & !WAITING > 0).then(|| (word - 1) & !flag)) {
                 break;
             }
             head.served.store(true, Self::or_relaxed(Ordering::Release));
-            woken.push(line.pop_front().unwrap().thread);
+            woken.push(queue.pop_front().unwrap().thread);
         }
-        if line.is_empty() {
-            if FLAW == Flaw::FLAG_FALLS_OUTSIDE_THE_LOCK {
-                drop(line);
+        if queue.is_empty() {
+            if FLAW == Flaw::FLAG_CLEARED_OUTSIDE_THE_LOCK {
+                drop(queue);
             }
             self.update(|word| Some(word & !WAITING));
         } else {
-            drop(line);
+            drop(queue);
         }
         woken.iter().for_each(Thread::unpark);
     }
 
-    /// Gets in, or joins the line.
+    /// Takes a place, or queues.
     fn join(&self) -> Result<Pass<'_, FLAW>, Arc<AtomicBool>> {
-        let mut line = self.line.lock().unwrap();
+        let mut queue = self.queue.lock().unwrap();
         if FLAW == Flaw::NO_SECOND_LOOK {
             self.word.fetch_or(WAITING, Ordering::Relaxed);
-        } else if line.is_empty() {
+        } else if queue.is_empty() {
             if self.update(|word| (word & !WAITING > 0).then(|| word - 1)) {
                 return Ok(Pass(self));
             }
-            // The word has not changed since, or this says how.
+            // A failed update means that a place came free meanwhile: try to take it.
             while !self.update(|word| (word & !WAITING == 0).then_some(word | WAITING)) {
                 if self.update(|word| (word & !WAITING > 0).then(|| word - 1)) {
                     return Ok(Pass(self));
@@ -113,19 +113,19 @@ impl<const FLAW: u8> Sketch<FLAW> {
             }
         }
         let served = Arc::new(AtomicBool::new(false));
-        line.push_back(Waiter { served: Arc::clone(&served), thread: current() });
+        queue.push_back(Waiter { served: Arc::clone(&served), thread: current() });
         Err(served)
     }
 }
 
-impl<const FLAW: u8> Door for Sketch<FLAW> {
+impl<const FLAW: u8> Door for RejectedWaitlist<FLAW> {
     type Pass<'a> = Pass<'a, FLAW>;
 
     fn new(places: u32) -> Self {
-        Sketch { word: AtomicU32::new(places), line: Mutex::new(VecDeque::new()) }
+        RejectedWaitlist { word: AtomicU32::new(places), queue: Mutex::new(VecDeque::new()) }
     }
 
-    /// Looks, claims, and looks at what it has claimed: the way of the slot.
+    /// Looks, claims, and looks at what it has claimed, as the slot does.
     fn try_enter(&self) -> Option<Pass<'_, FLAW>> {
         if self.word.load(Ordering::Relaxed) & !WAITING == 0 {
             return None;
@@ -136,7 +136,7 @@ impl<const FLAW: u8> Door for Sketch<FLAW> {
             (word & !WAITING > 0).then(|| word - 1)
         });
         if claimed.ok()? & WAITING != 0 {
-            waits = !self.line.lock().unwrap().is_empty();
+            waits = !self.queue.lock().unwrap().is_empty();
         }
         if waits {
             self.leave(FLAW != Flaw::NEWCOMER_DROPS_THE_PLACE);
@@ -162,15 +162,15 @@ impl<const FLAW: u8> Door for Sketch<FLAW> {
             Ok(pass) => return Some(pass),
             Err(served) => served,
         };
-        let mut line = self.line.lock().unwrap();
+        let mut queue = self.queue.lock().unwrap();
         if served.load(Ordering::Relaxed) {
-            drop(line);
-            if FLAW != Flaw::QUITTER_KEEPS_THE_PLACE {
+            drop(queue);
+            if FLAW != Flaw::CANCELLED_WAITER_KEEPS_THE_PLACE {
                 self.leave(true);
             }
         } else {
-            line.retain(|waiter| !Arc::ptr_eq(&waiter.served, &served));
-            self.serve(line);
+            queue.retain(|waiter| !Arc::ptr_eq(&waiter.served, &served));
+            self.serve(queue);
         }
         None
     }

@@ -2,6 +2,7 @@
 
 use headcount::Gate;
 
+use super::tally::Block;
 use super::{course, gate, tally, Ending};
 
 /// Bytes, read one by one; zeros after the end.
@@ -59,7 +60,7 @@ impl Bytes<'_> {
 
     pub(crate) fn gate_op(&mut self) -> gate::Op {
         use gate::Op;
-        match self.byte() % 14 {
+        match self.byte() % 19 {
             0 | 1 => Op::Acquire { owned: self.flag() },
             2 | 3 => Op::AcquireMany { n: self.amount(), owned: self.flag() },
             4 => Op::Run(self.ending()),
@@ -71,14 +72,23 @@ impl Bytes<'_> {
             10 => Op::SetCapacity(self.amount()),
             11 => Op::Close,
             12 => Op::Reopen,
+            13 => Op::AcquireAll { owned: self.flag() },
+            14 => Op::AcquireLeaving { n: self.amount(), spare: self.amount(), owned: self.flag() },
+            15 => Op::Force { n: self.amount(), owned: self.flag() },
+            16 => Op::RaiseCapacity(self.amount()),
+            17 => Op::LowerCapacity(self.amount()),
             _ => Op::CloseIfOccupied(self.amount()),
         }
     }
 
     pub(crate) fn course_op(&mut self) -> course::Op {
         use course::Op;
-        match self.byte() % 10 {
+        match self.byte() % 14 {
             0 | 1 => Op::Reserve { owned: self.flag() },
+            10 => Op::ReserveMany { n: self.amount(), owned: self.flag() },
+            11 => Op::EnrollReserved(self.byte()),
+            12 => Op::WithdrawEnrollment(self.byte()),
+            13 => Op::SetCapacity(self.amount()),
             2 => Op::Confirm(self.byte()),
             3 => Op::Cancel(self.byte()),
             4 => Op::Drop(self.byte()),
@@ -94,15 +104,24 @@ impl Bytes<'_> {
         use tally::Op;
         match self.byte() % 8 {
             0 => Op::Get,
-            1 => Op::IncrementWith(self.ending(), None),
-            2 => Op::IncrementWith(self.ending(), Some(self.change())),
+            1 => Op::With(Block::Increment, self.ending(), None),
+            2 => Op::With(self.block(), self.ending(), Some(self.change())),
             _ => Op::Change(self.change()),
+        }
+    }
+
+    fn block(&mut self) -> Block {
+        match self.byte() % 3 {
+            0 => Block::Increment,
+            1 => Block::Add(self.long()),
+            _ => Block::Sub(self.long()),
         }
     }
 
     fn change(&mut self) -> tally::Change {
         use tally::Change;
-        match self.byte() % 5 {
+        match self.byte() % 6 {
+            5 => Change::TrySub(self.long()),
             0 => Change::Increment,
             1 => Change::Add(self.long()),
             2 => Change::Decrement,

@@ -1,15 +1,30 @@
-//! The course against its model.
+//! The course against its model: a specified gate and one counter.
 
 use std::sync::Arc;
 
-use headcount::{Course, EnrollError, Gate, OwnedReservation, Reservation, TryAcquireError};
+use headcount::{
+    Course, EnrollError, Enrollment, Gate, OwnedEnrollment, OwnedReservation, Reservation,
+    TryAcquireError, WithdrawError,
+};
+use headcount_spec::{Gate as GateSpec, GateAnswer, GateCall, Spec};
 
+use super::gate::told;
 use super::{caught, remove, Ending, Failed};
 
 /// One operation on a course or on one of its reservations. A `u8` picks among those.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Reserve { owned: bool },
+    Reserve {
+        owned: bool,
+    },
+    ReserveMany {
+        n: u32,
+        owned: bool,
+    },
+    /// Confirms, and keeps the enrollment.
+    EnrollReserved(u8),
+    WithdrawEnrollment(u8),
+    SetCapacity(u32),
     Confirm(u8),
     Cancel(u8),
     Drop(u8),
@@ -20,29 +35,20 @@ pub(crate) enum Op {
     Reopen,
 }
 
-/// What a course is, in ordinary numbers.
+/// What a course is.
 struct Model {
-    capacity: u32,
-    /// Reservations held, or leaked.
-    reserved: u32,
+    /// Holds the places of reservations and of enrollments.
+    places: GateSpec,
     enrolled: u32,
-    closed: bool,
 }
 
 impl Model {
-    fn taken(&self) -> u32 {
-        self.reserved + self.enrolled
+    fn reserve(&mut self) -> GateAnswer {
+        self.places.apply(GateCall::Acquire)
     }
 
-    fn reserve(&mut self) -> Result<(), TryAcquireError> {
-        if self.closed {
-            Err(TryAcquireError::Closed)
-        } else if self.taken() == self.capacity {
-            Err(TryAcquireError::Full)
-        } else {
-            self.reserved += 1;
-            Ok(())
-        }
+    fn leave(&mut self, n: u32) {
+        self.places.apply(GateCall::ReleaseMany(n));
     }
 }
 
@@ -51,7 +57,21 @@ enum Held<'a> {
     Owned(OwnedReservation),
 }
 
-impl Held<'_> {
+impl<'a> Held<'a> {
+    fn count(&self) -> u32 {
+        match self {
+            Held::Borrowed(reservation) => reservation.count(),
+            Held::Owned(reservation) => reservation.count(),
+        }
+    }
+
+    fn enroll(self) -> Enrolled<'a> {
+        match self {
+            Held::Borrowed(reservation) => Enrolled::Borrowed(reservation.enroll()),
+            Held::Owned(reservation) => Enrolled::Owned(reservation.enroll()),
+        }
+    }
+
     fn confirm(self) {
         match self {
             Held::Borrowed(reservation) => reservation.confirm(),
@@ -67,16 +87,38 @@ impl Held<'_> {
     }
 }
 
+enum Enrolled<'a> {
+    Borrowed(Enrollment<'a>),
+    Owned(OwnedEnrollment),
+}
+
+impl Enrolled<'_> {
+    fn count(&self) -> u32 {
+        match self {
+            Enrolled::Borrowed(enrollment) => enrollment.count(),
+            Enrolled::Owned(enrollment) => enrollment.count(),
+        }
+    }
+
+    fn withdraw(self) -> Result<(), WithdrawError> {
+        match self {
+            Enrolled::Borrowed(enrollment) => enrollment.withdraw(),
+            Enrolled::Owned(enrollment) => enrollment.withdraw(),
+        }
+    }
+}
+
 struct Pair<'a> {
     course: &'a Arc<Course>,
     reservations: Vec<Held<'a>>,
+    enrollments: Vec<Enrolled<'a>>,
     model: Model,
-    leaked: u32,
 }
 
 impl<'a> Pair<'a> {
-    fn reserved(&mut self, result: Result<Held<'a>, TryAcquireError>) {
-        assert_eq!(result.as_ref().map(drop).map_err(|&refused| refused), self.model.reserve());
+    fn reserved(&mut self, n: u32, result: Result<Held<'a>, TryAcquireError>) {
+        assert_eq!(told(&result), self.model.places.apply(GateCall::AcquireMany(n)));
+        assert!(result.as_ref().is_ok_and(|held| held.count() == n) || result.is_err());
         self.reservations.extend(result);
     }
 
@@ -84,48 +126,82 @@ impl<'a> Pair<'a> {
         let course = self.course;
         match *op {
             Op::Reserve { owned: false } => {
-                self.reserved(course.try_reserve().map(Held::Borrowed));
+                self.reserved(1, course.try_reserve().map(Held::Borrowed));
             }
             Op::Reserve { owned: true } => {
-                self.reserved(course.clone().try_reserve_owned().map(Held::Owned));
+                self.reserved(1, course.clone().try_reserve_owned().map(Held::Owned));
+            }
+            Op::ReserveMany { n, owned: false } => {
+                self.reserved(n, course.try_reserve_many(n).map(Held::Borrowed));
+            }
+            Op::ReserveMany { n, owned: true } => {
+                self.reserved(n, course.clone().try_reserve_many_owned(n).map(Held::Owned));
             }
             Op::Confirm(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
+                    self.model.enrolled += reservation.count();
                     reservation.confirm();
-                    self.model.reserved -= 1;
-                    self.model.enrolled += 1;
                 }
+            }
+            Op::EnrollReserved(pick) => {
+                if let Some(reservation) = remove(&mut self.reservations, pick) {
+                    let count = reservation.count();
+                    self.model.enrolled += count;
+                    let enrollment = reservation.enroll();
+                    assert_eq!(enrollment.count(), count);
+                    self.enrollments.push(enrollment);
+                }
+            }
+            Op::WithdrawEnrollment(pick) => {
+                if let Some(enrollment) = remove(&mut self.enrollments, pick) {
+                    let count = enrollment.count();
+                    let enrolled = self.model.enrolled >= count;
+                    assert_eq!(enrollment.withdraw().is_ok(), enrolled);
+                    if enrolled {
+                        self.model.enrolled -= count;
+                        self.model.leave(count);
+                    }
+                }
+            }
+            Op::SetCapacity(capacity) => {
+                let capacity = capacity.min(Gate::MAX_CAPACITY);
+                course.set_capacity(capacity);
+                self.model.places.apply(GateCall::SetCapacity(capacity));
             }
             Op::Cancel(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
+                    self.model.leave(reservation.count());
                     reservation.cancel();
-                    self.model.reserved -= 1;
                 }
             }
             Op::Drop(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
+                    self.model.leave(reservation.count());
                     drop(reservation);
-                    self.model.reserved -= 1;
                 }
             }
             Op::Leak(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
+                    self.model.places.apply(GateCall::Forget(reservation.count()));
                     std::mem::forget(reservation);
-                    self.leaked += 1;
                 }
             }
             Op::Enroll(ending) => self.enroll(ending),
             Op::Withdraw => {
-                assert_eq!(course.withdraw().is_ok(), self.model.enrolled > 0);
-                self.model.enrolled = self.model.enrolled.saturating_sub(1);
+                let enrolled = self.model.enrolled > 0;
+                assert_eq!(course.withdraw().is_ok(), enrolled);
+                if enrolled {
+                    self.model.enrolled -= 1;
+                    self.model.leave(1);
+                }
             }
             Op::Close => {
                 course.close();
-                self.model.closed = true;
+                self.model.places.apply(GateCall::Close);
             }
             Op::Reopen => {
                 course.reopen();
-                self.model.closed = false;
+                self.model.places.apply(GateCall::Reopen);
             }
         }
     }
@@ -138,36 +214,43 @@ impl<'a> Pair<'a> {
             course.enroll(|head_count| {
                 seen = Some(head_count);
                 let counts = course.counts();
-                assert_eq!(counts.taken, self.model.taken());
+                assert_eq!(counts.taken, self.model.places.held);
                 assert_eq!(counts.enrolled, self.model.enrolled);
                 ending.end()
             })
         });
-        assert_eq!(seen, expected.is_ok().then(|| self.model.taken()));
-        self.model.reserved -= u32::from(expected.is_ok());
-        let expected = match (expected, ending) {
-            (Err(refused), _) => Some(Err(EnrollError::from(refused))),
-            (Ok(()), Ending::Succeeds) => {
-                self.model.enrolled += 1;
-                Some(Ok(()))
-            }
-            (Ok(()), Ending::Fails) => Some(Err(EnrollError::Failed(Failed))),
-            (Ok(()), Ending::Panics) => None,
+        let admitted = expected == GateAnswer::Acquired;
+        assert_eq!(seen, admitted.then_some(self.model.places.held));
+        let expected = match expected {
+            GateAnswer::Closed => Some(Err(EnrollError::Closed)),
+            GateAnswer::Full => Some(Err(EnrollError::Full)),
+            _ => match ending {
+                Ending::Succeeds => Some(Ok(())),
+                Ending::Fails => Some(Err(EnrollError::Failed(Failed))),
+                Ending::Panics => None,
+            },
         };
         assert_eq!(result, expected);
+        match result {
+            Some(Ok(())) => self.model.enrolled += 1,
+            _ if admitted => self.model.leave(1),
+            _ => {}
+        }
     }
 
     fn compare(&self, op: &Op) {
         let counts = self.course.counts();
-        assert_eq!(counts.taken, self.model.taken(), "taken after {op:?}");
+        assert_eq!(counts.taken, self.model.places.held, "taken after {op:?}");
         assert_eq!(counts.enrolled, self.model.enrolled, "enrolled after {op:?}");
-        assert_eq!(counts.capacity, self.model.capacity, "capacity after {op:?}");
-        assert_eq!(self.course.capacity(), self.model.capacity);
-        assert_eq!(self.course.is_closed(), self.model.closed, "is_closed after {op:?}");
+        assert_eq!(counts.capacity, self.model.places.capacity, "capacity after {op:?}");
+        assert_eq!(self.course.capacity(), self.model.places.capacity);
+        assert_eq!(self.course.available(), self.model.places.free(), "available after {op:?}");
+        assert_eq!(self.course.is_full(), self.model.places.free() == 0);
+        assert_eq!(self.course.is_closed(), self.model.places.closed, "is_closed after {op:?}");
     }
 }
 
-/// Runs `ops` on a course that begins with `enrolled` heads, and on its model.
+/// Runs `ops` on a course that begins with `enrolled` enrolled members, and on its model.
 pub(crate) fn check(capacity: u32, enrolled: u32, ops: &[Op]) {
     let limit = if capacity > Gate::MAX_CAPACITY { Gate::MAX_CAPACITY } else { capacity };
     let asked = if capacity > limit { capacity } else { enrolled };
@@ -180,14 +263,16 @@ pub(crate) fn check(capacity: u32, enrolled: u32, ops: &[Op]) {
     };
     assert!(asked <= limit);
 
-    let model = Model { capacity, reserved: 0, enrolled, closed: false };
-    let mut pair = Pair { course: &course, reservations: Vec::new(), model, leaked: 0 };
+    let places = GateSpec { held: enrolled, ..GateSpec::new(capacity) };
+    let model = Model { places, enrolled };
+    let mut pair =
+        Pair { course: &course, reservations: Vec::new(), enrollments: Vec::new(), model };
     for op in ops {
         pair.perform(op);
         pair.compare(op);
     }
-    let Pair { reservations, model, leaked, .. } = pair;
+    let Pair { reservations, model, .. } = pair;
     drop(reservations);
-    assert_eq!(course.counts().taken, model.enrolled + leaked);
+    assert_eq!(course.counts().taken, model.enrolled + model.places.forgotten);
     assert_eq!(course.counts().enrolled, model.enrolled);
 }

@@ -1,8 +1,9 @@
-//! The gate against its model.
+//! The gate against its specification.
 
 use std::sync::Arc;
 
 use headcount::{Gate, OwnedPermit, Permit, TryAcquireError};
+use headcount_spec::{Gate as GateSpec, GateAnswer, GateCall, GateReadings, Spec};
 
 use super::{caught, remove, Ending};
 
@@ -17,41 +18,42 @@ pub(crate) enum Op {
     Leak(u8),
     Split { pick: u8, n: u32 },
     Merge { into: u8, from: u8 },
+    AcquireAll { owned: bool },
+    AcquireLeaving { n: u32, spare: u32, owned: bool },
+    Force { n: u32, owned: bool },
     SetCapacity(u32),
+    RaiseCapacity(u32),
+    LowerCapacity(u32),
     Close,
     Reopen,
     CloseIfOccupied(u32),
 }
 
-/// What a gate is, in ordinary numbers.
-struct Model {
-    capacity: u32,
-    held: u32,
-    closed: bool,
+/// Returns what a caller was told.
+pub(crate) fn told<T>(result: &Result<T, TryAcquireError>) -> GateAnswer {
+    match result {
+        Ok(_) => GateAnswer::Acquired,
+        Err(refused) if refused.is_closed() => GateAnswer::Closed,
+        Err(refused) => {
+            assert!(refused.is_full());
+            GateAnswer::Full
+        }
+    }
 }
 
-impl Model {
-    fn free(&self) -> u32 {
-        self.capacity.saturating_sub(self.held)
-    }
+/// Returns what a closing at a quorum returned.
+pub(crate) fn quorum(result: Result<u32, headcount::QuorumError>) -> GateAnswer {
+    GateAnswer::Quorum(result.map_err(|error| error.occupied))
+}
 
-    fn acquire(&mut self, n: u32) -> Result<u32, TryAcquireError> {
-        if self.closed {
-            Err(TryAcquireError::Closed)
-        } else if n > self.free() {
-            Err(TryAcquireError::Full)
-        } else {
-            self.held += n;
-            Ok(n)
-        }
-    }
-
-    fn close_if_occupied(&mut self, at_least: u32) -> Result<u32, u32> {
-        if self.held < at_least {
-            return Err(self.held);
-        }
-        self.closed = true;
-        Ok(self.held)
+/// Returns what can be read of a gate.
+pub(crate) fn readings(gate: &Gate) -> GateReadings {
+    GateReadings {
+        capacity: gate.capacity(),
+        occupied: gate.occupied(),
+        available: gate.available(),
+        is_full: gate.is_full(),
+        is_closed: gate.is_closed(),
     }
 }
 
@@ -93,19 +95,23 @@ impl Held<'_> {
     }
 }
 
-/// A gate, its permits, and the model of both.
+/// Runs a call that panics if there would be too many places; returns nothing then.
+fn panics_above<T>(call: impl FnOnce() -> T) -> Option<T> {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+    outcome.map_err(|payload| assert!(payload.is::<&str>(), "another panic")).ok()
+}
+
+/// A gate, its permits, and the specification of both.
 pub(crate) struct Pair<'a> {
     gate: &'a Arc<Gate>,
     permits: Vec<Held<'a>>,
-    model: Model,
-    forgotten: u32,
+    spec: GateSpec,
 }
 
 impl<'a> Pair<'a> {
-    /// Takes a gate that nobody has used yet.
+    /// Takes a gate that has not been used yet.
     pub(crate) fn new(gate: &'a Arc<Gate>) -> Self {
-        let model = Model { capacity: gate.capacity(), held: 0, closed: false };
-        Pair { gate, permits: Vec::new(), model, forgotten: 0 }
+        Pair { gate, permits: Vec::new(), spec: GateSpec::new(gate.capacity()) }
     }
 
     /// Does `op` on both and compares what it returned and all that can be read afterwards.
@@ -114,9 +120,19 @@ impl<'a> Pair<'a> {
         self.compare(op);
     }
 
-    fn acquired(&mut self, n: u32, result: Result<Held<'a>, TryAcquireError>) {
-        let expected = self.model.acquire(n);
-        assert_eq!(result.as_ref().map(Held::count).map_err(|&refused| refused), expected);
+    fn expect(&mut self, call: GateCall, answer: GateAnswer) {
+        assert_eq!(
+            answer,
+            self.spec.apply(call),
+            "the gate's answer, and what {call:?} must answer"
+        );
+    }
+
+    fn acquired(&mut self, call: GateCall, n: u32, result: Result<Held<'a>, TryAcquireError>) {
+        self.expect(call, told(&result));
+        if let Ok(permit) = &result {
+            assert_eq!(permit.count(), n, "the count of the permit of {call:?}");
+        }
         self.permits.extend(result);
     }
 
@@ -124,32 +140,84 @@ impl<'a> Pair<'a> {
         let gate = self.gate;
         match *op {
             Op::Acquire { owned: false } => {
-                self.acquired(1, gate.try_acquire().map(Held::Borrowed));
+                self.acquired(GateCall::Acquire, 1, gate.try_acquire().map(Held::Borrowed));
             }
             Op::Acquire { owned: true } => {
-                self.acquired(1, gate.clone().try_acquire_owned().map(Held::Owned));
+                let permit = gate.clone().try_acquire_owned();
+                self.acquired(GateCall::Acquire, 1, permit.map(Held::Owned));
             }
             Op::AcquireMany { n, owned: false } => {
-                self.acquired(n, gate.try_acquire_many(n).map(Held::Borrowed));
+                let permit = gate.try_acquire_many(n);
+                self.acquired(GateCall::AcquireMany(n), n, permit.map(Held::Borrowed));
             }
             Op::AcquireMany { n, owned: true } => {
-                self.acquired(n, gate.clone().try_acquire_many_owned(n).map(Held::Owned));
+                let permit = gate.clone().try_acquire_many_owned(n);
+                self.acquired(GateCall::AcquireMany(n), n, permit.map(Held::Owned));
+            }
+            Op::AcquireAll { owned } => {
+                let permit = match owned {
+                    false => gate.try_acquire_all().map(Held::Borrowed),
+                    true => gate.clone().try_acquire_all_owned().map(Held::Owned),
+                };
+                let answer = match &permit {
+                    Ok(permit) => GateAnswer::AcquiredAll(permit.count()),
+                    refused => told(refused),
+                };
+                self.expect(GateCall::AcquireAll, answer);
+                self.permits.extend(permit);
+            }
+            Op::AcquireLeaving { n, spare, owned } => {
+                let permit = match owned {
+                    false => gate.try_acquire_leaving(n, spare).map(Held::Borrowed),
+                    true => gate.clone().try_acquire_leaving_owned(n, spare).map(Held::Owned),
+                };
+                self.acquired(GateCall::AcquireLeaving { places: n, spare }, n, permit);
+            }
+            Op::Force { n, owned } => {
+                let above = self
+                    .spec
+                    .held
+                    .checked_add(n)
+                    .map(|held| held.saturating_sub(self.spec.capacity));
+                let permit = panics_above(|| match owned {
+                    false => Held::Borrowed(gate.force_acquire(n)),
+                    true => Held::Owned(gate.clone().force_acquire_owned(n)),
+                });
+                let fits = above.is_some_and(|above| above <= Gate::MAX_CAPACITY);
+                assert_eq!(permit.is_some(), fits, "{op:?} with {} held", self.spec.held);
+                if let Some(permit) = permit {
+                    self.acquired(GateCall::Force(n), n, Ok(permit));
+                }
+            }
+            Op::RaiseCapacity(n) => {
+                let raised = panics_above(|| gate.raise_capacity(n));
+                match self.spec.capacity.checked_add(n) {
+                    Some(0..=Gate::MAX_CAPACITY) => {
+                        let answer = GateAnswer::Capacity(raised.expect("it is within the limit"));
+                        self.expect(GateCall::RaiseCapacity(n), answer);
+                    }
+                    _ => assert_eq!(raised, None),
+                }
+            }
+            Op::LowerCapacity(n) => {
+                let answer = GateAnswer::Capacity(gate.lower_capacity(n));
+                self.expect(GateCall::LowerCapacity(n), answer);
             }
             Op::Run(ending) => self.run(ending),
             Op::Drop(pick) => {
                 if let Some(permit) = remove(&mut self.permits, pick) {
-                    self.model.held -= permit.count();
+                    self.spec.apply(GateCall::ReleaseMany(permit.count()));
                 }
             }
             Op::Forget(pick) => {
                 if let Some(permit) = remove(&mut self.permits, pick) {
-                    self.forgotten += permit.count();
+                    self.spec.apply(GateCall::Forget(permit.count()));
                     permit.forget();
                 }
             }
             Op::Leak(pick) => {
                 if let Some(permit) = remove(&mut self.permits, pick) {
-                    self.forgotten += permit.count();
+                    self.spec.apply(GateCall::Forget(permit.count()));
                     std::mem::forget(permit);
                 }
             }
@@ -158,43 +226,44 @@ impl<'a> Pair<'a> {
             Op::SetCapacity(capacity) => {
                 let capacity = capacity.min(Gate::MAX_CAPACITY);
                 gate.set_capacity(capacity);
-                self.model.capacity = capacity;
+                self.spec.apply(GateCall::SetCapacity(capacity));
             }
             Op::Close => {
                 gate.close();
-                self.model.closed = true;
+                self.spec.apply(GateCall::Close);
             }
             Op::Reopen => {
                 gate.reopen();
-                self.model.closed = false;
+                self.spec.apply(GateCall::Reopen);
             }
             Op::CloseIfOccupied(n) => {
-                assert_eq!(
-                    gate.close_if_occupied(n).map_err(|error| error.occupied),
-                    self.model.close_if_occupied(n)
-                );
+                self.expect(GateCall::CloseIf(n), quorum(gate.close_if_occupied(n)));
             }
         }
     }
 
     fn run(&mut self, ending: Ending) {
         let gate = self.gate;
-        let expected = self.model.acquire(1);
+        let expected = self.spec.apply(GateCall::Acquire);
         let mut ran = false;
         let result = caught(|| {
             gate.try_run(|| {
                 ran = true;
-                assert_eq!(gate.occupied(), self.model.held);
+                assert_eq!(gate.occupied(), self.spec.held, "occupied while the block runs");
                 ending.end()
             })
         });
-        assert_eq!(ran, expected.is_ok());
-        match (expected, ending) {
-            (Err(refused), _) => assert_eq!(result, Some(Err(refused))),
-            (Ok(_), Ending::Panics) => assert_eq!(result, None),
-            (Ok(_), _) => assert_eq!(result, Some(Ok(ending.end()))),
+        assert_eq!(ran, expected == GateAnswer::Acquired);
+        match result {
+            None => assert_eq!((expected, ending), (GateAnswer::Acquired, Ending::Panics)),
+            Some(result) => {
+                assert_eq!(told(&result), expected);
+                result.into_iter().for_each(|outcome| assert_eq!(outcome, ending.end()));
+            }
         }
-        self.model.held -= u32::from(ran);
+        if ran {
+            self.spec.apply(GateCall::Release);
+        }
     }
 
     fn split(&mut self, pick: u8, n: u32) {
@@ -227,31 +296,30 @@ impl<'a> Pair<'a> {
     }
 
     fn compare(&self, op: &Op) {
-        let (gate, model) = (self.gate, &self.model);
-        assert_eq!(gate.capacity(), model.capacity, "capacity after {op:?}");
-        assert_eq!(gate.occupied(), model.held, "occupied after {op:?}");
-        assert_eq!(gate.available(), model.free(), "available after {op:?}");
-        assert_eq!(gate.is_full(), model.free() == 0, "is_full after {op:?}");
-        assert_eq!(gate.is_closed(), model.closed, "is_closed after {op:?}");
+        assert_eq!(
+            readings(self.gate),
+            self.spec.readings(),
+            "the gate and its model after {op:?}"
+        );
         let counts: u32 = self.permits.iter().map(Held::count).sum();
-        assert_eq!(counts + self.forgotten, model.held, "the permits' counts after {op:?}");
+        assert_eq!(counts + self.spec.forgotten, self.spec.held, "permits' counts after {op:?}");
     }
 
     /// Drops all permits: only what was forgotten stays, and every other place can be had again.
     pub(crate) fn finish(self) {
-        let Pair { gate, permits, model, forgotten } = self;
+        let Pair { gate, permits, spec } = self;
         drop(permits);
-        assert_eq!(gate.occupied(), forgotten);
+        assert_eq!(gate.occupied(), spec.forgotten);
         gate.reopen();
-        let free = model.capacity.saturating_sub(forgotten);
+        let free = spec.capacity.saturating_sub(spec.forgotten);
         assert_eq!(gate.available(), free);
         assert_eq!(gate.try_acquire_many(free).map(|all| all.count()), Ok(free));
         assert_eq!(gate.try_acquire().is_ok(), free > 0);
-        assert_eq!(gate.occupied(), forgotten);
+        assert_eq!(gate.occupied(), spec.forgotten);
     }
 }
 
-/// Runs `ops` on a gate of `capacity` places and on its model.
+/// Runs `ops` on a gate of `capacity` places and on its specification.
 pub(crate) fn check(capacity: u32, ops: &[Op]) {
     let gate = Arc::new(Gate::new(capacity.min(Gate::MAX_CAPACITY)));
     let mut pair = Pair::new(&gate);

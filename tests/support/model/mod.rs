@@ -1,11 +1,14 @@
-//! Plain models of the gate, the course and the tally, and checks that run a list of operations on
-//! the real thing and on its model side by side. `tests/it` and `fuzz/` share them.
+//! Plain models, and checks that run a list of operations on the real thing and on its model side
+//! by side. `tests/it` and `fuzz/` share them.
 //!
-//! A model does sums on ordinary numbers and knows nothing of slots, ceilings or flags.
+//! A model does sums on ordinary numbers and knows nothing of slots, ceilings or flags. What a gate
+//! is stands in `crates/spec`; the models of what is built on gates hold one of those.
 
 pub(crate) mod bytes;
 pub(crate) mod course;
 pub(crate) mod gate;
+#[cfg(feature = "holds")]
+pub(crate) mod holds;
 #[cfg(feature = "std")]
 pub(crate) mod lobby;
 #[cfg(feature = "std")]
@@ -27,8 +30,8 @@ pub(crate) enum Ending {
 pub(crate) struct Failed;
 
 impl Ending {
-    /// Ends a block this way. The panic runs no hook: nothing is printed, and a fuzzer that aborts on
-    /// panics lets it pass.
+    /// Ends a block this way. The panic runs no hook: nothing is printed, and a fuzzer that aborts
+    /// on panics lets it pass.
     pub(crate) fn end(self) -> Result<(), Failed> {
         match self {
             Ending::Succeeds => Ok(()),

@@ -1,9 +1,13 @@
-//! A striped gate beside a plain number. The properties and the fuzz target share this.
+//! A striped gate beside the specification of a gate. The properties and the fuzz target share
+//! this.
 
 use std::sync::Arc;
 use std::thread;
 
 use headcount::{OwnedStripedPermit, StripedGate};
+use headcount_spec::{Gate as GateSpec, GateAnswer, GateCall, GateReadings, Spec};
+
+use super::gate::told;
 
 /// The next action on the gate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,61 +37,64 @@ impl Op {
     }
 }
 
-/// Applies `ops` to a gate and to a number. Panics where they differ.
+/// Applies `ops` to a gate and to its specification. Panics where they differ.
 pub(crate) fn run(capacity: u32, stripes: usize, ops: impl IntoIterator<Item = Op>) {
     let gate = Arc::new(StripedGate::with_stripes(capacity, stripes));
     let mut permits: Vec<OwnedStripedPermit> = Vec::new();
-    let mut forgotten = 0;
+    let mut spec = GateSpec::new(capacity);
     for op in ops {
-        let held = permits.len() as u32 + forgotten;
         match op {
             Op::Acquire { new_thread } => {
                 let gate = Arc::clone(&gate);
-                let acquire = move || gate.try_acquire_owned();
-                match on_thread(new_thread, acquire) {
-                    Ok(permit) => {
-                        assert!(held < capacity, "never-over");
-                        permits.push(permit);
-                    }
-                    Err(refused) => {
-                        assert!(refused.is_full() && !refused.is_closed());
-                        assert_eq!(held, capacity, "exact");
-                    }
-                }
+                let permit = on_thread(new_thread, move || gate.try_acquire_owned());
+                assert_eq!(told(&permit), spec.apply(GateCall::Acquire), "{op:?}");
+                permits.extend(permit);
             }
             Op::Release { which, new_thread } => {
                 if let Some(permit) = pick(&mut permits, which) {
                     on_thread(new_thread, move || drop(permit));
+                    spec.apply(GateCall::Release);
                 }
             }
             Op::Forget { which } => {
                 if let Some(permit) = pick(&mut permits, which) {
                     permit.forget();
-                    forgotten += 1;
+                    spec.apply(GateCall::Forget(1));
                 }
             }
             Op::Panic => {
                 let gate = Arc::clone(&gate);
                 let call = move || gate.try_run(|| std::panic::resume_unwind(Box::new(())));
                 let outcome: Result<Result<(), _>, _> = std::panic::catch_unwind(call);
-                assert_eq!(
-                    outcome.is_err(),
-                    held < capacity,
-                    "the call is made if there is a place"
-                );
+                match spec.apply(GateCall::Acquire) {
+                    GateAnswer::Acquired => {
+                        assert!(outcome.is_err(), "the call is made if there is a place");
+                        spec.apply(GateCall::Release);
+                    }
+                    refused => {
+                        assert_eq!(told(&outcome.expect("no call is made")), refused);
+                    }
+                }
             }
         }
-        compare(&gate, permits.len() as u32 + forgotten);
+        compare(&gate, &spec, Some(op));
     }
     drop(permits);
-    compare(&gate, forgotten);
+    let freed = spec.held - spec.forgotten;
+    spec.apply(GateCall::ReleaseMany(freed));
+    compare(&gate, &spec, None);
 }
 
-fn compare(gate: &StripedGate, held: u32) {
-    assert_eq!(gate.occupied(), held, "occupied");
-    assert_eq!(gate.occupied_exact(), held, "occupied_exact");
-    assert_eq!(gate.available(), gate.capacity() - held, "available");
-    assert_eq!(gate.is_full(), held == gate.capacity(), "is_full");
+fn compare(gate: &StripedGate, spec: &GateSpec, after: Option<Op>) {
+    let readings = GateReadings {
+        capacity: gate.capacity(),
+        occupied: gate.occupied(),
+        available: gate.available(),
+        is_full: gate.is_full(),
+        is_closed: false,
+    };
+    assert_eq!(readings, spec.readings(), "the gate and its specification after {after:?}");
+    assert_eq!(gate.occupied_exact(), spec.held, "occupied_exact after {after:?}");
 }
 
 fn pick(permits: &mut Vec<OwnedStripedPermit>, which: u8) -> Option<OwnedStripedPermit> {

@@ -9,8 +9,16 @@ use super::{caught, Ending};
 pub(crate) enum Op {
     Change(Change),
     Get,
-    /// The block form, with a change that somebody makes while the block runs.
-    IncrementWith(Ending, Option<Change>),
+    /// A block form, with a change that another thread makes while the block runs.
+    With(Block, Ending, Option<Change>),
+}
+
+/// What a block form changes first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Block {
+    Increment,
+    Add(u64),
+    Sub(u64),
 }
 
 /// One operation that changes a tally.
@@ -20,6 +28,7 @@ pub(crate) enum Change {
     Add(u64),
     Decrement,
     Sub(u64),
+    TrySub(u64),
     Take,
 }
 
@@ -59,29 +68,46 @@ fn change(tally: &Tally, model: &mut Model, change: Change) {
         Change::Add(n) => (tally.add(n), model.shift(i128::from(n))),
         Change::Decrement => (tally.decrement(), model.shift(-1)),
         Change::Sub(n) => (tally.sub(n), model.shift(-i128::from(n))),
+        Change::TrySub(n) => {
+            let enough = model.get() >= n;
+            let expected = model.shift(if enough { -i128::from(n) } else { 0 });
+            let expected = if enough { Ok(expected) } else { Err(expected) };
+            return assert_eq!(tally.try_sub(n), expected, "{change:?}");
+        }
         Change::Take => (tally.reset(), model.take()),
     };
     assert_eq!(real, expected, "{change:?}");
 }
 
-fn increment_with(tally: &Tally, model: &mut Model, ending: Ending, during: Option<Change>) {
-    let moved = model.get() != u64::MAX;
-    let expected = model.shift(1);
+fn with(tally: &Tally, model: &mut Model, block: Block, ending: Ending, during: Option<Change>) {
+    let by = match block {
+        Block::Increment => 1,
+        Block::Add(n) => i128::from(n),
+        Block::Sub(n) => -i128::from(n),
+    };
+    let before = i128::from(model.get());
+    let expected = model.shift(by);
+    let moved = i128::from(expected) - before;
     let result = caught(|| {
-        tally.increment_with(|value| {
+        let run = |value| {
             assert_eq!(value, expected);
             if let Some(during) = during {
                 change(tally, model, during);
             }
             ending.end()
-        })
+        };
+        match block {
+            Block::Increment => tally.increment_with(run),
+            Block::Add(n) => tally.add_with(n, run),
+            Block::Sub(n) => tally.sub_with(n, run),
+        }
     });
     match ending {
         Ending::Succeeds | Ending::Fails => assert_eq!(result, Some(ending.end())),
         Ending::Panics => assert_eq!(result, None),
     }
-    if ending != Ending::Succeeds && moved {
-        model.shift(-1);
+    if ending != Ending::Succeeds {
+        model.shift(-moved);
     }
 }
 
@@ -93,9 +119,7 @@ pub(crate) fn check(start: u64, ops: &[Op]) {
         match *op {
             Op::Change(it) => change(&tally, &mut model, it),
             Op::Get => {}
-            Op::IncrementWith(ending, during) => {
-                increment_with(&tally, &mut model, ending, during);
-            }
+            Op::With(block, ending, during) => with(&tally, &mut model, block, ending, during),
         }
         assert_eq!(tally.get(), model.get(), "after {op:?}");
     }

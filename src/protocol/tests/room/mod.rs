@@ -272,10 +272,10 @@ impl RoomSystem {
             }
             _ => own.has,
         };
-        if !next.explanations.answer(thread, answer) {
-            return Err(Fault::Inexact.seen((call, answer)));
+        match next.explanations.answer(thread, answer) {
+            Ok(()) => Ok(next),
+            Err(unexplained) => Err(Fault::Inexact.seen(unexplained)),
         }
-        Ok(next)
     }
 }
 
@@ -312,10 +312,12 @@ impl System for RoomSystem {
         for thread in sure {
             if let Has::Seat { number, generation } = thread.has {
                 if number >= self.plan.seats || seats.contains(&number) {
-                    return Err(Fault::Shared.seen(("two members on seat", number, fields)));
+                    return Err(Fault::Shared
+                        .seen(format_args!("two members on seat {number}: {fields:?}")));
                 }
                 if generation != fields.generation {
-                    return Err(Fault::Shared.seen(("a ghost of", generation, fields)));
+                    return Err(Fault::Shared
+                        .seen(format_args!("a ghost of generation {generation}: {fields:?}")));
                 }
                 seats.push(number);
             }
@@ -323,7 +325,7 @@ impl System for RoomSystem {
         let quiet = self.threads.iter().all(|thread| thread.within.is_none());
         let inside = seats.iter().fold(0, |bits, seat| bits | 1 << seat);
         if quiet && (fields.members != seats.len() as u32 || fields.seats_taken.0 != inside) {
-            return Err(Fault::Leaked.seen(fields));
+            return Err(Fault::Leaked.seen(format_args!("{fields:?}")));
         }
         if self.plan.rejected.is_none() {
             self.check_bounds()?;
@@ -359,7 +361,7 @@ impl RoomSystem {
         let (fields, word) = (RoomFields::of(self.word), read(self.word));
         let has_free_seat = (1..self.plan.seats).contains(&fields.members) && !fields.locked;
         if has_free_seat && !word.admits(self.size()) || fields.counted && fields.members == 0 {
-            return Err(Fault::Inexact.seen(fields));
+            return Err(Fault::Inexact.seen(format_args!("{fields:?}")));
         }
         let owed = self.threads.iter().filter_map(|thread| Some(thread.within?.1.owed()));
         let (admitting, vacant) = owed.fold((0, 0), |(admitting, vacant), owed| {
@@ -368,7 +370,7 @@ impl RoomSystem {
         // In the place of a retired room another one may be opened.
         let vacancies = u32::from(fields.members == 0);
         if self.bounds != [u32::from(fields.counted) + admitting, vacancies + vacant] {
-            return Err(Fault::Leaked.seen(("bounds", self.bounds, fields)));
+            return Err(Fault::Leaked.seen(format_args!("bounds {:?}: {fields:?}", self.bounds)));
         }
         Ok(())
     }

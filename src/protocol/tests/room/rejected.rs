@@ -11,8 +11,8 @@ use crate::sync::{AtomicU64, Ordering::SeqCst};
 /// Which step is replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Rejected {
-    /// Enters as a gate is entered: adds, checks, and takes back. For a moment a refused caller is a
-    /// member.
+    /// Enters as a gate is entered: adds, checks, and takes back. For a moment a refused caller is
+    /// a member.
     EnterByAddition,
     /// Does not compare the generation again when the swap fails: a ghost enters.
     EnterWhateverLife,

@@ -1,4 +1,4 @@
-//! The slot's own protocol, and those that it was chosen over.
+//! The slot's own protocol, and the rejected ones.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -6,11 +6,11 @@ use headcount_spec::{GateAnswer as Answer, GateCall as Call};
 
 use super::search::Protocol;
 use crate::protocol::slot::{
-    self, ClearFlag, CloseIf, Enter, Give, Leave, Refusal, Slot, SlotWord, Take, Withdraw,
+    self, ClearFlag, CloseIf, Enter, Give, Leave, Refusal, Slot, SlotWord, Take, Wanted, Withdraw,
 };
 use crate::protocol::step::Step::{self, Done, Next};
 
-/// The steps of `src/slot.rs`, put together as `src/gate.rs` does.
+/// The steps of `src/protocol/slot`, put together as `src/gate/core.rs` does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Real;
 
@@ -53,13 +53,13 @@ impl Protocol for Real {
 
     fn begin(&self, call: Call, capacity: u32, succeeded: bool) -> Vec<RealOp> {
         vec![match call {
-            // It may remember that there was room, and not look.
+            // The thread may have a fast hint, and not look.
             Call::Acquire if succeeded => {
                 return vec![RealOp::Enter(Enter::Look), RealOp::Enter(Enter::Add)]
             }
             Call::Acquire => RealOp::Enter(Enter::Look),
             Call::Release => RealOp::Leave(Leave),
-            Call::AcquireMany(n) => RealOp::Take(Take::Look(n)),
+            Call::AcquireMany(n) => RealOp::Take(Take::Look(Wanted::Exactly(n))),
             Call::ReleaseMany(n) => RealOp::Give(Give::Look(n)),
             Call::Close => RealOp::Close,
             Call::Reopen => RealOp::Reopen,
@@ -71,7 +71,7 @@ impl Protocol for Real {
                 RealOp::CloseIf(CloseIf::Look { at_least, places: capacity })
             }
             Call::Occupied => RealOp::Occupied(capacity),
-            Call::IsFull => unreachable!("no search asks for it"),
+            other => unreachable!("no search makes the call {other:?}"),
         }]
     }
 
@@ -120,7 +120,7 @@ impl Protocol for Real {
     }
 }
 
-/// The alternatives: a plain count, and different ways of entering.
+/// The rejected protocols: a plain count, and different ways of entering.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Alternative {
     CheckThenAdd,

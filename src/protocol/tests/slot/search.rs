@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicU32;
 
 use headcount_spec::{Explanations, Gate, GateAnswer, GateCall};
 
-use crate::protocol::slot::SlotWord;
 use crate::protocol::step::Step;
 use crate::protocol::tests::search::{order_by, search, Failure, Fault, Move, System, Violation};
+use crate::protocol::tests::slot::SlotFields;
 
 /// A protocol on one word, as steps of one atomic operation each.
 pub(crate) trait Protocol: Copy + Eq + Hash + Debug {
@@ -16,8 +16,8 @@ pub(crate) trait Protocol: Copy + Eq + Hash + Debug {
 
     /// The word of `capacity` places, all free.
     fn empty(&self, capacity: u32) -> u32;
-    /// The ways in which a call can begin, for a thread whose last entry succeeded or not. `capacity`
-    /// is what the thread knows it to be.
+    /// The ways in which a call can begin, for a thread whose last entry succeeded or not.
+    /// `capacity` is what the thread knows it to be.
     fn begin(&self, call: GateCall, capacity: u32, succeeded: bool) -> Vec<Self::Op>;
     fn step(&self, op: Self::Op, word: &AtomicU32) -> Step<Self::Op, GateAnswer>;
 }
@@ -137,8 +137,8 @@ pub(crate) fn run<P: Protocol>(
 }
 
 impl<P: Protocol> SlotSystem<P> {
-    /// The steps that `thread` can take. A call begins with its first step: had it begun earlier, it
-    /// could only be easier to explain.
+    /// The steps that `thread` can take. A call begins with its first step: had it begun earlier,
+    /// it could only be easier to explain.
     fn ways(&self, thread: usize) -> Vec<(GateCall, P::Op, u32)> {
         let own = self.threads[thread];
         if let Some(within) = own.within {
@@ -171,7 +171,7 @@ impl<P: Protocol> SlotSystem<P> {
             _ => 0,
         };
         if self.entry_bound.is_some_and(|bound| steps > bound) {
-            return Err(Fault::TooManySteps.seen(steps));
+            return Err(Fault::TooManySteps.seen(format_args!("{steps} steps")));
         }
         let own = &mut next.threads[thread];
         let answer = match step {
@@ -204,12 +204,12 @@ impl<P: Protocol> SlotSystem<P> {
         }
         let held = next.held();
         if held > next.most_places() {
-            return Err(Fault::Over.seen(("places held", held)));
+            return Err(Fault::Over.seen(format_args!("{held} places held")));
         }
-        if !next.explanations.answer(thread, answer) {
-            return Err(Fault::Inexact.seen((call, answer)));
+        match next.explanations.answer(thread, answer) {
+            Ok(()) => Ok(next),
+            Err(unexplained) => Err(Fault::Inexact.seen(unexplained)),
         }
-        Ok(next)
     }
 
     /// Places held for certain: those of threads that are not just giving them back.
@@ -249,7 +249,7 @@ impl<P: Protocol> System for SlotSystem<P> {
         for op in self.protocol.begin(GateCall::Occupied, capacity, false) {
             let reading = self.protocol.step(op, &AtomicU32::new(self.word));
             if reading != Step::Done(GateAnswer::Held(0)) {
-                return Err(Fault::Leaked.seen(reading));
+                return Err(Fault::Leaked.seen(format_args!("no place is held: {reading:?}")));
             }
         }
         Ok(())
@@ -273,39 +273,5 @@ impl<P: Protocol> System for SlotSystem<P> {
             Thread { holds, .. } => format!(", is done and holds {holds}"),
         };
         format!("{step}{then}\n       {:?}", SlotFields::of(after.word))
-    }
-}
-
-/// The fields of a slot's word; a rejected protocol has the count alone.
-#[derive(Debug)]
-#[allow(dead_code)] // Read by `Debug` only.
-pub(crate) struct SlotFields {
-    count: Count,
-    waiting: bool,
-    closed: bool,
-}
-
-/// A count, and its distance from the ceiling if it is a slot's.
-struct Count(u32);
-
-impl Debug for Count {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use crate::protocol::slot::CEILING;
-        match self.0 {
-            plain @ 0..=1000 => write!(f, "{plain}"),
-            below if below < CEILING => write!(f, "CEILING - {}", CEILING - below),
-            above => write!(f, "CEILING + {}", above - CEILING),
-        }
-    }
-}
-
-impl SlotFields {
-    pub(crate) fn of(word: u32) -> SlotFields {
-        use crate::protocol::slot::{CLOSED, WAITING};
-        SlotFields {
-            count: Count(word & !(CLOSED | WAITING)),
-            waiting: SlotWord(word).is_waiting(),
-            closed: SlotWord(word).is_closed(),
-        }
     }
 }

@@ -1,10 +1,10 @@
 //! What single steps make of single words, down to the bits that no order of steps shows: surplus
-//! that stays and a WAITING flag that is not needed cost time only. With the feature `wait`, that flag falls
-//! under the lock of the line, and settling is not compiled.
+//! that stays and a WAITING flag that is not needed cost time only. With the feature `wait`, that
+//! flag is cleared under the waitlist's lock, and settling is not compiled.
 
 use std::sync::atomic::AtomicU32;
 
-use crate::protocol::slot::{Enter, Refusal, Slot, SlotWord, CLOSED, WAITING};
+use crate::protocol::slot::{Enter, Refusal, Slot, SlotWord, Wanted, CLOSED, WAITING};
 use crate::protocol::step::Step;
 
 const FULL: SlotWord = SlotWord(crate::protocol::slot::CEILING);
@@ -21,7 +21,8 @@ fn a_refused_addition_leaves_nothing() {
         let Step::Next(roll_back) = Enter::Add.step(&word) else {
             panic!("the addition alone decided {before:#x}")
         };
-        // Surplus may be left to the leavers; what counts must be taken back, whatever comes between.
+        // Surplus may be left to the leavers; what counts must be taken back, whatever comes
+        // between.
         let counts = before & WAITING != 0 || before & !CLOSED < FULL.0;
         let after = SlotWord(before + 1);
         let sure = if counts { Enter::BackOut(after) } else { Enter::DropSurplus(after) };
@@ -68,7 +69,7 @@ fn surplus_is_paid_and_never_a_deficit() {
         assert_eq!(slot.read(), SlotWord(empty));
 
         let slot = of_two(excess);
-        assert_eq!(slot.take(1), Err(Refusal::Full));
+        assert_eq!(slot.take(Wanted::Exactly(1)), Err(Refusal::Full));
         assert_eq!(slot.give(2), None);
         assert_eq!(slot.read(), SlotWord(empty));
 
@@ -91,7 +92,7 @@ fn entering_yields_the_level_that_includes_the_head() {
     let slot = Slot::new(3, 0);
     assert_eq!(slot.enter(), Ok(FULL.0 - 2));
     assert_eq!(slot.enter_unseen(), Ok(FULL.0 - 1));
-    assert_eq!(slot.take(1), Ok(FULL.0));
+    assert_eq!(slot.take(Wanted::Exactly(1)), Ok(1));
     assert_eq!(slot.read(), FULL, "a full slot owes nothing");
     assert_eq!(slot.look(), Err(Refusal::Full));
 }
@@ -153,4 +154,18 @@ fn closing_and_reopening_say_what_was() {
     assert!(slot.reopen());
     assert!(!slot.reopen());
     assert_eq!(slot.read(), Slot::new(2, 1).read());
+}
+
+#[test]
+fn what_is_wanted_depends_on_what_is_free() {
+    let take = |held, wanted| Slot::new(5, held).take(wanted);
+    assert_eq!(take(2, Wanted::All), Ok(3));
+    assert_eq!(take(5, Wanted::All), Err(Refusal::Full));
+    assert_eq!(take(2, Wanted::Leaving { n: 1, spare: 2 }), Ok(1));
+    assert_eq!(take(2, Wanted::Leaving { n: 1, spare: 3 }), Err(Refusal::Full));
+    assert_eq!(take(2, Wanted::Leaving { n: 0, spare: 3 }), Ok(0));
+    assert_eq!(take(2, Wanted::Leaving { n: u32::MAX, spare: u32::MAX }), Err(Refusal::Full));
+    let closed = Slot::new(5, 0);
+    closed.close();
+    assert_eq!(closed.take(Wanted::All), Err(Refusal::Closed));
 }

@@ -1,79 +1,81 @@
 //! The striped gate's machines, in every order in which threads can take their steps.
 //!
-//! Two or three threads on two stripes begin any operation at any time, from any own stripe, sure of a
-//! place there or not, and give back permits that any of them has taken. After each step, a
-//! monitor that knows nothing of stripes holds all the orders in which the calls so far can have taken
-//! effect one after the other. An answer that none of them explains is a violation. All operations
+//! Two or three threads on two stripes begin any operation at any time, from any own stripe, sure
+//! of a place there or not, and give back permits that any of them has taken. What the answers must
+//! agree with is the plain gate of `headcount-spec`, which knows nothing of stripes. All operations
 //! on the words are sequentially consistent, so these orders are all there are.
 //!
-//! RejectedProtocols of the real machine, each with one thought left out, must be caught.
+//! Rejected protocols, each the real machine with one thought left out, must be caught.
 
-#[allow(dead_code)]
-mod monitor;
 mod rejected;
 
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use headcount_spec::{Explanations, Gate, GateAnswer, GateCall};
 
 use crate::protocol::step::Step;
 use crate::protocol::stripe::{AcquireStriped, AskFull, CountFree, ReleaseStriped, StripeWord};
+use crate::protocol::tests::search::{order_by, search, Failure, Fault, Move, System, Violation};
 use crate::sync::AtomicU64;
-use monitor::{Answer, Monitor, Question};
 use rejected::Rejected;
 
 const STRIPES: usize = 2;
 
-/// A call that has begun.
+/// The next step of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Call {
+enum Op {
     AcquireStriped(AcquireStriped),
-    ReleaseStriped(usize),
+    ReleaseStriped { home: usize },
     Rejected(Rejected),
     AskFull(AskFull),
     CountFree(CountFree),
 }
 
-impl Call {
-    fn at(&self) -> usize {
+impl Op {
+    fn call(&self) -> GateCall {
         match self {
-            Call::AcquireStriped(call) => call.at(),
-            Call::ReleaseStriped(home) => *home,
-            Call::Rejected(call) => call.at(),
-            Call::AskFull(call) => call.at(),
-            Call::CountFree(call) => call.at(),
+            Op::AcquireStriped(_) | Op::Rejected(Rejected::AcquireStriped { .. }) => {
+                GateCall::Acquire
+            }
+            Op::ReleaseStriped { .. } => GateCall::Release,
+            Op::AskFull(_) => GateCall::IsFull,
+            Op::CountFree(_) | Op::Rejected(Rejected::Count { .. }) => GateCall::Occupied,
         }
     }
 
-    /// One step. Yields the answer.
-    fn step(self, word: &AtomicU64, capacity: u64) -> Step<Call, Answer> {
+    /// Returns the stripe that the step concerns.
+    fn at(&self) -> usize {
+        match self {
+            Op::AcquireStriped(op) => op.at(),
+            Op::ReleaseStriped { home } => *home,
+            Op::Rejected(op) => op.at(),
+            Op::AskFull(op) => op.at(),
+            Op::CountFree(op) => op.at(),
+        }
+    }
+
+    fn step(self, word: &AtomicU64, capacity: u32) -> Step<Op, GateAnswer> {
         fn map<S, R>(
             step: Step<S, R>,
-            next: impl Fn(S) -> Call,
-            done: impl Fn(R) -> Answer,
-        ) -> Step<Call, Answer> {
+            next: impl Fn(S) -> Op,
+            done: impl Fn(R) -> GateAnswer,
+        ) -> Step<Op, GateAnswer> {
             match step {
                 Step::Next(state) => Step::Next(next(state)),
                 Step::Done(result) => Step::Done(done(result)),
             }
         }
-        let claimed = |word| if word { Answer::Claimed } else { Answer::Refused };
         match self {
-            Call::AcquireStriped(call) => {
-                map(call.step(word), Call::AcquireStriped, |word| claimed(word.is_some()))
-            }
-            Call::ReleaseStriped(home) => {
-                map(ReleaseStriped.step(word), |_| Call::ReleaseStriped(home), |_| Answer::Given)
-            }
-            Call::Rejected(call) => call.step(word, capacity),
-            Call::AskFull(call) => map(call.step(word), Call::AskFull, |full| {
-                if full {
-                    Answer::Full
-                } else {
-                    Answer::NotFull
-                }
+            Op::AcquireStriped(op) => map(op.step(word), Op::AcquireStriped, |word| match word {
+                Some(_) => GateAnswer::Acquired,
+                None => GateAnswer::Full,
             }),
-            Call::CountFree(call) => {
-                map(call.step(word), Call::CountFree, |free| Answer::Held((capacity - free) as u8))
+            Op::ReleaseStriped { .. } => {
+                map(ReleaseStriped.step(word), |_| self, |_| GateAnswer::Done)
+            }
+            Op::Rejected(op) => op.step(word, capacity),
+            Op::AskFull(op) => map(op.step(word), Op::AskFull, GateAnswer::IsFull),
+            Op::CountFree(op) => {
+                let held = |free| GateAnswer::Held(capacity - free as u32);
+                map(op.step(word), Op::CountFree, held)
             }
         }
     }
@@ -81,256 +83,258 @@ impl Call {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Thread {
-    call: Option<Call>,
+    within: Option<Op>,
     /// Calls that it may still begin.
     left: u8,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct State {
-    words: [u64; STRIPES],
-    threads: Vec<Thread>,
-    /// Permits that were handed out and not given back; any thread may give any back.
-    permits: u64,
-    monitor: Monitor,
-}
-
-/// A hasher that costs little even without optimisation.
-#[derive(Default)]
-struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 29)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u8(&mut self, n: u8) {
-        self.write_u64(u64::from(n));
-    }
-
-    fn write_usize(&mut self, n: usize) {
-        self.write_u64(n as u64);
-    }
-
-    fn write_isize(&mut self, n: isize) {
-        self.write_u64(n as u64);
-    }
-
-    fn write_u64(&mut self, n: u64) {
-        self.0 = (self.0.rotate_left(5) ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-impl State {
-    /// The same state with its threads in an order that depends on what they are about: it makes no
-    /// difference which of them is which.
-    fn sorted(mut self) -> State {
-        let mut order: Vec<usize> = (0..self.threads.len()).collect();
-        order.sort_by_cached_key(|&index| {
-            let mut hasher = Mix::default();
-            self.threads[index].hash(&mut hasher);
-            hasher.finish()
-        });
-        self.threads = order.iter().map(|&index| self.threads[index]).collect();
-        self.monitor.reorder(&order);
-        self
-    }
-}
-
 /// What the threads of a search do.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Plan {
     /// How many calls each thread makes.
     calls: &'static [u8],
-    capacity: u64,
-    /// The calls that may be begun.
-    claims: fn(usize, bool) -> Call,
-    readings: fn(usize) -> Vec<Call>,
+    capacity: u32,
+    /// How a place is acquired.
+    acquires: Acquires,
+    reads: Reads,
 }
 
-/// A search for an order of steps that no order of whole calls explains.
-struct Search {
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Acquires {
+    Real,
+    /// Refuses after so many rounds in which all stripes were empty.
+    Rounds(usize),
+    /// Takes two places if it can, and brings one of them home.
+    Batch,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Reads {
+    Nothing,
+    Real,
+    /// Counts in one pass.
+    OnePass,
+}
+
+impl Plan {
+    /// The calls that a thread can begin from its own stripe.
+    fn begin(&self, home: usize, releases: bool) -> Vec<Op> {
+        let mut ops = match self.acquires {
+            Acquires::Real => {
+                let acquire = |sure| Op::AcquireStriped(AcquireStriped::new(STRIPES, home, sure));
+                vec![acquire(false), acquire(true)]
+            }
+            Acquires::Rounds(rounds) => vec![Op::Rejected(Rejected::claim(home, rounds))],
+            Acquires::Batch => vec![Op::Rejected(Rejected::batch(home))],
+        };
+        match self.reads {
+            Reads::Nothing => {}
+            Reads::Real => {
+                ops.push(Op::AskFull(AskFull::new(STRIPES, home)));
+                ops.push(Op::CountFree(CountFree::new(STRIPES, home)));
+            }
+            Reads::OnePass => ops.push(Op::Rejected(Rejected::count(home))),
+        }
+        if releases {
+            ops.push(Op::ReleaseStriped { home });
+        }
+        ops
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Stripes {
     plan: Plan,
-    seen: HashSet<State, BuildHasherDefault<Mix>>,
+    words: [u64; STRIPES],
+    threads: Vec<Thread>,
+    /// Permits that were handed out and not given back; any thread may give any back.
+    permits: u32,
+    explanations: Explanations<Gate>,
 }
 
-impl Search {
-    /// The number of states, or the first violation.
-    fn run(plan: Plan) -> Result<usize, String> {
-        let mut search = Search { plan, seen: HashSet::default() };
-        let mut open = Vec::new();
-        for first in 0..=plan.capacity {
-            for second in 0..=plan.capacity - first {
-                let thread = |&left: &u8| Thread { call: None, left };
-                let permits = plan.capacity - first - second;
-                open.push(State {
-                    words: [
-                        StripeWord::new(0, first as u32).0,
-                        StripeWord::new(0, second as u32).0,
-                    ],
-                    threads: plan.calls.iter().map(thread).collect(),
-                    permits,
-                    monitor: Monitor::new(plan.capacity as u8, permits as u8),
-                });
+impl Stripes {
+    /// The gate with each share of its free places on each stripe, and the rest held.
+    fn starts(plan: Plan) -> Vec<Stripes> {
+        let shares = (0..=plan.capacity)
+            .flat_map(|first| (0..=plan.capacity - first).map(move |second| (first, second)));
+        let start = |(first, second)| {
+            let permits = plan.capacity - first - second;
+            let thread = |&left: &u8| Thread { within: None, left };
+            let spec = Gate { held: permits, ..Gate::new(plan.capacity) };
+            Stripes {
+                plan,
+                words: [first, second].map(|free| StripeWord::new(0, free).0),
+                threads: plan.calls.iter().map(thread).collect(),
+                permits,
+                explanations: Explanations::new(spec, plan.calls.len()),
             }
-        }
-        while let Some(state) = open.pop() {
-            let state = state.sorted();
-            if !search.seen.contains(&state) {
-                search.successors(&state, &mut open)?;
-                search.seen.insert(state);
-            }
-        }
-        Ok(search.seen.len())
+        };
+        shares.map(start).collect()
     }
 
-    fn successors(&self, state: &State, open: &mut Vec<State>) -> Result<(), String> {
-        for index in 0..state.threads.len() {
-            let thread = state.threads[index];
-            if let Some(call) = thread.call {
-                open.push(self.step(state.clone(), index, call)?);
-                continue;
+    fn ways(&self, thread: usize) -> Vec<Op> {
+        match self.threads[thread] {
+            Thread { within: Some(op), .. } => vec![op],
+            Thread { left: 0, .. } => Vec::new(),
+            _ => (0..STRIPES).flat_map(|home| self.plan.begin(home, self.permits > 0)).collect(),
+        }
+    }
+
+    fn step(&self, thread: usize, op: Op) -> Result<Stripes, Violation> {
+        let mut next = self.clone();
+        let own = &mut next.threads[thread];
+        if own.within.is_none() {
+            own.left -= 1;
+            next.permits -= u32::from(op.call() == GateCall::Release);
+            next.explanations.begin(thread, op.call());
+        }
+        let word = AtomicU64::new(self.words[op.at()]);
+        let step = op.step(&word, self.plan.capacity);
+        next.words[op.at()] = word.into_inner();
+        let answer = match step {
+            Step::Next(op) => {
+                own.within = Some(op);
+                return Ok(next);
             }
-            if thread.left == 0 {
-                continue;
+            Step::Done(answer) => answer,
+        };
+        own.within = None;
+        next.permits += u32::from(answer == GateAnswer::Acquired);
+        if next.permits > self.plan.capacity {
+            return Err(Fault::Over.seen(format_args!("{} permits", next.permits)));
+        }
+        match next.explanations.answer(thread, answer) {
+            Ok(()) => Ok(next),
+            Err(unexplained) => Err(Fault::Inexact.seen(unexplained)),
+        }
+    }
+}
+
+impl System for Stripes {
+    fn moves(&self) -> Vec<Move<Self>> {
+        let mut moves = Vec::new();
+        for thread in 0..self.threads.len() {
+            for (way, op) in self.ways(thread).into_iter().enumerate() {
+                moves.push(Move { thread, way, after: self.step(thread, op) });
             }
-            for home in 0..STRIPES {
-                let mut calls = (self.plan.readings)(home);
-                calls.extend([false, true].map(|sure| (self.plan.claims)(home, sure)));
-                if state.permits > 0 {
-                    calls.push(Call::ReleaseStriped(home));
-                }
-                for call in calls {
-                    let mut next = state.clone();
-                    next.threads[index].left -= 1;
-                    if matches!(call, Call::ReleaseStriped(_)) {
-                        next.permits -= 1;
-                    }
-                    next.monitor.begin(index, question(&call));
-                    open.push(self.step(next, index, call)?);
-                }
-            }
+        }
+        moves
+    }
+
+    /// When all is quiet, the free places of the stripes and the permits are all that there are.
+    fn check(&self) -> Result<(), Violation> {
+        let quiet = self.threads.iter().all(|thread| thread.within.is_none());
+        let words = self.words.map(StripeWord);
+        let free: u64 = words.iter().map(|word| word.free()).sum();
+        if quiet && free as u32 + self.permits != self.plan.capacity {
+            let permits = self.permits;
+            return Err(Fault::Leaked.seen(format_args!("{permits} permits, {free} places free")));
         }
         Ok(())
     }
 
-    fn step(&self, mut state: State, index: usize, call: Call) -> Result<State, String> {
-        let at = call.at();
-        let word = AtomicU64::new(state.words[at]);
-        let stepped = call.step(&word, self.plan.capacity);
-        state.words[at] = word.into_inner();
-        match stepped {
-            Step::Next(next) => state.threads[index].call = Some(next),
-            Step::Done(answer) => {
-                state.threads[index].call = None;
-                if answer == Answer::Claimed {
-                    state.permits += 1;
-                }
-                self.answer(&mut state, index, answer)?;
-            }
-        }
-        Ok(state)
+    fn sorted(mut self) -> Self {
+        let order = order_by(self.threads.len(), |thread| self.threads[thread]);
+        self.threads = order.iter().map(|&thread| self.threads[thread]).collect();
+        self.explanations.reorder(&order);
+        self
     }
 
-    fn answer(&self, state: &mut State, index: usize, answer: Answer) -> Result<(), String> {
-        if state.permits > self.plan.capacity {
-            return Err(format!("never-over: {} permits", state.permits));
-        }
-        if !state.monitor.answer(index, answer) {
-            return Err(format!("exact: no order of calls explains {answer:?}"));
-        }
-        Ok(())
+    fn describe(&self, thread: usize, way: usize, after: Option<&Self>) -> String {
+        let name = (b'A' + thread as u8) as char;
+        let op = self.ways(thread)[way];
+        let verb = if self.threads[thread].within.is_some() { "goes on with" } else { "calls" };
+        let step = format!("{name} {verb} {:?}, at stripe {}: {op:?}", op.call(), op.at());
+        let Some(after) = after else { return step };
+        let done = if after.threads[thread].within.is_none() { ", and is done" } else { "" };
+        let fields = after.words.map(|word| StripeFields::of(StripeWord(word)));
+        format!("{step}{done}\n       {fields:?}, permits: {}", after.permits)
     }
 }
 
-fn question(call: &Call) -> Question {
-    match call {
-        Call::AcquireStriped(_) | Call::Rejected(Rejected::AcquireStriped { .. }) => {
-            Question::AcquireStriped
+#[derive(Debug)]
+#[allow(dead_code)] // Read by `Debug` only.
+struct StripeFields {
+    free: u64,
+    has_deficit: bool,
+    releases: u64,
+}
+
+impl StripeFields {
+    fn of(word: StripeWord) -> StripeFields {
+        StripeFields {
+            free: word.free(),
+            has_deficit: word.has_deficit(),
+            releases: word.releases(),
         }
-        Call::ReleaseStriped(_) => Question::ReleaseStriped,
-        Call::AskFull(_) => Question::AskFull,
-        Call::CountFree(_) | Call::Rejected(Rejected::Count { .. }) => Question::Count,
     }
 }
 
-fn real(home: usize, sure: bool) -> Call {
-    Call::AcquireStriped(AcquireStriped::new(STRIPES, home, sure))
+fn run(plan: Plan) -> Result<usize, Failure> {
+    search(Stripes::starts(plan), |_| {})
 }
 
-fn no_readings(_: usize) -> Vec<Call> {
-    Vec::new()
-}
-
-fn all_readings(home: usize) -> Vec<Call> {
-    vec![Call::AskFull(AskFull::new(STRIPES, home)), Call::CountFree(CountFree::new(STRIPES, home))]
-}
-
+#[track_caller]
 fn holds(plan: Plan) {
-    let states = Search::run(plan).expect("the real machines");
+    let states = run(plan).unwrap_or_else(|failure| panic!("{failure:?}"));
     println!("calls {:?}, capacity {}: {states} states", plan.calls, plan.capacity);
     assert!(states > 1000, "a search of {states} states proves nothing");
 }
 
 /// The rejected protocol is caught, and the real machine passes the same search.
+#[track_caller]
 fn caught(plan: Plan) {
-    let violation = Search::run(plan).expect_err("the rejected protocol was not caught");
-    assert!(violation.starts_with("exact"), "{violation}");
-    holds(Plan { claims: real, readings: no_readings, ..plan });
+    let failure = run(plan).expect_err("the rejected protocol was not caught");
+    println!("{failure:?}");
+    assert_eq!(failure.fault, Fault::Inexact);
+    holds(Plan { acquires: Acquires::Real, reads: Reads::Nothing, ..plan });
 }
+
+const TWO: Plan =
+    Plan { calls: &[3, 3], capacity: 2, acquires: Acquires::Real, reads: Reads::Nothing };
 
 #[test]
 fn exact_two_threads() {
     for capacity in 1..=2 {
-        holds(Plan { calls: &[3, 3], capacity, claims: real, readings: no_readings });
+        holds(Plan { capacity, ..TWO });
     }
 }
 
 #[test]
 fn exact_three_threads() {
     for capacity in 1..=2 {
-        holds(Plan { calls: &[2, 2, 1], capacity, claims: real, readings: no_readings });
+        holds(Plan { calls: &[2, 2, 1], capacity, ..TWO });
     }
 }
 
 #[test]
 fn exact_readings() {
     for capacity in 1..=2 {
-        holds(Plan { calls: &[3, 2], capacity, claims: real, readings: all_readings });
+        holds(Plan { calls: &[3, 2], capacity, reads: Reads::Real, ..TWO });
     }
 }
 
-// With one place, a caller that finds all stripes empty is right: the place was held whenever it moved. The
-// rejected protocols need two.
+// With one place, a caller that finds all stripes empty is right: the place was held whenever it
+// moved. The rejected protocols need two.
 
 #[test]
 fn rejected_no_second_look() {
-    let claims = |home, _| Call::Rejected(Rejected::claim(home, 1));
-    caught(Plan { calls: &[1, 2], capacity: 2, claims, readings: no_readings });
+    caught(Plan { calls: &[1, 2], acquires: Acquires::Rounds(1), ..TWO });
 }
 
 #[test]
 fn rejected_second_look_that_ignores_releases() {
-    let claims = |home, _| Call::Rejected(Rejected::claim(home, 2));
-    caught(Plan { calls: &[1, 6], capacity: 2, claims, readings: no_readings });
+    caught(Plan { calls: &[1, 6], acquires: Acquires::Rounds(2), ..TWO });
 }
 
 #[test]
 fn rejected_batch_on_its_way() {
-    let claims = |home, _| Call::Rejected(Rejected::batch(home));
-    caught(Plan { calls: &[1, 2], capacity: 2, claims, readings: no_readings });
+    caught(Plan { calls: &[1, 2], acquires: Acquires::Batch, ..TWO });
 }
 
 #[test]
 fn rejected_reading_in_one_pass() {
-    let readings = |home| vec![Call::Rejected(Rejected::count(home))];
-    caught(Plan { calls: &[1, 3], capacity: 2, claims: real, readings });
+    caught(Plan { calls: &[1, 3], reads: Reads::OnePass, ..TWO });
 }
 
 /// A caller alone: what it costs, and that a refusal writes nothing.

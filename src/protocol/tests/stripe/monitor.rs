@@ -1,4 +1,5 @@
-//! Which orders of whole calls explain what was answered so far. Knows the capacity, and no stripes.
+//! Which orders of whole calls explain what was answered so far. Knows the capacity, and no
+//! stripes.
 
 /// What a call asks for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,7 +1,8 @@
 //! Machines that are wrong, each by one thought.
 
-use super::monitor::Answer;
-use super::{Call, STRIPES};
+use headcount_spec::GateAnswer as Answer;
+
+use super::{Op, STRIPES};
 use crate::protocol::step::Step;
 use crate::protocol::stripe::{ReleaseStriped, StripeWord};
 use crate::sync::{AtomicU64, Ordering};
@@ -52,31 +53,31 @@ impl Rejected {
         }
     }
 
-    pub(crate) fn step(self, word: &AtomicU64, capacity: u64) -> Step<Call, Answer> {
+    pub(crate) fn step(self, word: &AtomicU64, capacity: u32) -> Step<Op, Answer> {
         match self {
             Rejected::Count { home, seen, free } => {
                 let free = free + StripeWord(word.load(Ordering::SeqCst)).free();
                 if seen + 1 < STRIPES {
-                    return Step::Next(Call::Rejected(Rejected::Count {
+                    return Step::Next(Op::Rejected(Rejected::Count {
                         home,
                         seen: seen + 1,
                         free,
                     }));
                 }
-                let held = capacity.saturating_sub(free) as u8;
+                let held = capacity.saturating_sub(free as u32);
                 Step::Done(Answer::Held(held))
             }
             Rejected::AcquireStriped { fetched: true, .. } => {
                 let Step::Done(_) = ReleaseStriped.step(word) else {
                     unreachable!("no rejected protocol leaves deficit")
                 };
-                Step::Done(Answer::Claimed)
+                Step::Done(Answer::Acquired)
             }
             Rejected::AcquireStriped { rounds, batch, home, seen, swap: Some(from), .. } => {
                 let n = if batch && from.free() > 1 { 2 } else { 1 };
                 match word.compare_exchange(from.0, from.0 - n, Ordering::SeqCst, Ordering::SeqCst)
                 {
-                    Ok(_) if n == 2 => Step::Next(Call::Rejected(Rejected::AcquireStriped {
+                    Ok(_) if n == 2 => Step::Next(Op::Rejected(Rejected::AcquireStriped {
                         rounds,
                         batch,
                         home,
@@ -84,7 +85,7 @@ impl Rejected {
                         swap: None,
                         fetched: true,
                     })),
-                    Ok(_) => Step::Done(Answer::Claimed),
+                    Ok(_) => Step::Done(Answer::Acquired),
                     Err(now) => self.consider(StripeWord(now)),
                 }
             }
@@ -94,13 +95,13 @@ impl Rejected {
         }
     }
 
-    fn consider(self, word: StripeWord) -> Step<Call, Answer> {
+    fn consider(self, word: StripeWord) -> Step<Op, Answer> {
         let Rejected::AcquireStriped { rounds, batch, home, seen, fetched, .. } = self else {
             unreachable!()
         };
         if word.free() > 0 {
             let swap = Some(word);
-            return Step::Next(Call::Rejected(Rejected::AcquireStriped {
+            return Step::Next(Op::Rejected(Rejected::AcquireStriped {
                 rounds,
                 batch,
                 home,
@@ -111,9 +112,9 @@ impl Rejected {
         }
         let seen = seen + 1;
         if seen == rounds * STRIPES {
-            return Step::Done(Answer::Refused);
+            return Step::Done(Answer::Full);
         }
-        Step::Next(Call::Rejected(Rejected::AcquireStriped {
+        Step::Next(Op::Rejected(Rejected::AcquireStriped {
             rounds,
             batch,
             home,

@@ -1,0 +1,252 @@
+//! One shard of the holds: cells, and the wheel of their deadlines behind a lock.
+//!
+//! # Invariant
+//!
+//! A cell is spare in the wheel, or in use. In use it is ready, with the tag of its next ticket; or
+//! held and linked; or its hold has ended, and then it is with the caller that ended the hold, or on
+//! the stack of returned cells. A hold begins and expires under the lock. It is claimed and released
+//! without.
+//!
+//! `earliest` is not later than the wheel's, whenever the lock is free.
+
+use std::sync::OnceLock;
+
+use crossbeam_utils::CachePadded;
+
+use super::cell::HoldCell;
+use super::lock::ShardLock;
+use super::ticket::{Ticket, TicketKey};
+use super::wheel::{NextUse, Popped, Wheel, MAX_CELLS};
+use crate::protocol::hold::{EarliestDue, HoldEnd, HoldState, ReturnStack, Returned};
+
+/// The number of pages of a shard, each as large as all earlier ones and one first page together.
+const PAGES: usize = 32;
+
+/// The number of cells that are made ready at once: their tags are computed side by side.
+const BATCH: usize = 16;
+
+/// A vacant cell, and the ticket of the next hold in it.
+#[derive(Clone, Copy)]
+struct Ready {
+    cell: u32,
+    ticket: Ticket,
+}
+
+/// What the lock of a shard guards.
+struct Locked {
+    wheel: Wheel,
+    ready: Vec<Ready>,
+}
+
+pub(super) struct HoldShard<G> {
+    locked: CachePadded<ShardLock<Locked>>,
+    returned: CachePadded<ReturnStack>,
+    earliest: EarliestDue,
+    pages: [OnceLock<Box<[HoldCell<G>]>>; PAGES],
+    /// The place of the first cell, and the largest number of cells.
+    start: u32,
+    limit: u32,
+    /// The size of the first page, as a power of two.
+    first_bits: u32,
+}
+
+impl<G> AsRef<EarliestDue> for HoldShard<G> {
+    fn as_ref(&self) -> &EarliestDue {
+        &self.earliest
+    }
+}
+
+impl<G> HoldShard<G> {
+    /// Creates a shard whose places are `start` and the `limit - 1` numbers after it.
+    pub(super) fn new(start: u32, limit: u32, first_bits: u32) -> HoldShard<G> {
+        HoldShard {
+            locked: CachePadded::new(ShardLock::new(Locked {
+                wheel: Wheel::new(),
+                ready: Vec::new(),
+            })),
+            returned: CachePadded::new(ReturnStack::new()),
+            earliest: EarliestDue::new(),
+            pages: [const { OnceLock::new() }; PAGES],
+            start,
+            limit: limit.min(MAX_CELLS),
+            first_bits,
+        }
+    }
+
+    /// Returns the number of a cell's page, and its offset there.
+    #[inline]
+    fn position(&self, cell: u32) -> (usize, usize) {
+        let shifted = u64::from(cell) + (1 << self.first_bits);
+        let bits = shifted.ilog2();
+        ((bits - self.first_bits) as usize, (shifted - (1 << bits)) as usize)
+    }
+
+    #[inline]
+    fn cell(&self, cell: u32) -> Option<&HoldCell<G>> {
+        let (page, offset) = self.position(cell);
+        self.pages.get(page)?.get()?.get(offset)
+    }
+
+    /// Puts a guard until a deadline. Returns the guard if the lock is not free and the caller
+    /// does not wait for it, or if no more cells can be had.
+    #[inline]
+    pub(super) fn put(
+        &self,
+        guard: G,
+        deadline: u64,
+        key: &TicketKey,
+        waits: bool,
+    ) -> Result<Ticket, G> {
+        if waits {
+            self.put_locked(&mut self.locked.lock(), guard, deadline, key)
+        } else if let Some(mut locked) = self.locked.try_lock() {
+            self.put_locked(&mut locked, guard, deadline, key)
+        } else {
+            Err(guard)
+        }
+    }
+
+    #[inline]
+    #[allow(unsafe_code)]
+    fn put_locked(
+        &self,
+        locked: &mut Locked,
+        guard: G,
+        deadline: u64,
+        key: &TicketKey,
+    ) -> Result<Ticket, G> {
+        let Some(Ready { cell, ticket }) = locked.ready.pop().or_else(|| self.refill(locked, key))
+        else {
+            return Err(guard);
+        };
+        locked.wheel.link(cell, deadline);
+        self.earliest.lower(deadline);
+        let at = self.cell(cell).expect("the page of a cell");
+        // SAFETY: the cell was ready, and spare before that. So the caller that ended the last hold
+        // in it has given it away: under this lock, or by the stack (`ReturnStack::push` →
+        // `collect`).
+        unsafe { at.begin(ticket.generation(), ticket.tag(), guard) };
+        Ok(ticket)
+    }
+
+    /// Makes some cells ready, and returns one of them: such as have been returned, or others that
+    /// are spare, or new ones.
+    #[cold]
+    fn refill(&self, Locked { wheel, ready }: &mut Locked, key: &TicketKey) -> Option<Ready> {
+        if self.returned.count() as usize >= BATCH {
+            self.collect(wheel);
+        }
+        let mut first = wheel.take_spare();
+        if first.is_none() {
+            self.collect(wheel);
+            first = wheel.take_spare().or_else(|| self.grow(wheel));
+        }
+        let more = core::iter::from_fn(|| wheel.take_spare());
+        ready.extend(first.into_iter().chain(more).take(BATCH).map(|cell| {
+            let at = self.cell(cell).expect("the page of a cell");
+            let generation = at.generation().expect("a spare cell is not worn out");
+            let place = self.start + cell;
+            Ready { cell, ticket: Ticket::new(place, generation, key.tag(place, generation)) }
+        }));
+        ready.pop()
+    }
+
+    /// Makes the cells spare that have been returned.
+    fn collect(&self, wheel: &mut Wheel) {
+        let Returned { count, first: mut cell } = self.returned.collect();
+        for _ in 0..count {
+            let at = self.cell(cell).expect("the page of a cell");
+            let next = at.next_returned();
+            wheel.put_back(cell, at.next_use(NextUse::Soon));
+            cell = next;
+        }
+    }
+
+    /// Adds a page, and returns a spare cell.
+    fn grow(&self, wheel: &mut Wheel) -> Option<u32> {
+        let (page, _) = self.position(wheel.cells());
+        let cells = 1 << (self.first_bits as usize + page);
+        if cells > self.limit - wheel.cells() {
+            return None;
+        }
+        let made = self.pages.get(page)?.set((0..cells).map(|_| HoldCell::new()).collect());
+        assert!(made.is_ok(), "a page of its own");
+        wheel.add(cells);
+        wheel.take_spare()
+    }
+
+    /// Returns the cell of a place in this shard, if its page exists.
+    #[inline]
+    fn at(&self, place: u32) -> Option<&HoldCell<G>> {
+        self.cell(place - self.start)
+    }
+
+    /// Returns what has become of the hold of that place and generation.
+    pub(super) fn state(&self, place: u32, generation: u32) -> HoldState {
+        self.at(place).map_or(HoldState::Gone, |at| at.state(generation))
+    }
+
+    /// Ends the hold of that ticket and returns its guard, if it is there.
+    #[inline]
+    pub(super) fn take(&self, ticket: Ticket) -> Option<G> {
+        let at = self.at(ticket.place())?;
+        if !at.is_held_under(ticket.generation(), ticket.tag()) {
+            return None;
+        }
+        let guard = at.end(ticket.generation(), HoldEnd::Taken)?;
+        self.returned.push(ticket.place() - self.start, |next| at.set_next_returned(next));
+        Some(guard)
+    }
+
+    /// Moves the deadline of that hold to a later one. Returns whether the hold is there.
+    pub(super) fn extend(&self, ticket: Ticket, deadline: u64) -> bool {
+        let wheel = &mut self.locked.lock().wheel;
+        let held = |at: &HoldCell<G>| at.is_held_under(ticket.generation(), ticket.tag());
+        if !self.at(ticket.place()).is_some_and(held) {
+            return false;
+        }
+        let cell = ticket.place() - self.start;
+        let later = wheel.deadline(cell).max(deadline);
+        wheel.unlink(cell);
+        wheel.link(cell, later);
+        true
+    }
+
+    /// Ends a hold that is due at that time, if there is one, and returns its guard.
+    pub(super) fn expire(&self, now: u64) -> Option<G> {
+        loop {
+            let wheel = &mut self.locked.lock().wheel;
+            match wheel.pop(now) {
+                Popped::Due(cell) => {
+                    let at = self.cell(cell).expect("the page of a cell");
+                    // Otherwise another caller has ended the hold, and returns the cell.
+                    let generation = at.generation();
+                    let guard = generation.and_then(|now| at.end(now, HoldEnd::Expired));
+                    if guard.is_some() {
+                        wheel.put_back(cell, at.next_use(NextUse::Late));
+                        return guard;
+                    }
+                }
+                Popped::Nothing => {
+                    self.earliest.set(wheel.earliest());
+                    return None;
+                }
+                Popped::Unfinished => {}
+            }
+        }
+    }
+
+    /// Returns the number of holds.
+    pub(super) fn len(&self) -> u32 {
+        let locked = self.locked.lock();
+        locked.wheel.used() - locked.ready.len() as u32 - self.returned.count()
+    }
+
+    /// Ends all holds, and calls `release` with each guard.
+    pub(super) fn clear(&mut self, mut release: impl FnMut(G)) {
+        for at in self.pages.iter().filter_map(OnceLock::get).flatten() {
+            let guard = at.generation().and_then(|now| at.end(now, HoldEnd::Taken));
+            guard.into_iter().for_each(&mut release);
+        }
+    }
+}

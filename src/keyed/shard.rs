@@ -1,0 +1,341 @@
+//! Shards: which entry has which key, by the hash of the key.
+//!
+//! # Invariant
+//!
+//! A living key has one bucket in the present array of its shard. Buckets change under the lock.
+//!
+//! # Buckets
+//!
+//! The array of a shard is made of groups of eight buckets, with linear probing from group to group.
+//! A bucket has seven bits of a hash and the index of an entry, or is empty. A group is searched
+//! for those bits as a whole, without a branch for each bucket. A bucket whose entry is vacant
+//! stays: the next key with the same hash takes bucket and entry over, and otherwise the next
+//! rebuilding clears it. So a key ends by a change of its entry alone, without the lock. When seven
+//! eighths of the buckets are in use, the array is rebuilt with the living keys, in a length that
+//! suits their number: longer, shorter, or the same. That costs a constant number of steps for each
+//! key that has come to life, on average.
+//!
+//! # Reading without the lock
+//!
+//! An array that was replaced is kept, and used again when its length is. So a reader never meets
+//! freed memory, and all arrays of a shard together are at most twice as long as the longest. What
+//! a reader finds is only a hint: the entry itself says whether it has the key. A caller that finds
+//! nothing looks again under the lock.
+#![allow(unsafe_code)]
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ptr::null_mut;
+
+use super::entry::Entry;
+use super::lock::Lock;
+use super::slab::Slab;
+use crate::gate::Gate;
+use crate::protocol::mutants::ordering;
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Lazy, Ordering, IN_MODEL};
+
+/// The number of groups of the shortest array.
+const SHORTEST: usize = if IN_MODEL { 1 } else { 4 };
+
+/// The number of buckets for each group that may be in use, before the array is rebuilt and after.
+const USED: usize = if IN_MODEL { 2 } else { 7 };
+const USED_AT_FIRST: usize = if IN_MODEL { 1 } else { 5 };
+
+/// The number of buckets of a group.
+const GROUP: usize = 8;
+
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// Eight buckets.
+#[derive(Default)]
+struct Group {
+    /// A byte for each bucket: 0 if it is empty, else the high bit and seven bits of the hash.
+    tags: AtomicU64,
+    /// The index of the entry of each bucket.
+    entries: [AtomicU32; GROUP],
+}
+
+impl Group {
+    // Relaxed, in all of them: under the lock, or a hint.
+
+    #[inline]
+    fn entry(&self, bucket: usize) -> u32 {
+        self.entries[bucket].load(Ordering::Relaxed)
+    }
+
+    fn set(&self, bucket: usize, hash: u64, index: u32) {
+        self.entries[bucket].store(index, Ordering::Relaxed);
+        let tags = self.tags.load(Ordering::Relaxed);
+        self.tags.store(tags | (tag(hash) << (8 * bucket)), Ordering::Relaxed);
+    }
+}
+
+/// Returns the tag of a hash. The other bits of the hash choose the group and the shard.
+#[inline]
+fn tag(hash: u64) -> u64 {
+    0x80 | ((hash >> 48) & 0x7f)
+}
+
+/// A search for the entries that may have a hash: from group to group, up to the first group that
+/// has an empty bucket.
+struct Probe<'a> {
+    groups: &'a [Group],
+    hash: u64,
+    /// How many groups were searched before the present one.
+    step: usize,
+    /// The tags of the present group.
+    tags: u64,
+    /// The high bits of the present group's buckets with the tag that is looked for, as far as they
+    /// have not been returned. Where a lower bucket matches, a bucket may match in vain.
+    matches: u64,
+}
+
+impl<'a> Probe<'a> {
+    /// Begins a search of an array, whose length is a power of two or zero.
+    #[inline]
+    fn new(groups: &'a [Group], hash: u64) -> Self {
+        let mut probe = Probe { groups, hash, step: 0, tags: 0, matches: 0 };
+        if !groups.is_empty() {
+            probe.look();
+        }
+        probe
+    }
+
+    #[inline]
+    fn group(&self) -> &'a Group {
+        &self.groups[(self.hash as usize).wrapping_add(self.step) & (self.groups.len() - 1)]
+    }
+
+    #[inline]
+    fn look(&mut self) {
+        // Relaxed: under the lock, or a hint.
+        self.tags = self.group().tags.load(Ordering::Relaxed);
+        let different = self.tags ^ (tag(self.hash) * LOW_BITS);
+        self.matches = different.wrapping_sub(LOW_BITS) & !different & HIGH_BITS;
+    }
+
+    /// Returns the high bits of the empty buckets of the present group.
+    #[inline]
+    fn empty(&self) -> u64 {
+        !self.tags & HIGH_BITS
+    }
+
+    /// Goes to the group that has the first empty bucket, and returns that bucket.
+    fn end(mut self) -> (&'a Group, usize) {
+        while self.empty() == 0 {
+            self.step += 1;
+            self.look();
+        }
+        (self.group(), first(self.empty()))
+    }
+}
+
+impl Iterator for Probe<'_> {
+    /// The index of an entry.
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        while self.matches == 0 {
+            if self.empty() != 0 || self.step + 1 >= self.groups.len() {
+                return None;
+            }
+            self.step += 1;
+            self.look();
+        }
+        let bucket = first(self.matches);
+        self.matches &= self.matches - 1;
+        Some(self.group().entry(bucket))
+    }
+}
+
+/// Returns the first of the buckets whose high bits are given.
+#[inline]
+fn first(high_bits: u64) -> usize {
+    high_bits.trailing_zeros() as usize / 8
+}
+
+/// What the lock protects.
+#[derive(Default)]
+struct Shelf {
+    /// Arrays by their length: the first has `SHORTEST` groups, each other one twice as many.
+    arrays: Vec<Option<Box<Array>>>,
+    /// The number of buckets of the present array that are not empty.
+    used: usize,
+    /// Vacant entries that are in no bucket: the index of the first, plus one.
+    free: u32,
+    /// How often a key has come to life or the array was rebuilt.
+    changes: u64,
+    /// The number of keys for which there is always an array.
+    expected: usize,
+}
+
+struct Array(Box<[Group]>);
+
+/// One lock, on a cache line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Locked(Lock<Shelf>);
+
+pub(super) struct Shard {
+    /// The present array. Null until there is one.
+    present: AtomicPtr<Array>,
+    lock: Lazy<Locked>,
+}
+
+/// What a caller has found under the lock.
+pub(super) enum Found<'a, K> {
+    /// Another key with the same hash lives that the caller has not compared with its own. The
+    /// number goes to the next call.
+    Compare(u64),
+    /// The key has come to life, in this entry.
+    Opened(&'a Entry<K>),
+    /// The key does not live.
+    Absent,
+    /// The key does not live, and as many keys live as may live at once.
+    KeysFull,
+}
+
+impl Shard {
+    pub(super) fn new() -> Self {
+        Shard { present: AtomicPtr::new(null_mut()), lock: Lazy::new() }
+    }
+
+    /// Returns the present array; an empty one if there is none yet.
+    #[inline]
+    fn groups(&self) -> &[Group] {
+        // Acquire, pairs with the Release of `rebuild`: the array is initialized.
+        let array = self.present.load(ordering!("keyed-array", Acquire => Relaxed));
+        // SAFETY: null, or an array that `rebuild` made, which stays for as long as the shard.
+        unsafe { array.as_ref() }.map_or(&[], |array| &array.0)
+    }
+
+    /// Returns the indices of entries that may have a hash. May miss entries that come to have it
+    /// during the call, and all if the array is replaced.
+    #[inline]
+    pub(super) fn hints(&self, hash: u64) -> impl Iterator<Item = u32> + use<'_> {
+        Probe::new(self.groups(), hash)
+    }
+
+    /// Makes an array for that many keys.
+    pub(super) fn reserve<K>(&self, slab: &Slab<K>, expected: usize) {
+        self.lock.get_or_make().0.with(|shelf| {
+            shelf.expected = expected;
+            self.rebuild(shelf, slab);
+        });
+    }
+
+    /// Calls `f` under the lock.
+    pub(super) fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.lock.get_or_make().0.with(|_| f())
+    }
+
+    /// Decides under the lock whether a key lives, and opens an entry with `open` if it does not
+    /// and `open` is given. `compared` is the number that the last call returned, if the caller has
+    /// compared its key since with all others of the same hash. `limit` is the gate of the living
+    /// keys, if they are limited.
+    #[inline]
+    pub(super) fn settle<'a, K>(
+        &self,
+        slab: &'a Slab<K>,
+        hash: u64,
+        compared: Option<u64>,
+        open: Option<impl FnOnce(&Entry<K>)>,
+        limit: Option<&Gate>,
+    ) -> Found<'a, K> {
+        self.lock.get_or_make().0.with(|shelf| {
+            let mut vacant = None;
+            let mut probe = Probe::new(self.groups(), hash);
+            for index in &mut probe {
+                let entry = slab.get(index).expect("a bucket has an entry");
+                if entry.hash() != hash {
+                    continue;
+                }
+                let word = entry.state.read();
+                if word.is_vacant() {
+                    vacant = Some(entry);
+                } else if word.is_live() && compared != Some(shelf.changes) {
+                    return Found::Compare(shelf.changes);
+                }
+            }
+            let Some(open) = open else { return Found::Absent };
+            if limit.is_some_and(|limit| limit.take(1).is_err()) {
+                return Found::KeysFull;
+            }
+            shelf.changes += 1;
+            let entry = vacant.unwrap_or_else(|| self.add(shelf, slab, probe));
+            open(entry);
+            Found::Opened(entry)
+        })
+    }
+
+    /// Puts a vacant entry into the first empty bucket for a hash. `probe` has searched for the
+    /// hash.
+    fn add<'a, 'b, K>(
+        &'b self,
+        shelf: &mut Shelf,
+        slab: &'a Slab<K>,
+        mut probe: Probe<'b>,
+    ) -> &'a Entry<K> {
+        let hash = probe.hash;
+        if shelf.used + 1 > self.groups().len() * USED {
+            self.rebuild(shelf, slab);
+            probe = Probe::new(self.groups(), hash);
+        }
+        let index = shelf.take_free(slab).unwrap_or_else(|| slab.add());
+        let (group, bucket) = probe.end();
+        group.set(bucket, hash, index);
+        shelf.used += 1;
+        slab.get(index).expect("it was added")
+    }
+
+    /// Replaces the array by one that has the living keys only, and suits their number.
+    #[cold]
+    fn rebuild<K>(&self, shelf: &mut Shelf, slab: &Slab<K>) {
+        let mut kept = Vec::new();
+        for group in self.groups() {
+            // Relaxed, here and below: under the lock. To callers without it, buckets are hints.
+            let tags = group.tags.load(Ordering::Relaxed);
+            for bucket in (0..GROUP).filter(|bucket| tags >> (8 * bucket) & 0xff != 0) {
+                let index = group.entry(bucket);
+                let entry = slab.get(index).expect("a bucket has an entry");
+                if entry.state.read().is_vacant() {
+                    entry.next_free.store(shelf.free, Ordering::Relaxed);
+                    shelf.free = index + 1;
+                } else {
+                    kept.push((entry.hash(), index));
+                }
+            }
+        }
+        // A quarter of the buckets can come into use before the next rebuilding.
+        let keys = kept.len().max(shelf.expected) + 1;
+        let len = keys.div_ceil(USED_AT_FIRST).next_power_of_two().max(SHORTEST);
+        let level = (len / SHORTEST).ilog2() as usize;
+        if shelf.arrays.len() <= level {
+            shelf.arrays.resize_with(level + 1, || None);
+        }
+        let array = shelf.arrays[level]
+            .get_or_insert_with(|| Box::new(Array((0..len).map(|_| Group::default()).collect())));
+        array.0.iter().for_each(|group| group.tags.store(0, Ordering::Relaxed));
+        for &(hash, index) in &kept {
+            let (group, bucket) = Probe::new(&array.0, hash).end();
+            group.set(bucket, hash, index);
+        }
+        shelf.used = kept.len();
+        // Release, pairs with the Acquire of `groups`.
+        let release = ordering!("keyed-array-made", Release => Relaxed);
+        self.present.store(core::ptr::from_ref(&**array).cast_mut(), release);
+    }
+}
+
+impl Shelf {
+    /// Takes a vacant entry that is in no bucket.
+    fn take_free<K>(&mut self, slab: &Slab<K>) -> Option<u32> {
+        let index = self.free.checked_sub(1)?;
+        let entry = slab.get(index).expect("a free entry is there");
+        // Relaxed: under the lock.
+        self.free = entry.next_free.load(Ordering::Relaxed);
+        Some(index)
+    }
+}
