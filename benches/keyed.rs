@@ -405,9 +405,9 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 /// What a living key costs while a table grows from nothing: bytes allocated for each key, and the
-/// longest call. A call is longer than its work if the thread is interrupted, so each call's time is
-/// the least of several runs: each run makes the table larger at other calls, because hashes differ,
-/// but the largest step of each run counts, and the least of those is shown.
+/// longest call. A call is longer than its work if the thread is interrupted, so each call's time
+/// is the least of several runs: each run makes the table larger at other calls, because hashes
+/// differ, but the largest step of each run counts, and the least of those is shown.
 fn growth() {
     let rounds = if common::is_trial() { 1 } else { 11 };
     println!("idle KeyedGate: {} bytes", grow::<KeyedGate<u64>>(0).0);

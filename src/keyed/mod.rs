@@ -67,9 +67,9 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 ///
 /// - Anything about keys whose `Hash` or `Eq` contradict themselves or change while the key lives:
 ///   its places may be lost.
-/// - *exact*, at the first meeting of two keys whose hashes are equal in all 64 bits: a call with one
-///   of them may hold places of the other until it has compared the two, and another call may be
-///   refused for that. From that meeting on, every call compares first. With a hasher that
+/// - *exact*, at the first meeting of two keys whose hashes are equal in all 64 bits: a call with
+///   one of them may hold places of the other until it has compared the two, and another call may
+///   be refused for that. From that meeting on, every call compares first. With a hasher that
 ///   distributes, such as the default one, no two keys ever meet so; with a `Hash` that ignores a
 ///   part of the key, they do.
 ///
@@ -79,24 +79,24 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// not the key ends. Bringing a key to life and giving it a gate ([`hold`](Self::hold),
 /// [`set_capacity`](Self::set_capacity), waiting) take a lock that a 64th of the keys share; so do
 /// [`occupied`](Self::occupied) and [`set_capacity`](Self::set_capacity) with a key that does not
-/// live. A thread that stops for ever while it has that lock stops those calls for those keys, and no
-/// others. No code of the user, such as `Hash`, `Eq`, `Clone`, destructors and the capacity closure,
-/// runs under the lock: it may panic, take its time, or use this `KeyedGate`.
+/// live. A thread that stops for ever while it has that lock stops those calls for those keys, and
+/// no others. No code of the user, such as `Hash`, `Eq`, `Clone`, destructors and the capacity
+/// closure, runs under the lock: it may panic, take its time, or use this `KeyedGate`.
 ///
 /// # Cost
 ///
 /// For a key that lives, acquiring places takes one read-modify-write and giving them back another;
-/// a refusal takes two. For a key that comes and goes, the call that brings it to life takes the lock
-/// instead: one read-modify-write as well. Nothing is allocated, except when more keys live than ever
-/// before.
+/// a refusal takes two. For a key that comes and goes, the call that brings it to life takes the
+/// lock instead: one read-modify-write as well. Nothing is allocated, except when the table is
+/// rebuilt or more keys live than ever before.
 ///
 /// A key that was given a gate, by a handle, a waiter or a change of its capacity, takes two
-/// read-modify-writes for each call until it ends. Giving it a gate is an allocation. For a path that
-/// cannot afford even the search for the key, [`hold`](Self::hold) the key: a handle costs what a
-/// [`Gate`] costs.
+/// read-modify-writes for each call until it ends. Giving it a gate is an allocation. For a path
+/// that cannot afford even the search for the key, [`hold`](Self::hold) the key: a handle costs
+/// what a [`Gate`] costs.
 ///
 /// When more keys live than before, one call makes the table of its 64th larger, while calls that
-/// need that lock wait: about a hundredth of a millisecond for each thousand keys in it.
+/// need that lock wait. That takes a time that grows with the number of keys in it.
 ///
 /// Calls are lock-free, not wait-free: steps are repeated while other calls change the same key. A
 /// caller that loses a race for a key backs off for about a microsecond, which makes two threads at
@@ -105,9 +105,9 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// # Memory
 ///
 /// About 2 KiB while no key has lived. For each key that lives, 64 bytes if the key has at most 24
-/// (64 more for each 64 bytes more), and 9 to 17 bytes of the tables that find it. What the greatest
-/// number of keys that ever lived at once has needed is kept and used again, until the `KeyedGate`
-/// and all its permits are dropped. A key itself is dropped in the call that ends it.
+/// (64 more for each 64 bytes more), and 9 to 17 bytes of the tables that find it. What the
+/// greatest number of keys that ever lived at once has needed is kept and used again, until the
+/// `KeyedGate` and all its permits are dropped. A key itself is dropped in the call that ends it.
 ///
 /// # Panics
 ///
@@ -279,8 +279,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
 
     /// Acquires `n` places of a key, all or none, without waiting.
     ///
-    /// With `n == 0` it returns a permit of no places, which keeps the key alive. With `n` above the
-    /// capacity it is refused as [`Full`](TryAcquireError::Full), however often it is tried.
+    /// With `n == 0` it returns a permit of no places, which keeps the key alive. With `n` above
+    /// the capacity it is refused as [`Full`](TryAcquireError::Full), however often it is tried.
     ///
     /// # Errors
     ///

@@ -6,14 +6,14 @@
 //!
 //! # Buckets
 //!
-//! The array of a shard is made of groups of eight buckets, with linear probing from group to group.
-//! A bucket has seven bits of a hash and the index of an entry, or is empty. A group is searched
-//! for those bits as a whole, without a branch for each bucket. A bucket whose entry is vacant
-//! stays: the next key with the same hash takes bucket and entry over, and otherwise the next
-//! rebuilding clears it. So a key ends by a change of its entry alone, without the lock. When seven
-//! eighths of the buckets are in use, the array is rebuilt with the living keys, in a length that
-//! suits their number: longer, shorter, or the same. That costs a constant number of steps for each
-//! key that has come to life, on average.
+//! The array of a shard is made of groups of eight buckets, with linear probing from group to
+//! group. A bucket has seven bits of a hash and the index of an entry, or is empty. A group is
+//! searched for those bits as a whole, without a branch for each bucket. A bucket whose entry is
+//! vacant stays: the next key with the same hash takes bucket and entry over, and otherwise the
+//! next rebuilding clears it. So a key ends by a change of its entry alone, without the lock. When
+//! seven eighths of the buckets are in use, the array is rebuilt with the living keys, in a length
+//! that suits their number: longer, shorter, or the same. That costs a constant number of steps for
+//! each key that has come to life, on average.
 //!
 //! # Reading without the lock
 //!

@@ -299,7 +299,8 @@ impl<K> Table<K> {
     }
 
     /// Takes a pin of the key that lives in an entry. Returns `None` if none lives there, or if
-    /// `is_it` is false of the entry. `promote` gives a gate to an entry whose word is full of pins.
+    /// `is_it` is false of the entry. `promote` gives a gate to an entry whose word is full of
+    /// pins.
     fn pin(
         &self,
         entry: &Entry<K>,
