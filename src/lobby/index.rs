@@ -283,18 +283,9 @@ impl<T> Lobby<T> {
         self.pages.location(shard, self.shards[shard].allowed.load(Ordering::Relaxed))
     }
 
-    /// Makes the vacant room of that number findable, which a survey has found.
-    pub(super) fn offer_vacant(&self, shard: usize, number: u32) {
-        // Relaxed: as in `fresh`.
-        self.shards[shard].allowed.fetch_max(number + 1, Ordering::Relaxed);
-        if let Some(location) = self.pages.location(shard, number) {
-            if let Some(at) = self.pages.at(location) {
-                self.offer_again(at);
-            }
-        }
-    }
-
     /// Lets one more room of a shard be used for one that is retired, if the shard can have one.
+    /// Nothing else raises `allowed`: a room that a survey finds beyond it, while the call that
+    /// closed a room for the last time is on its way here, is opened by its own number.
     #[cold]
     pub(super) fn replace_retired(&self, shard: usize) {
         let index = &*self.shards[shard];

@@ -140,8 +140,21 @@ impl<T> Lobby<T> {
                 Some(Outlook::Admits(Choice { at: self.pages.at(location)?, seen }))
             }
             Surveyed::Vacant(shard, number) => {
-                self.offer_vacant(shard, number);
-                Some(Outlook::Again)
+                let location = self.pages.location(shard, number)?;
+                let id = match self.pages.at(location) {
+                    Some(at) => {
+                        // For the callers that are told that room.
+                        self.offer_again(at);
+                        let seen = at.read();
+                        if !seen.is_vacant() {
+                            return Some(Outlook::Again);
+                        }
+                        self.id(Choice { at, seen })
+                    }
+                    None => RoomId::new(self.mark, location, 1),
+                };
+                // Chosen before the proof, as in `outlook`.
+                Some(self.survey(Goal::Seat).unwrap_or(Outlook::Opens(id)))
             }
         }
     }
@@ -203,7 +216,7 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// Opens that vacant room and makes its state. Returns `None` if another caller has opened it.
+    /// Opens that vacant room and makes its state, unless another member is doing that. Returns `None` if another caller has opened it.
     #[cold]
     fn open(&self, id: RoomId) -> Option<Seated> {
         let at = self.pages.make_at(id.location())?;
@@ -325,8 +338,12 @@ struct Opener<'a, T> {
 
 impl<T> Opener<'_, T> {
     fn make_state(&self) {
-        if let (States::Each(_), Some(seated)) = (&self.lobby.states, &self.seated) {
-            self.lobby.state_of(seated);
+        if let (States::Each(make), Some(seated)) = (&self.lobby.states, &self.seated) {
+            let at = self.lobby.pages.at(seated.location());
+            let at = at.expect("the page of a room with a member");
+            let id = seated.room_id(self.lobby.mark);
+            // SAFETY: as in `leave`.
+            unsafe { at.make_state(seated, &self.lobby.waiters, || make(id)) };
         }
     }
 }

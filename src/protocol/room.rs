@@ -359,22 +359,19 @@ impl LeaveRoom {
 fn leave(word: &AtomicU64, seen: RoomWord, left: RoomWord) -> Result<(), RoomWord> {
     // SeqCst. Its Release pairs with the Acquire of `EnterRoom`, of readers, and of the last
     // `LeaveRoom`: the next holder of the place, and the thread that drops the state, see all that
-    // this member wrote. Its Acquire is for the last member, which drops the state. No model can
-    // kill the weakening of that: the last member reads the word once more for the hints, before it
-    // drops the state. As SeqCst the exchange pairs with the removal of hints, as in `EnterRoom`, and
-    // follows the announcement in the order of `bound`.
+    // this member wrote. Its Acquire is for the last member, which takes the state: it sees whether
+    // another member has made it. As SeqCst the exchange pairs with the removal of hints, as in
+    // `EnterRoom`, and follows the announcement in the order of `bound`.
     // Relaxed on failure: decides only what to try next.
-    let order = ordering!("room-leave-no-release", SeqCst => Acquire);
+    let order = ordering!(
+        "room-leave-no-release", SeqCst => Acquire;
+        "room-leave-no-acquire", SeqCst => Release;
+    );
     let swapped = word.compare_exchange(seen.0, left.0, order, Ordering::Relaxed);
     swapped.map(drop).map_err(RoomWord)
 }
 
 impl LeaveOther {
-    /// Returns whether the next step closes the room, if the word has not changed.
-    pub(crate) fn closes(self) -> bool {
-        matches!(self, LeaveOther::Swap { seen, .. } if seen.members() <= 1)
-    }
-
     #[cold]
     fn decide(number: u32, seen: RoomWord, owed: Owed, size: RoomSize) -> LeaveOther {
         let need = seen.without(number, size).announces(seen);
