@@ -43,23 +43,25 @@ use super::{last_left, Lobby};
 use crate::protocol::bound::Bounds;
 use crate::protocol::mutants::mutant;
 use crate::protocol::room::{RoomSize, RoomWord};
-use crate::sync::{load_seq_cst, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{load_seq_cst, zeros, AtomicU32, AtomicU64, Ordering};
 
 /// The value of a location that is no room.
 const NONE: u64 = u64::MAX;
 
-/// Words on cache lines of their own.
-struct PaddedWords(Box<[CachePadded<[AtomicU64; 16]>]>);
+/// Words on cache lines that they share with nothing else: others stand before and behind them.
+struct PaddedWords(Box<[AtomicU64]>);
+
+/// The number of words before and behind.
+const PADDING: usize = 16;
 
 impl PaddedWords {
     fn new(words: usize) -> PaddedWords {
-        let line = || CachePadded::new(core::array::from_fn(|_| AtomicU64::new(0)));
-        PaddedWords((0..words.div_ceil(16)).map(|_| line()).collect())
+        PaddedWords(zeros(words + 2 * PADDING))
     }
 
     #[inline]
     fn word(&self, index: usize) -> &AtomicU64 {
-        &self.0[index / 16][index % 16]
+        &self.0[PADDING + index]
     }
 }
 
