@@ -132,12 +132,14 @@ impl LobbyBuilder {
     ///
     /// `open` runs in the call that opens the room, without a lock. The room is open meanwhile: others
     /// may join it, and only [`state`](crate::Seat::state) waits for `open`. The destructor of a
-    /// state runs in the call that drops the room's last seat. The room has closed by then, so
+    /// state runs in the call that drops the room's last seat, or, if that call is overtaken, in the
+    /// call that makes the next state in its place. The room has closed by then, so
     /// others may open the next one in its place: more states than `max_rooms` can exist for as long
     /// as destructors run.
     ///
     /// `open` may join the same lobby. It may be seated in the very room whose state it makes, and
-    /// must not ask for that state: it would wait for itself. If it is seated in another room that
+    /// must not ask for that state: that panics, or waits for ever if it is done on another thread for
+    /// which `open` waits. If it is seated in another room that
     /// opens for it, `open` runs again within that call, and so on: ending this is up to `open`.
     ///
     /// # Panics

@@ -267,8 +267,9 @@ impl<T> Lobby<T> {
         known
     }
 
-    /// Returns the room where `join` would go now: one that admits, or else a vacant one. Returns
-    /// `None` if `join` would be refused.
+    /// Returns the room where `join` would go now, by the hints: one that admits, or else a vacant one.
+    /// Returns `None` if they lead to no room. The answer is a suggestion and needs no proof, so other
+    /// calls that have stopped do not prolong this one.
     #[inline]
     pub(super) fn next(&self) -> Option<RoomId> {
         match self.choose(self.own()) {
@@ -279,19 +280,10 @@ impl<T> Lobby<T> {
 
     #[inline(never)]
     fn next_elsewhere(&self) -> Option<RoomId> {
-        let mut patience = PATIENCE;
-        loop {
-            for shard in self.shards_in_order() {
-                if let Some(choice) = self.choose(shard) {
-                    return Some(self.id(choice));
-                }
-            }
-            match self.outlook(&mut patience) {
-                Outlook::Admits(choice) => return Some(self.id(choice)),
-                Outlook::Opens(id) => return Some(id),
-                Outlook::Full => return None,
-                Outlook::Again => {}
-            }
+        let admits = self.shards_in_order().find_map(|shard| self.choose(shard));
+        match admits {
+            Some(choice) => Some(self.id(choice)),
+            None => self.shards_in_order().find_map(|shard| self.vacancy(shard)),
         }
     }
 

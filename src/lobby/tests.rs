@@ -237,4 +237,20 @@ mod calls {
             }
         }
     }
+
+    /// A refused caller is told another room by the hints alone; a call that joins needs the proof.
+    #[test]
+    fn a_suggestion_needs_no_proof() {
+        let lobby = Arc::new(Lobby::builder(2).max_rooms(1).build());
+        let seats = filled(&lobby, 1);
+        let id = seats[0].room_id();
+        let word = || lobby.pages.at(id.location()).expect("an open room").read();
+        let before = word();
+        assert!(before.is_counted());
+        assert_eq!(lobby.join_room(id).unwrap_err().try_next(), None);
+        lobby.filling();
+        assert_eq!(word(), before);
+        assert!(lobby.join().is_err());
+        assert!(!word().is_counted());
+    }
 }
