@@ -91,24 +91,24 @@ impl Bounds {
 
 /// What one call has announced and not yet brought about, or still has to retract.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct Owed {
+pub(crate) struct Pending {
     pub(crate) admitting: u32,
     pub(crate) vacant: u32,
 }
 
-impl Owed {
+impl Pending {
     #[inline]
     pub(crate) fn is_nothing(self) -> bool {
-        self == Owed::default()
+        self == Pending::default()
     }
 
-    /// Retracts from one of the bounds. Returns what is still owed.
-    pub(crate) fn settle(self, bounds: &Bounds) -> Owed {
+    /// Retracts from one of the bounds. Returns what is still pending.
+    pub(crate) fn settle(self, bounds: &Bounds) -> Pending {
         if self.admitting > 0 {
             bounds.admitting.retract(self.admitting);
-            return Owed { admitting: 0, ..self };
+            return Pending { admitting: 0, ..self };
         }
         bounds.vacant.retract(self.vacant);
-        Owed::default()
+        Pending::default()
     }
 }
