@@ -109,7 +109,7 @@ pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
 
 /// A sequentially consistent load. Loom treats it as an acquire load, so a fence makes up for the
 /// rest: every caller has made a sequentially consistent change before it.
-#[cfg(all(headcount_loom, any(feature = "holds", feature = "keyed")))]
+#[cfg(all(headcount_loom, feature = "std"))]
 pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
     loom::sync::atomic::fence(Ordering::SeqCst);
     atomic.load(Ordering::SeqCst)
@@ -200,8 +200,8 @@ mod rooms {
     /// rooms are read. Models read them at once.
     pub(crate) const PATIENCE: u32 = if IN_SMALL { 0 } else { 64 };
 
-    /// Returns `n` words of 0. The allocator hands out most of a large block untouched: the compiler
-    /// finds nothing to do for the conversion.
+    /// Returns `n` words of 0. The allocator hands out most of a large block untouched: the
+    /// compiler finds nothing to do for the conversion.
     pub(crate) fn zeros(n: usize) -> Box<[AtomicU64]> {
         vec![0; n].into_iter().map(AtomicU64::new).collect()
     }
@@ -229,7 +229,7 @@ macro_rules! per_thread {
     };
 }
 
-#[cfg(all(headcount_loom, any(feature = "holds", feature = "keyed")))]
+#[cfg(all(headcount_loom, feature = "std"))]
 macro_rules! per_thread {
     (static $name:ident: $type:ty = $start:expr;) => {
         loom::thread_local! { static $name: $type = $start; }

@@ -97,8 +97,8 @@ impl LobbyBuilder {
     /// Sets the number of rooms that may be open at once. By default only the ids limit it: about
     /// 2^26 rooms.
     ///
-    /// The number is divided evenly among the shards. A thread whose shard has opened its share opens
-    /// rooms in the others.
+    /// The number is divided evenly among the shards. A thread whose shard has opened its share
+    /// opens rooms in the others.
     ///
     /// # Examples
     ///
@@ -130,23 +130,25 @@ impl LobbyBuilder {
     /// Creates a lobby whose rooms have a state: `open` makes it when a room opens, and it is
     /// dropped after the room's last seat.
     ///
-    /// `open` runs in the call that opens the room, without a lock. The room is open meanwhile: others
-    /// may join it, and only [`state`](crate::Seat::state) waits for `open`. The destructor of a
-    /// state runs in the call that drops the room's last seat. The room has closed by then, so
-    /// others may open the next one in its place: more states than `max_rooms` can exist for as long
-    /// as destructors run.
+    /// `open` runs in the call that opens the room, without a lock. The room is open meanwhile:
+    /// others may join it, and only [`state`](crate::Seat::state) waits for `open`. The destructor
+    /// of a state runs in the call that drops the room's last seat, or, if that call is overtaken,
+    /// in the call that makes the next state in its place. The room has closed by then, so others
+    /// may open the next one in its place: more states than `max_rooms` can exist for as long as
+    /// destructors run.
     ///
     /// `open` may join the same lobby. It may be seated in the very room whose state it makes, and
-    /// must not ask for that state: it would wait for itself. If it is seated in another room that
-    /// opens for it, `open` runs again within that call, and so on: ending this is up to `open`.
+    /// must not ask for that state: that panics, or waits for ever if it is done on another thread
+    /// for which `open` waits. If it is seated in another room that opens for it, `open` runs again
+    /// within that call, and so on: ending this is up to `open`.
     ///
     /// # Panics
     ///
     /// This call does not panic. If `open` panics, the call that opens the room panics, and its
     /// caller has left the room. If others have joined meanwhile, the room stays open, and `open`
     /// runs again in the next call of [`state`](crate::Seat::state). If the destructor of a state
-    /// panics, dropping the seat panics, and the room is closed. If destructors panic while the lobby
-    /// is dropped, all others run, and then the first panic goes on.
+    /// panics, dropping the seat panics, and the room is closed. If destructors panic while the
+    /// lobby is dropped, all others run, and then the first panic goes on.
     ///
     /// # Examples
     ///

@@ -101,7 +101,8 @@ impl JoinRoomError {
     }
 
     /// Returns the room where [`join`](crate::Lobby::join) would have gone at the time of the
-    /// refusal, or `None` if `join` would have been refused too.
+    /// refusal, or `None` if `join` would have been refused too. It is only a suggestion: while
+    /// other calls overlap, `join` may go elsewhere, or find a room although this is `None`.
     ///
     /// # Examples
     ///

@@ -124,8 +124,8 @@ impl Hints {
         bits & 1 << (room % BITS) != 0
     }
 
-    /// Sets a room's hint and all summaries above it in the page. The caller sets the summary of the
-    /// page as a whole afterwards.
+    /// Sets a room's hint and all summaries above it in the page. The caller sets the summary of
+    /// the page as a whole afterwards.
     #[inline]
     pub(super) fn set(&self, level: u32, room: usize) {
         self.raise_from(Spot { level, layer: 0, word: room / BITS }, room % BITS);
@@ -146,8 +146,8 @@ impl Hints {
         }
     }
 
-    /// Clears hints to rooms of one word, which begins with `first`. The caller reads these rooms again
-    /// afterwards.
+    /// Clears hints to rooms of one word, which begins with `first`. The caller reads these rooms
+    /// again afterwards.
     pub(super) fn clear(&self, level: u32, first: usize, bits: u64) {
         lower(self.word(Spot { level, layer: 0, word: first / BITS }), bits);
     }

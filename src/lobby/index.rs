@@ -2,12 +2,12 @@
 //!
 //! # Invariant
 //!
-//! Once calls are quiet, a room that is counted (`protocol/room.rs`) is the shard's *filling* room or
-//! has a hint at some level, a room that admits is the filling room or has a hint at its own level,
-//! and a vacant room that was open before has a hint at level 0. Hints and the filling room are only
-//! hints: a room is entered, opened or refused by its own word alone, and before a caller is refused
-//! or opens a room, a survey (`protocol/survey.rs`) proves that no room admits. So a call that stops
-//! in the middle hides nothing.
+//! Once calls are quiet, a room that is counted (`protocol/room.rs`) is the shard's *filling* room
+//! or has a hint at some level, a room that admits is the filling room or has a hint at its own
+//! level, and a vacant room that was open before has a hint at level 0. Hints and the filling room
+//! are only hints: a room is entered, opened or refused by its own word alone, and before a caller
+//! is refused or opens a room, a survey (`protocol/survey.rs`) proves that no room admits. So a
+//! call that stops in the middle hides nothing.
 //!
 //! Two rules maintain the invariant. A thread that changes a room's word, so that the room belongs
 //! to another level, *offers* the room afterwards. A thread that clears a room's hint, or replaces
@@ -15,8 +15,8 @@
 //! nothing if the right hint is set already or the room is the filling one.
 //!
 //! A room that is counted and does not admit has a hint at a last level of its own, or another one
-//! that is out of date. A search for a free seat does not look at that level. A caller that finds no
-//! seat clears it, and *passes* its rooms: then they do not count any more.
+//! that is out of date. A search for a free seat does not look at that level. A caller that finds
+//! no seat clears it, and *passes* its rooms: then they do not count any more.
 //!
 //! Store buffering (Dekker): A changes a room's word, then reads the hint (or the filling room); B
 //! clears the hint (or replaces the filling room), then reads the word. All four are SeqCst:
@@ -43,23 +43,25 @@ use super::{last_left, Lobby};
 use crate::protocol::bound::Bounds;
 use crate::protocol::mutants::mutant;
 use crate::protocol::room::{RoomSize, RoomWord};
-use crate::sync::{load_seq_cst, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{load_seq_cst, zeros, AtomicU32, AtomicU64, Ordering};
 
 /// The value of a location that is no room.
 const NONE: u64 = u64::MAX;
 
-/// Words on cache lines of their own.
-struct PaddedWords(Box<[CachePadded<[AtomicU64; 16]>]>);
+/// Words on cache lines that they share with nothing else: others stand before and behind them.
+struct PaddedWords(Box<[AtomicU64]>);
+
+/// The number of words before and behind.
+const PADDING: usize = 16;
 
 impl PaddedWords {
     fn new(words: usize) -> PaddedWords {
-        let line = || CachePadded::new(core::array::from_fn(|_| AtomicU64::new(0)));
-        PaddedWords((0..words.div_ceil(16)).map(|_| line()).collect())
+        PaddedWords(zeros(words + 2 * PADDING))
     }
 
     #[inline]
     fn word(&self, index: usize) -> &AtomicU64 {
-        &self.0[index / 16][index % 16]
+        &self.0[PADDING + index]
     }
 }
 
@@ -218,7 +220,8 @@ impl<T> Lobby<T> {
         is_best.then_some(Choice { at, seen })
     }
 
-    /// Returns the id of the vacant room that a shard opens next. The room's page may not exist yet.
+    /// Returns the id of the vacant room that a shard opens next. The room's page may not exist
+    /// yet.
     pub(super) fn vacancy(&self, shard: usize) -> Option<RoomId> {
         let index = &*self.shards[shard];
         loop {
@@ -283,18 +286,9 @@ impl<T> Lobby<T> {
         self.pages.location(shard, self.shards[shard].allowed.load(Ordering::Relaxed))
     }
 
-    /// Makes the vacant room of that number findable, which a survey has found.
-    pub(super) fn offer_vacant(&self, shard: usize, number: u32) {
-        // Relaxed: as in `fresh`.
-        self.shards[shard].allowed.fetch_max(number + 1, Ordering::Relaxed);
-        if let Some(location) = self.pages.location(shard, number) {
-            if let Some(at) = self.pages.at(location) {
-                self.offer_again(at);
-            }
-        }
-    }
-
     /// Lets one more room of a shard be used for one that is retired, if the shard can have one.
+    /// Nothing else raises `allowed`: a room that a survey finds beyond it, while the call that
+    /// closed a room for the last time is on its way here, is opened by its own number.
     #[cold]
     pub(super) fn replace_retired(&self, shard: usize) {
         let index = &*self.shards[shard];
@@ -414,8 +408,8 @@ impl<T> Lobby<T> {
         debug_assert!(found.is_none());
     }
 
-    /// Reads the word of a room that the caller may have made harder to find. If the room is counted
-    /// and does not admit, it does not count afterwards.
+    /// Reads the word of a room that the caller may have made harder to find. If the room is
+    /// counted and does not admit, it does not count afterwards.
     fn read_or_pass(&self, at: RoomRef<'_, T>) -> RoomWord {
         let mut word = at.read_after();
         while word.is_counted() && !word.admits(self.size) {
@@ -474,8 +468,8 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// Returns the first room of one word that has a hint and is at that level. Clears the hints to the
-    /// rooms before it.
+    /// Returns the first room of one word that has a hint and is at that level. Clears the hints to
+    /// the rooms before it.
     fn pick<'a>(
         &self,
         level: u32,

@@ -3,11 +3,11 @@
 //! # Invariant
 //!
 //! A room's word decides who enters it, who opens it and who closes it; each of these is one step.
-//! What follows the step, the state and the hints, is in arrears only for as long as the call lasts.
-//! A caller opens a room, other than one that it was told, only after a proof that no room admitted.
-//! The room is that which the shard names to all callers as the next: of callers that need a room at
-//! the same time, one opens it. A caller is refused only with the proof that no room admitted and
-//! none was vacant.
+//! What follows the step, the state and the hints, is in arrears only for as long as the call
+//! lasts. A caller opens a room, other than one that it was told, only after a proof that no room
+//! admitted. The room is that which the shard names to all callers as the next: of callers that
+//! need a room at the same time, one opens it. A caller is refused only with the proof that no room
+//! admitted and none was vacant.
 #![allow(unsafe_code)]
 
 use core::hint::spin_loop;
@@ -116,8 +116,8 @@ impl<T> Lobby<T> {
             spin_loop();
             return Outlook::Again;
         }
-        // Before the survey, so that callers that arrive at the same time are to open the same room:
-        // one opens it, and the others find it.
+        // Before the survey, so that callers that arrive at the same time are to open the same
+        // room: one opens it, and the others find it.
         match self.shards_in_order().find_map(|shard| self.vacancy(shard)) {
             Some(id) => self.survey(Goal::Seat).unwrap_or(Outlook::Opens(id)),
             None => self.survey(Goal::SeatOrVacancy).unwrap_or(Outlook::Full),
@@ -140,8 +140,21 @@ impl<T> Lobby<T> {
                 Some(Outlook::Admits(Choice { at: self.pages.at(location)?, seen }))
             }
             Surveyed::Vacant(shard, number) => {
-                self.offer_vacant(shard, number);
-                Some(Outlook::Again)
+                let location = self.pages.location(shard, number)?;
+                let id = match self.pages.at(location) {
+                    Some(at) => {
+                        // For the callers that are told that room.
+                        self.offer_again(at);
+                        let seen = at.read();
+                        if !seen.is_vacant() {
+                            return Some(Outlook::Again);
+                        }
+                        self.id(Choice { at, seen })
+                    }
+                    None => RoomId::new(self.mark, location, 1),
+                };
+                // Chosen before the proof, as in `outlook`.
+                Some(self.survey(Goal::Seat).unwrap_or(Outlook::Opens(id)))
             }
         }
     }
@@ -203,7 +216,8 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// Opens that vacant room and makes its state. Returns `None` if another caller has opened it.
+    /// Opens that vacant room and makes its state, unless another member is doing that. Returns
+    /// `None` if another caller has opened it.
     #[cold]
     fn open(&self, id: RoomId) -> Option<Seated> {
         let at = self.pages.make_at(id.location())?;
@@ -254,8 +268,9 @@ impl<T> Lobby<T> {
         known
     }
 
-    /// Returns the room where `join` would go now: one that admits, or else a vacant one. Returns
-    /// `None` if `join` would be refused.
+    /// Returns the room where `join` would go now, by the hints: one that admits, or else a vacant
+    /// one. Returns `None` if they lead to no room. The answer is a suggestion and needs no proof,
+    /// so other calls that have stopped do not prolong this one.
     #[inline]
     pub(super) fn next(&self) -> Option<RoomId> {
         match self.choose(self.own()) {
@@ -266,19 +281,10 @@ impl<T> Lobby<T> {
 
     #[inline(never)]
     fn next_elsewhere(&self) -> Option<RoomId> {
-        let mut patience = PATIENCE;
-        loop {
-            for shard in self.shards_in_order() {
-                if let Some(choice) = self.choose(shard) {
-                    return Some(self.id(choice));
-                }
-            }
-            match self.outlook(&mut patience) {
-                Outlook::Admits(choice) => return Some(self.id(choice)),
-                Outlook::Opens(id) => return Some(id),
-                Outlook::Full => return None,
-                Outlook::Again => {}
-            }
+        let admits = self.shards_in_order().find_map(|shard| self.choose(shard));
+        match admits {
+            Some(choice) => Some(self.id(choice)),
+            None => self.shards_in_order().find_map(|shard| self.vacancy(shard)),
         }
     }
 
@@ -325,8 +331,12 @@ struct Opener<'a, T> {
 
 impl<T> Opener<'_, T> {
     fn make_state(&self) {
-        if let (States::Each(_), Some(seated)) = (&self.lobby.states, &self.seated) {
-            self.lobby.state_of(seated);
+        if let (States::Each(make), Some(seated)) = (&self.lobby.states, &self.seated) {
+            let at = self.lobby.pages.at(seated.location());
+            let at = at.expect("the page of a room with a member");
+            let id = seated.room_id(self.lobby.mark);
+            // SAFETY: as in `leave`.
+            unsafe { at.make_state(seated, &self.lobby.waiters, || make(id)) };
         }
     }
 }

@@ -5,7 +5,8 @@
 //! All facts about a room are in its own word (`protocol/room.rs`). With a limit of *n* rooms, only
 //! *n* rooms are used, divided among the shards; one more for each room that is retired. The
 //! shards' hints choose the room that a caller is sent to; they never decide whether it is
-//! admitted, refused, or opens a room (`protocol/survey.rs`).
+//! admitted, refused, or opens a room (`protocol/survey.rs`). `index.rs` makes that choice,
+//! `join.rs` has the steps of each call.
 
 mod builder;
 mod error;
@@ -92,8 +93,8 @@ use seat::SeatInner;
 ///   lobby at the same time sit in one room.
 /// - *unblocked*: both also hold while other threads have stopped in the middle of their calls, for
 ///   however long. The exceptions: a thread that stops while it puts a new page of rooms in its
-///   place holds up callers that need that page, and [`state`](Seat::state) waits for the thread
-///   that makes the state.
+/// place holds up callers that need that page; [`state`](Seat::state) waits for the thread that
+/// makes the state, and for an instant under a lock that all waiting members of the lobby share.
 /// - *no-lost-room*: once calls are quiet, `join` finds every open, unlocked room with a free seat.
 /// - *best-fit*: with one shard and one caller at a time, `join` takes the most populated room that
 ///   has a free seat, and opens a new room only if no room has one. With more shards, each thread
@@ -219,8 +220,10 @@ impl<T> Lobby<T> {
     ///
     /// Before a refusal, and before a room opens, the call proves that no room admits: a load or
     /// two for each shard. While another call has stopped in the middle, that takes a reading of
-    /// every room instead, as often as calls have stopped. Opening a room may allocate; no other
-    /// caller waits for that.
+    /// every room instead, as often as calls have stopped. The proof begins anew whenever another
+    /// call makes a full room admit, closes a room, or opens one. So while calls have stopped, a
+    /// steady flow of such changes may prolong a call without limit, though each change is another
+    /// call that goes on. Opening a room may allocate; no other caller waits for that.
     ///
     /// Dropping the seat takes one compare-exchange. If the room has no hint for its new number of
     /// members, it also writes that hint, and up to one summary for each layer of the tree. The

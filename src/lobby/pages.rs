@@ -4,9 +4,9 @@
 //!
 //! A page is created once, never moves, and is dropped with its lobby, so a location always finds
 //! the same room. A location is made of the number of the shard, the number of the page in it, and
-//! the offset of the room in the page. The first two pages of a shard have one size; each later page
-//! is as large as all earlier ones together, up to the largest offset. So the rooms of a shard are
-//! numbered from 0, page by page.
+//! the offset of the room in the page. The first two pages of a shard have one size; each later
+//! page is as large as all earlier ones together, up to the largest offset. So the rooms of a shard
+//! are numbered from 0, page by page.
 
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 
@@ -102,15 +102,16 @@ impl<T> Pages<T> {
 
     /// Returns the location of a shard's room of that number, if the shard can have so many rooms.
     pub(super) fn location(&self, shard: usize, number: u32) -> Option<u32> {
-        let mut offset = number;
-        for page in 0..PAGES {
-            let rooms = 1 << self.page_bits(page);
-            if offset < rooms {
-                return Some(((shard * PAGES + page) as u32) << self.offset_bits | offset);
-            }
-            offset -= rooms;
-        }
-        None
+        let (first, largest) = (self.first_bits, self.largest_bits);
+        let (page, offset) = match number.checked_ilog2().unwrap_or(0) {
+            bits if bits < first => (0, number),
+            // This page is as large as all before.
+            bits if bits <= largest => (bits - first + 1, number - (1 << bits)),
+            // All pages are of the largest size, and the first of these begins at `1 << largest`.
+            _ => ((number >> largest) + largest - first, number & ((1 << largest) - 1)),
+        };
+        let is_there = page < PAGES as u32;
+        is_there.then(|| (shard as u32 * PAGES as u32 + page) << self.offset_bits | offset)
     }
 
     /// Returns all rooms of all pages, open or not.
@@ -138,6 +139,28 @@ impl<T> Drop for Pages<T> {
         }
         if let Some(panic) = panic.filter(|_| !std::thread::panicking()) {
             resume_unwind(panic);
+        }
+    }
+}
+
+#[cfg(all(test, not(any(headcount_loom, headcount_shuttle))))]
+mod tests {
+    use super::{Pages, RoomSize, PAGES};
+
+    #[test]
+    fn rooms_are_numbered_page_by_page() {
+        for (shards, rooms) in [(1, 1), (1, u32::MAX), (3, 5), (256, 1_000)] {
+            let pages = Pages::<()>::new(RoomSize::new(2), shards, rooms, false);
+            let shard = shards as usize - 1;
+            let mut number = 0;
+            for page in 0..PAGES {
+                let start = ((shard * PAGES + page) as u32) << pages.offset_bits;
+                let last = (1 << pages.page_bits(page)) - 1;
+                assert_eq!(pages.location(shard, number), Some(start));
+                assert_eq!(pages.location(shard, number + last), Some(start + last));
+                number += last + 1;
+            }
+            assert_eq!((pages.location(shard, number), pages.most_rooms()), (None, number));
         }
     }
 }

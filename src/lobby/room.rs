@@ -6,16 +6,22 @@
 //!   it leaves.
 //! - A [`RoomRef`] pairs a room with its page and its location, and all rooms of a page have the
 //!   size that the page keeps.
-//! - A room's state is a box of its own. It exists from when a member has made it until the last
-//!   member of that generation has left; that member takes the box with it. The room's *stage* tells
-//!   in one word whether the state of a generation is being made, or exists and the pointer beside
-//!   it is that state's. Only members of a generation change the stage to one of that generation,
-//!   so a stage of another generation means that no member has begun to make the state.
+//! - A room's state is a box of its own. It exists from when a member has made it until after the
+//!   last member of that generation has left. The room's *stage* tells in one word whether the
+//!   state of a generation is being made, or exists and the pointer beside it is that state's. Only
+//!   members of a generation change the stage to one of that generation, so a stage of another
+//!   generation means that no member has begun to make the state.
+//! - The member that closed the room takes its state afterwards, by an exchange of the stage. If a
+//!   member of a later generation makes the next state before, its exchange of the stage takes the
+//!   earlier state instead. So one thread drops each state. Before the closing nothing is known: a
+//!   member may still join, make the state and leave, and the room's word is the same as before.
 //!
 //! The fields that these rest on are private to this file. All calls are safe but two, which take a
 //! [`Seated`] back: this file cannot know from which room it came, as a seat keeps the location of
 //! its room and not a reference. Debug builds check it.
 #![allow(unsafe_code)]
+
+use core::cell::RefCell;
 
 use super::hints::Hints;
 use super::id::{RoomId, MARK_SHIFT};
@@ -30,7 +36,8 @@ use crate::protocol::room::{
 use crate::protocol::seat_bitmap;
 use crate::protocol::step::{run, Step};
 use crate::sync::{
-    nulls, zeros, AtomicPtr, AtomicU64, Ordering, StateCondvar, StateMutex, StateMutexGuard,
+    nulls, per_thread, zeros, AtomicPtr, AtomicU64, Ordering, StateCondvar, StateMutex,
+    StateMutexGuard,
 };
 
 /// Some rooms of one size, and the hints to them.
@@ -111,8 +118,8 @@ impl<T> Page<T> {
                 return None;
             }
             self.stages[offset].store(0, Ordering::Relaxed);
-            // SAFETY: the state exists, by its stage, and the last member has not left. The seats of
-            // the members were forgotten, as the page is borrowed exclusively, and no other
+            // SAFETY: the state exists, by its stage, and the last member has not left. The seats
+            // of the members were forgotten, as the page is borrowed exclusively, and no other
             // reference to the state is left. The stage is cleared, so this happens once.
             Some(unsafe { Box::from_raw(self.states[offset].load(Ordering::Relaxed)) })
         })
@@ -128,13 +135,21 @@ enum Stage {
     Awaited = 2,
     /// It exists.
     Made = 3,
-    /// The constructor has panicked.
-    Failed = 4,
+    /// The constructor has panicked, or the state was taken to be dropped.
+    Absent = 4,
+}
+
+/// The bits of a stage that are not the generation.
+const STAGE_BITS: u32 = 3;
+
+per_thread! {
+    // The addresses of the stages of the states that the thread makes.
+    static MAKES: RefCell<Vec<usize>> = RefCell::new(Vec::new());
 }
 
 impl Stage {
     fn of(self, generation: u32) -> u64 {
-        u64::from(generation) << 3 | self as u64
+        u64::from(generation) << STAGE_BITS | self as u64
     }
 }
 
@@ -352,12 +367,7 @@ impl<'a, T> RoomRef<'a, T> {
         seated: Seated,
         bounds: &Bounds,
     ) -> Departure<T> {
-        let mut state = core::ptr::null_mut();
         let left = loop {
-            if leaving.closes() {
-                // Before the room is left, since afterwards the pointer may be another state's.
-                state = self.made(seated.generation());
-            }
             match leaving.step(self.word, self.page.size, || bounds) {
                 Step::Next(next) => leaving = next,
                 Step::Done(left) => break left,
@@ -366,26 +376,34 @@ impl<'a, T> RoomRef<'a, T> {
         if left.members() > 0 {
             return Departure::Occupied(left);
         }
-        // SAFETY: a pointer that is not null was the state's of this generation, read while the
-        // caller was a member. Members are gone by now, and what they did comes before
-        // (`LeaveRoom` → the last `LeaveRoom`); no later member has this generation. So this is the
-        // only owner of the state.
-        let state = (!state.is_null()).then(|| unsafe { Box::from_raw(state) });
-        Departure::Closed(left, state)
+        // SAFETY: `seated` was a member of this room, as the caller promises, and has closed it.
+        Departure::Closed(left, unsafe { self.take_state(seated.generation()) })
     }
 
-    /// Returns the state of that generation if it was made, null if not.
-    #[cold]
-    fn made(self, generation: u32) -> *mut T {
+    /// Takes the state of a generation, if it was made and no later member has taken it.
+    ///
+    /// # Safety
+    ///
+    /// The caller has closed the room of that generation.
+    unsafe fn take_state(self, generation: u32) -> Option<Box<T>> {
         let offset = self.offset();
-        match self.page.stages.get(offset) {
-            // Acquire, pairs with the Release in `make`: the state was written.
-            Some(stage) if stage.load(Ordering::Acquire) == Stage::Made.of(generation) => {
-                // Relaxed: written before the stage, and not again in this generation.
-                self.page.states[offset].load(Ordering::Relaxed)
-            }
-            _ => core::ptr::null_mut(),
+        let (stage, made) = (self.page.stages.get(offset)?, Stage::Made.of(generation));
+        // Relaxed: the exchange that closed the room is an Acquire. It comes after all that members
+        // did (`LeaveRoom`), so this is their last stage or that of a later generation.
+        if stage.load(Ordering::Relaxed) != made {
+            return None;
         }
+        // Relaxed: as above.
+        let state = self.page.states[offset].load(Ordering::Relaxed);
+        // Release, pairs with the exchange in `make`: the pointer was read before a member of a
+        // later generation writes it. No model can kill its weakening: no load in loom reads what
+        // is written later. Relaxed on failure: that member takes the state.
+        let absent = Stage::Absent.of(generation);
+        stage.compare_exchange(made, absent, Ordering::Release, Ordering::Relaxed).ok()?;
+        // SAFETY: until the exchange the pointer was the state's of this generation. Members are
+        // gone, as the caller promises, and what they did comes before. The stage was changed, so
+        // no other thread takes it.
+        Some(unsafe { Box::from_raw(state) })
     }
 
     /// Returns the state. Makes it by `make` if no member has; waits if another one is doing so.
@@ -409,21 +427,37 @@ impl<'a, T> RoomRef<'a, T> {
         // Acquire, pairs with the Release in `make`: the state was written.
         let order = ordering!("room-state-no-acquire", Acquire => Relaxed);
         if stage.load(order) != Stage::Made.of(generation) {
-            self.make(generation, waiters, make);
+            self.make(generation, waiters, true, make);
         }
         // SAFETY: the stage says that the state of this generation exists, and the pointer was
-        // written before. `seated` is a member of this generation, as the caller promises; the state
-        // is dropped after the last member has left, and `leave` takes `seated` by value, so that is
-        // after this borrow ends.
-        // Relaxed: as in `made`.
+        // written before. `seated` is a member of this generation, as the caller promises; the
+        // state is dropped after the last member has left, and `leave` takes `seated` by value, so
+        // that is after this borrow ends. Relaxed: written before the stage, and not again in this
+        // generation.
         unsafe { &*state.load(Ordering::Relaxed) }
     }
 
-    /// Makes the state, or waits until another member has made it.
+    /// Makes the state by `make`, unless a member has made it or is doing so. Does not wait.
+    ///
+    /// # Safety
+    ///
+    /// As [`leave`](Self::leave).
+    pub(super) unsafe fn make_state(
+        self,
+        seated: &Seated,
+        waiters: &Waiters,
+        make: impl FnOnce() -> T,
+    ) {
+        seated.entered.0.check(self.word);
+        self.make(seated.generation(), waiters, false, make);
+    }
+
+    /// Makes the state unless a member has. If another one is doing so, waits for it or returns.
     #[cold]
-    fn make(self, generation: u32, waiters: &Waiters, make: impl FnOnce() -> T) {
-        let stage = &self.page.stages[self.offset()];
+    fn make(self, generation: u32, waiters: &Waiters, waits: bool, make: impl FnOnce() -> T) {
+        let (stage, state) = (&self.page.stages[self.offset()], &self.page.states[self.offset()]);
         let is = |wanted: Stage, seen: u64| seen == wanted.of(generation);
+        let address = core::ptr::from_ref(stage) as usize;
         // Acquire, pairs with the Release below: the state was written.
         let mut seen = stage.load(Ordering::Acquire);
         loop {
@@ -431,20 +465,35 @@ impl<'a, T> RoomRef<'a, T> {
                 return;
             }
             if is(Stage::Making, seen) || is(Stage::Awaited, seen) {
+                if !waits {
+                    return;
+                }
+                let is_own = MAKES.with(|makes| makes.borrow().contains(&address));
+                assert!(!is_own, "the constructor of a room's state asks for that state");
                 seen = waiters.wait(stage, seen, Stage::Awaited.of(generation));
                 continue;
             }
-            // Acquire on failure: as above. Relaxed on success: nothing is read.
+            // Acquire: as above, and pairs with the exchange in `take_state`.
             let making = Stage::Making.of(generation);
-            match stage.compare_exchange(seen, making, Ordering::Relaxed, Ordering::Acquire) {
+            match stage.compare_exchange(seen, making, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => break,
                 Err(now) => seen = now,
             }
         }
-        let mut making = Making { stage, generation, waiters, ends: Stage::Failed };
-        let state = Box::into_raw(Box::new(make()));
+        // The member that closed the room in an earlier generation has not taken its state, and
+        // does not any more. Dropped last, since it is the user's code.
+        let earlier = seen & ((1 << STAGE_BITS) - 1) == Stage::Made as u64;
+        let _earlier = (earlier && !mutant!("room-state-not-taken-over")).then(|| {
+            // SAFETY: until the exchange the pointer was the state's of that generation. Its
+            // members are gone, and what they did comes before the caller entered. The stage was
+            // changed, so no other thread takes it.
+            unsafe { Box::from_raw(state.load(Ordering::Relaxed)) }
+        });
+        MAKES.with(|makes| makes.borrow_mut().push(address));
+        let mut making = Making { stage, generation, waiters, ends: Stage::Absent };
+        let made = Box::into_raw(Box::new(make()));
         // Relaxed: the stage publishes it.
-        self.page.states[self.offset()].store(state, Ordering::Relaxed);
+        state.store(made, Ordering::Relaxed);
         making.ends = Stage::Made;
     }
 
@@ -477,6 +526,8 @@ struct Making<'a> {
 
 impl Drop for Making<'_> {
     fn drop(&mut self) {
+        // Calls nest, so it is the last.
+        MAKES.with(|makes| makes.borrow_mut().pop());
         // Release, pairs with the Acquire of `state`: the state was written.
         let order = ordering!("room-state-no-release", Release => Relaxed);
         let before = self.stage.swap(self.ends.of(self.generation), order);

@@ -149,7 +149,9 @@ macro_rules! seat {
             ///
             /// # Panics
             ///
-            /// If the constructor has panicked in that call, it runs again here, and may panic again.
+            /// If the constructor has panicked in that call, it runs again here, and may panic
+            /// again. If the constructor itself asks for the state that it makes, on the thread
+            /// that runs it.
             ///
             /// # Examples
             ///

@@ -1,7 +1,7 @@
 //! The hints of a lobby in every order of two threads, and after every call of one thread.
 //!
-//! What callers are told does not rest on hints, so models of the public calls do not see a hint that
-//! is lost: it costs time. Here the invariant of `index.rs` is checked itself.
+//! What callers are told does not rest on hints, so models of the public calls do not see a hint
+//! that is lost: it costs time. Here the invariant of `index.rs` is checked itself.
 
 use std::sync::Arc;
 
@@ -236,5 +236,21 @@ mod calls {
                 lobby.assert_index();
             }
         }
+    }
+
+    /// A refused caller is told another room by the hints alone; a call that joins needs the proof.
+    #[test]
+    fn a_suggestion_needs_no_proof() {
+        let lobby = Arc::new(Lobby::builder(2).max_rooms(1).build());
+        let seats = filled(&lobby, 1);
+        let id = seats[0].room_id();
+        let word = || lobby.pages.at(id.location()).expect("an open room").read();
+        let before = word();
+        assert!(before.is_counted());
+        assert_eq!(lobby.join_room(id).unwrap_err().try_next(), None);
+        lobby.filling();
+        assert_eq!(word(), before);
+        assert!(lobby.join().is_err());
+        assert!(!word().is_counted());
     }
 }

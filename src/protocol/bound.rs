@@ -9,10 +9,10 @@
 //!
 //! A thread that is about to bring a room into the state *announces* that first, which adds one to
 //! both numbers. A thread that has brought a room out of the state *retracts* one from the bound
-//! afterwards, and so does a thread whose announced change did not come about. So the bound is never
-//! below the number of rooms in the state: the rest are calls that are between the two steps. If it
-//! is 0, no room is in the state. As long as the number of announcements stays, no call comes to be
-//! between the two steps that was not there before.
+//! afterwards, and so does a thread whose announced change did not come about. So the bound is
+//! never below the number of rooms in the state: the rest are calls that are between the two steps.
+//! If it is 0, no room is in the state. As long as the number of announcements stays, no call comes
+//! to be between the two steps that was not there before.
 //!
 //! All operations are SeqCst, and so are the changes and second looks of the rooms' words: that no
 //! room is in the state *at an instant* means something only in an order that all threads share.
@@ -91,24 +91,24 @@ impl Bounds {
 
 /// What one call has announced and not yet brought about, or still has to retract.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct Owed {
+pub(crate) struct Pending {
     pub(crate) admitting: u32,
     pub(crate) vacant: u32,
 }
 
-impl Owed {
+impl Pending {
     #[inline]
     pub(crate) fn is_nothing(self) -> bool {
-        self == Owed::default()
+        self == Pending::default()
     }
 
-    /// Retracts from one of the bounds. Returns what is still owed.
-    pub(crate) fn settle(self, bounds: &Bounds) -> Owed {
+    /// Retracts from one of the bounds. Returns what is still pending.
+    pub(crate) fn settle(self, bounds: &Bounds) -> Pending {
         if self.admitting > 0 {
             bounds.admitting.retract(self.admitting);
-            return Owed { admitting: 0, ..self };
+            return Pending { admitting: 0, ..self };
         }
         bounds.vacant.retract(self.vacant);
-        Owed::default()
+        Pending::default()
     }
 }

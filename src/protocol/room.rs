@@ -28,11 +28,11 @@
 //! generation: fresh memory is rooms.
 //!
 //! A room admits only while it is COUNTED. A call that brings a room from not counted to counted
-//! announces that in the bound beforehand; the step that lets the room admit sets the flag. A search
-//! that comes upon a counted room that does not admit clears the flag ([`PassRoom`]) and retracts it
-//! from the bound afterwards. So a bound of 0 proves that no room of the shard admits, and members
-//! that leave and join around a full room that no search passes write nothing but the room's word.
-//! The bound of vacant rooms is kept alike, without a flag.
+//! announces that in the bound beforehand; the step that lets the room admit sets the flag. A
+//! search that comes upon a counted room that does not admit clears the flag ([`PassRoom`]) and
+//! retracts it from the bound afterwards. So a bound of 0 proves that no room of the shard admits,
+//! and members that leave and join around a full room that no search passes write nothing but the
+//! room's word. The bound of vacant rooms is kept alike, without a flag.
 //!
 //! A gate is entered by an addition that is checked afterwards. Here such an addition would count a
 //! caller with an old id as a member of the room's next generation for a moment, where readers of
@@ -42,7 +42,7 @@
 //! between. In rooms of up to 24 seats the same step takes or frees the numbered seat; larger rooms
 //! keep a bitmap beside the word.
 
-use super::bound::{Bounds, Owed};
+use super::bound::{Bounds, Pending};
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::seat_bitmap::lowest_free;
 use crate::protocol::step::Step::{self, Done, Next};
@@ -209,20 +209,20 @@ impl RoomWord {
 
     /// Returns what a call has to announce before it makes `self` of `seen`.
     #[inline]
-    fn announces(self, seen: RoomWord) -> Owed {
-        Owed {
+    fn announces(self, seen: RoomWord) -> Pending {
+        Pending {
             admitting: u32::from(self.is_counted() && !seen.is_counted()),
             vacant: u32::from(self.members() == 0 && seen.members() > 0),
         }
     }
 
-    /// Returns what a call owes once it has made `self` of `seen`, if it owed `owed` before.
+    /// Returns what a call has pending once it has made `self` of `seen`, of `pending` before.
     #[inline]
-    fn owes(self, seen: RoomWord, owed: Owed) -> Owed {
+    fn leaves_pending(self, seen: RoomWord, pending: Pending) -> Pending {
         let announced = self.announces(seen);
-        Owed {
-            admitting: owed.admitting - announced.admitting + seen.announces(self).admitting,
-            vacant: owed.vacant - announced.vacant + seen.announces(self).vacant,
+        Pending {
+            admitting: pending.admitting - announced.admitting + seen.announces(self).admitting,
+            vacant: pending.vacant - announced.vacant + seen.announces(self).vacant,
         }
     }
 }
@@ -311,9 +311,9 @@ pub(crate) enum LeaveRoom {
 /// A leave that is not plain, or was not at first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum LeaveOther {
-    Announce { number: u32, seen: RoomWord, owed: Owed },
-    Swap { number: u32, seen: RoomWord, owed: Owed },
-    Settle { left: RoomWord, owed: Owed },
+    Announce { number: u32, seen: RoomWord, pending: Pending },
+    Swap { number: u32, seen: RoomWord, pending: Pending },
+    Settle { left: RoomWord, pending: Pending },
 }
 
 impl LeaveRoom {
@@ -322,7 +322,7 @@ impl LeaveRoom {
         if seen.stays_counted() {
             LeaveRoom::Plain { number, seen }
         } else {
-            LeaveRoom::Other(LeaveOther::decide(number, seen, Owed::default(), size))
+            LeaveRoom::Other(LeaveOther::decide(number, seen, Pending::default(), size))
         }
     }
 
@@ -359,29 +359,26 @@ impl LeaveRoom {
 fn leave(word: &AtomicU64, seen: RoomWord, left: RoomWord) -> Result<(), RoomWord> {
     // SeqCst. Its Release pairs with the Acquire of `EnterRoom`, of readers, and of the last
     // `LeaveRoom`: the next holder of the place, and the thread that drops the state, see all that
-    // this member wrote. Its Acquire is for the last member, which drops the state. No model can
-    // kill the weakening of that: the last member reads the word once more for the hints, before it
-    // drops the state. As SeqCst the exchange pairs with the removal of hints, as in `EnterRoom`, and
-    // follows the announcement in the order of `bound`.
+    // this member wrote. Its Acquire is for the last member, which takes the state: it sees whether
+    // another member has made it. As SeqCst the exchange pairs with the removal of hints, as in
+    // `EnterRoom`, and follows the announcement in the order of `bound`.
     // Relaxed on failure: decides only what to try next.
-    let order = ordering!("room-leave-no-release", SeqCst => Acquire);
+    let order = ordering!(
+        "room-leave-no-release", SeqCst => Acquire;
+        "room-leave-no-acquire", SeqCst => Release;
+    );
     let swapped = word.compare_exchange(seen.0, left.0, order, Ordering::Relaxed);
     swapped.map(drop).map_err(RoomWord)
 }
 
 impl LeaveOther {
-    /// Returns whether the next step closes the room, if the word has not changed.
-    pub(crate) fn closes(self) -> bool {
-        matches!(self, LeaveOther::Swap { seen, .. } if seen.members() <= 1)
-    }
-
     #[cold]
-    fn decide(number: u32, seen: RoomWord, owed: Owed, size: RoomSize) -> LeaveOther {
+    fn decide(number: u32, seen: RoomWord, pending: Pending, size: RoomSize) -> LeaveOther {
         let need = seen.without(number, size).announces(seen);
-        if need.admitting > owed.admitting || need.vacant > owed.vacant {
-            LeaveOther::Announce { number, seen, owed }
+        if need.admitting > pending.admitting || need.vacant > pending.vacant {
+            LeaveOther::Announce { number, seen, pending }
         } else {
-            LeaveOther::Swap { number, seen, owed }
+            LeaveOther::Swap { number, seen, pending }
         }
     }
 
@@ -392,44 +389,44 @@ impl LeaveOther {
         bounds: impl FnOnce() -> &'a Bounds,
     ) -> Step<LeaveOther, RoomWord> {
         match self {
-            LeaveOther::Announce { number, seen, owed } => {
+            LeaveOther::Announce { number, seen, pending } => {
                 let need = seen.without(number, size).announces(seen);
-                let owed = announce(bounds(), need, owed);
-                Next(LeaveOther::decide(number, seen, owed, size))
+                let pending = announce(bounds(), need, pending);
+                Next(LeaveOther::decide(number, seen, pending, size))
             }
-            LeaveOther::Swap { number, seen, owed } => {
+            LeaveOther::Swap { number, seen, pending } => {
                 let left = seen.without(number, size);
                 match leave(word, seen, left) {
-                    Ok(()) => LeaveOther::end(left, left.owes(seen, owed)),
-                    Err(now) => Next(LeaveOther::decide(number, now, owed, size)),
+                    Ok(()) => LeaveOther::end(left, left.leaves_pending(seen, pending)),
+                    Err(now) => Next(LeaveOther::decide(number, now, pending, size)),
                 }
             }
-            LeaveOther::Settle { left, owed } => LeaveOther::end(left, owed.settle(bounds())),
+            LeaveOther::Settle { left, pending } => LeaveOther::end(left, pending.settle(bounds())),
         }
     }
 
-    fn end(left: RoomWord, owed: Owed) -> Step<LeaveOther, RoomWord> {
-        if owed.is_nothing() {
+    fn end(left: RoomWord, pending: Pending) -> Step<LeaveOther, RoomWord> {
+        if pending.is_nothing() {
             Done(left)
         } else {
-            Next(LeaveOther::Settle { left, owed })
+            Next(LeaveOther::Settle { left, pending })
         }
     }
 }
 
 /// Announces one of the changes that a call needs to announce and has not announced.
 #[cold]
-fn announce(bounds: &Bounds, need: Owed, owed: Owed) -> Owed {
-    if need.admitting > owed.admitting {
+fn announce(bounds: &Bounds, need: Pending, pending: Pending) -> Pending {
+    if need.admitting > pending.admitting {
         if !mutant!("room-counted-not-announced") {
             bounds.admitting.announce();
         }
-        Owed { admitting: owed.admitting + 1, ..owed }
+        Pending { admitting: pending.admitting + 1, ..pending }
     } else {
         if !mutant!("room-vacancy-not-announced") {
             bounds.vacant.announce();
         }
-        Owed { vacant: owed.vacant + 1, ..owed }
+        Pending { vacant: pending.vacant + 1, ..pending }
     }
 }
 
@@ -438,15 +435,15 @@ fn announce(bounds: &Bounds, need: Owed, owed: Owed) -> Owed {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum OpenRoom {
     Announce { generation: u32 },
-    Swap { generation: u32, owed: Owed },
-    Settle { opened: Option<RoomWord>, owed: Owed },
+    Swap { generation: u32, pending: Pending },
+    Settle { opened: Option<RoomWord>, pending: Pending },
 }
 
 impl OpenRoom {
     pub(crate) fn new(generation: u32, size: RoomSize) -> OpenRoom {
         match size.seats {
             // Such a room is full at once, and is never counted.
-            1 => OpenRoom::Swap { generation, owed: Owed::default() },
+            1 => OpenRoom::Swap { generation, pending: Pending::default() },
             _ => OpenRoom::Announce { generation },
         }
     }
@@ -465,9 +462,9 @@ impl OpenRoom {
         match self {
             OpenRoom::Announce { generation } => {
                 bounds().admitting.announce();
-                Next(OpenRoom::Swap { generation, owed: Owed { admitting: 1, vacant: 0 } })
+                Next(OpenRoom::Swap { generation, pending: Pending { admitting: 1, vacant: 0 } })
             }
-            OpenRoom::Swap { generation, owed } => {
+            OpenRoom::Swap { generation, pending } => {
                 let (vacant, opened) =
                     (RoomWord::vacant(generation), OpenRoom::opened(generation, size));
                 // SeqCst. Its Acquire pairs with the Release of `LeaveRoom`: the new members see
@@ -476,22 +473,22 @@ impl OpenRoom {
                 // Relaxed on failure: nothing was opened.
                 let swapped =
                     word.compare_exchange(vacant.0, opened.0, Ordering::SeqCst, Ordering::Relaxed);
-                let (opened, owed) = match swapped {
-                    Ok(_) => (Some(opened), opened.owes(vacant, owed)),
-                    Err(_) => (None, owed),
+                let (opened, pending) = match swapped {
+                    Ok(_) => (Some(opened), opened.leaves_pending(vacant, pending)),
+                    Err(_) => (None, pending),
                 };
-                if owed.is_nothing() {
+                if pending.is_nothing() {
                     Done(opened)
                 } else {
-                    Next(OpenRoom::Settle { opened, owed })
+                    Next(OpenRoom::Settle { opened, pending })
                 }
             }
-            OpenRoom::Settle { opened, owed } => {
-                let owed = owed.settle(bounds());
-                if owed.is_nothing() {
+            OpenRoom::Settle { opened, pending } => {
+                let pending = pending.settle(bounds());
+                if pending.is_nothing() {
                     Done(opened)
                 } else {
-                    Next(OpenRoom::Settle { opened, owed })
+                    Next(OpenRoom::Settle { opened, pending })
                 }
             }
         }
@@ -536,39 +533,39 @@ impl PassRoom {
 pub(crate) enum SetLock {
     Look { generation: u32, locked: bool, at_least: u32 },
     Announce { locked: bool, at_least: u32, seen: RoomWord },
-    Swap { locked: bool, at_least: u32, seen: RoomWord, owed: Owed },
-    Settle { result: Option<Result<u32, u32>>, owed: Owed },
+    Swap { locked: bool, at_least: u32, seen: RoomWord, pending: Pending },
+    Settle { result: Option<Result<u32, u32>>, pending: Pending },
 }
 
 impl SetLock {
     fn decide(
         (locked, at_least): (bool, u32),
         seen: RoomWord,
-        owed: Owed,
+        pending: Pending,
         size: RoomSize,
     ) -> Step<SetLock, Option<Result<u32, u32>>> {
         let members = seen.members();
         if members == 0 {
-            SetLock::end(None, owed)
+            SetLock::end(None, pending)
         } else if members < at_least && !mutant!("room-start-without-quorum") {
-            SetLock::end(Some(Err(members)), owed)
+            SetLock::end(Some(Err(members)), pending)
         } else if seen.is_locked() == locked {
-            SetLock::end(Some(Ok(members)), owed)
-        } else if seen.with_lock(locked, size).announces(seen).admitting > owed.admitting {
+            SetLock::end(Some(Ok(members)), pending)
+        } else if seen.with_lock(locked, size).announces(seen).admitting > pending.admitting {
             Next(SetLock::Announce { locked, at_least, seen })
         } else {
-            Next(SetLock::Swap { locked, at_least, seen, owed })
+            Next(SetLock::Swap { locked, at_least, seen, pending })
         }
     }
 
     fn end(
         result: Option<Result<u32, u32>>,
-        owed: Owed,
+        pending: Pending,
     ) -> Step<SetLock, Option<Result<u32, u32>>> {
-        if owed.is_nothing() {
+        if pending.is_nothing() {
             Done(result)
         } else {
-            Next(SetLock::Settle { result, owed })
+            Next(SetLock::Settle { result, pending })
         }
     }
 
@@ -587,14 +584,14 @@ impl SetLock {
                 if seen.generation() != generation {
                     return Done(None);
                 }
-                SetLock::decide((locked, at_least), seen, Owed::default(), size)
+                SetLock::decide((locked, at_least), seen, Pending::default(), size)
             }
             SetLock::Announce { locked, at_least, seen } => {
                 let need = seen.with_lock(locked, size).announces(seen);
-                let owed = announce(bounds(), need, Owed::default());
-                Next(SetLock::Swap { locked, at_least, seen, owed })
+                let pending = announce(bounds(), need, Pending::default());
+                Next(SetLock::Swap { locked, at_least, seen, pending })
             }
-            SetLock::Swap { locked, at_least, seen, owed } => {
+            SetLock::Swap { locked, at_least, seen, pending } => {
                 let set = seen.with_lock(locked, size);
                 // SeqCst. Its Release pairs with the Acquire of `EnterRoom`: a caller that joins
                 // after an unlocking sees what was written before it. As SeqCst an unlocking pairs
@@ -607,17 +604,19 @@ impl SetLock {
                     ordering!("room-lock-retry-no-acquire", Acquire => Relaxed),
                 );
                 match word.compare_exchange(seen.0, set.0, order, failure) {
-                    Ok(_) => SetLock::end(Some(Ok(seen.members())), set.owes(seen, owed)),
+                    Ok(_) => {
+                        SetLock::end(Some(Ok(seen.members())), set.leaves_pending(seen, pending))
+                    }
                     Err(now)
                         if RoomWord(now).generation() != seen.generation()
                             && !mutant!("room-lock-any-generation") =>
                     {
-                        SetLock::end(None, owed)
+                        SetLock::end(None, pending)
                     }
-                    Err(now) => SetLock::decide((locked, at_least), RoomWord(now), owed, size),
+                    Err(now) => SetLock::decide((locked, at_least), RoomWord(now), pending, size),
                 }
             }
-            SetLock::Settle { result, owed } => SetLock::end(result, owed.settle(bounds())),
+            SetLock::Settle { result, pending } => SetLock::end(result, pending.settle(bounds())),
         }
     }
 }

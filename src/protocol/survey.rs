@@ -2,8 +2,8 @@
 //!
 //! # Invariant
 //!
-//! A survey ends in one of two ways: with a room that it has just seen to admit (or to be vacant), or
-//! with the proof that at an instant within the survey no room did.
+//! A survey ends in one of two ways: with a room that it has just seen to admit (or to be vacant),
+//! or with the proof that at an instant within the survey no room did.
 //!
 //! It adds up the bounds of all shards, again and again. Sums with the same number of announcements
 //! enclose a span in which no call announced anything.
@@ -12,10 +12,10 @@
 //! - Otherwise calls are in the middle of something, perhaps for a long time. Between two sums the
 //!   survey reads the words of all rooms, and clears the flag of rooms that count and do not admit.
 //!   Suppose that some room admitted at each instant of the span. One was in the bounds at its
-//!   beginning. So fewer than `count` calls had announced a room that did not count yet, and each of
-//!   them makes at most one room count that a reading has passed. So of `count` readings at least
-//!   one was undisturbed: the rooms that it had passed did not count until its end. At that end no
-//!   room admitted, which is a contradiction.
+//!   beginning. So fewer than `count` calls had announced a room that did not count yet, and each
+//!   of them makes at most one room count that a reading has passed. So of `count` readings at
+//!   least one was undisturbed: the rooms that it had passed did not count until its end. At that
+//!   end no room admitted, which is a contradiction.
 //!
 //! So a call that has stopped for ever costs others time and changes no answer. Vacant rooms are
 //! proven alike, by the bound of vacant rooms and the same readings.

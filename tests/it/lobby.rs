@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 
 use headcount::{JoinError, JoinRoomErrorKind, Lobby, RoomId, Seat};
@@ -682,6 +682,20 @@ mod state {
         assert_eq!(lobby.stats().members, 3);
         drop(lobby);
         assert_eq!(living.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "the constructor of a room's state asks for that state")]
+    fn a_constructor_that_asks_for_its_own_state_panics() {
+        let lobby: Arc<OnceLock<std::sync::Weak<Lobby<u32>>>> = Arc::default();
+        let own = Arc::clone(&lobby);
+        let rooms = Arc::new(Lobby::builder(2).build_with(move |_| {
+            let rooms = own.get().unwrap().upgrade().unwrap();
+            let seat = rooms.join().unwrap();
+            *seat.state()
+        }));
+        lobby.set(Arc::downgrade(&rooms)).unwrap();
+        let _ = rooms.join();
     }
 
     #[test]

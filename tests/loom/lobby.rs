@@ -405,7 +405,7 @@ fn two_clients_are_told_one_unopened_room() {
     Model { seats: 2, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
         let told = lobby.filling();
         let join = move |lobby: &Rooms| {
-            let seat = lobby.clone().join_room_owned(told).expect("nobody leaves");
+            let seat = lobby.clone().join_room_owned(told).expect("no member leaves");
             seat.state().read();
             seat
         };
@@ -581,5 +581,139 @@ fn number_their_seats(seats: u32, preemptions: usize) {
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), seats as usize);
+    });
+}
+
+/// A room whose last generation ends is replaced by one other room, not by two: by the call that
+/// finds it in a survey, or by one that comes after the leaver.
+#[test]
+fn a_retiring_room_and_the_limit() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.max_branches = 20_000;
+    builder.check(|| {
+        let lobby = Arc::new(Lobby::builder(1).max_rooms(1).build());
+        drop(lobby.join());
+        drop(lobby.join());
+        let last = Arc::clone(&lobby).join_owned().expect("the last generation");
+        let leaver = thread::spawn(move || drop(last));
+        let early = lobby.join();
+        leaver.join().unwrap();
+        let late = lobby.join();
+        let rooms = lobby.stats().rooms;
+        assert_eq!(rooms, 1, "max_rooms is 1: {early:?} {late:?}");
+    });
+}
+
+/// A state that counts the states that exist.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(living: &Arc<AtomicUsize>) -> Self {
+        living.fetch_add(1, Relaxed);
+        Counted(Arc::clone(living))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A constructor panics while another member is inside. That member leaves, while a third caller
+/// joins, makes the state and leaves. Whichever closes the room drops the state.
+#[test]
+fn a_state_that_a_later_member_makes_is_dropped() {
+    type Rooms = Lobby<Counted>;
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.max_branches = 20_000;
+    builder.check(|| {
+        let living = Arc::new(AtomicUsize::new(0));
+        let made = Arc::clone(&living);
+        let weak: Arc<std::sync::OnceLock<std::sync::Weak<Rooms>>> = Arc::default();
+        let second: Arc<std::sync::Mutex<Option<headcount::OwnedSeat<Counted>>>> = Arc::default();
+        let (own, seat, first) = (Arc::clone(&weak), Arc::clone(&second), AtomicBool::new(true));
+        let lobby = Arc::new(Lobby::builder(2).max_rooms(1).build_with(move |_| {
+            if first.swap(false, Relaxed) {
+                let lobby = own.get().unwrap().upgrade().unwrap();
+                *seat.lock().unwrap() = Some(lobby.join_owned().unwrap());
+                std::panic::resume_unwind(Box::new(()));
+            }
+            Counted::new(&made)
+        }));
+        weak.set(Arc::downgrade(&lobby)).unwrap();
+        let opens = std::panic::AssertUnwindSafe(|| lobby.join().is_ok());
+        assert!(std::panic::catch_unwind(opens).is_err());
+        let seat = second.lock().unwrap().take().unwrap();
+        let leaver = thread::spawn(move || drop(seat));
+        if let Ok(seat) = lobby.join() {
+            seat.state();
+        }
+        leaver.join().unwrap();
+        assert_eq!(lobby.stats().rooms, 0);
+        assert_eq!(living.load(Relaxed), 0, "a state was not dropped");
+    });
+}
+
+/// An opener makes the state and leaves, while a member that never asks for the state leaves too.
+#[test]
+fn two_leavers_of_a_new_room_drop_its_state() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.max_branches = 20_000;
+    builder.check(|| {
+        let living = Arc::new(AtomicUsize::new(0));
+        let made = Arc::clone(&living);
+        let lobby = Lobby::builder(2).max_rooms(1).build_with(move |_| Counted::new(&made));
+        let lobby = Arc::new(lobby);
+        let joiner = {
+            let lobby = Arc::clone(&lobby);
+            thread::spawn(move || drop(lobby.join()))
+        };
+        drop(lobby.join());
+        joiner.join().unwrap();
+        assert_eq!(lobby.stats().rooms, 0);
+        assert_eq!(living.load(Relaxed), 0, "a state was not dropped");
+    });
+}
+
+/// A call that joins does not wait for a constructor that another member runs.
+#[test]
+fn an_opener_against_another_member_that_makes_the_state() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.max_branches = 2_000;
+    builder.check(|| {
+        let joined = Arc::new(loom::sync::atomic::AtomicBool::new(false));
+        let awaited = Arc::clone(&joined);
+        let main = thread::current().id();
+        let lobby = Arc::new(Lobby::builder(2).max_rooms(1).build_with(move |_| {
+            // The constructor on the other thread takes longer than the call of the main thread.
+            while thread::current().id() != main
+                && !awaited.load(std::sync::atomic::Ordering::Acquire)
+            {
+                thread::yield_now();
+            }
+        }));
+        let id = lobby.filling();
+        let member = {
+            let lobby = Arc::clone(&lobby);
+            thread::spawn(move || {
+                // If the room is not open, this thread would open it.
+                if lobby.room(id).is_some_and(|room| room.members == 1) {
+                    if let Ok(seat) = lobby.join_room(id) {
+                        if seat.members() == 2 {
+                            seat.state();
+                        }
+                    }
+                }
+            })
+        };
+        let seat = lobby.join();
+        joined.store(true, std::sync::atomic::Ordering::Release);
+        drop(seat);
+        member.join().unwrap();
     });
 }

@@ -1,5 +1,5 @@
-//! A thread stops for ever within a call of a lobby. The others are seated while a seat is free, are
-//! refused only when none is, and open no room while one has a free seat: *exact-lobby*,
+//! A thread stops for ever within a call of a lobby. The others are seated while a seat is free,
+//! are refused only when none is, and open no room while one has a free seat: *exact-lobby*,
 //! *no-needless-room* and *unblocked*.
 //!
 //! What the stopped call may have done and what not is one seat, one room, or one lock. All else is
@@ -172,8 +172,8 @@ fn margin(call: Call) -> (usize, usize) {
     }
 }
 
-/// Stalls `call` while the other thread frees a seat in each of `left` rooms and then joins as often
-/// as it can, in one round or in two.
+/// Stalls `call` while the other thread frees a seat in each of `left` rooms and then joins as
+/// often as it can, in one round or in two.
 fn stall<T: Send + Sync + 'static>(
     shape: Shape,
     call: Call,

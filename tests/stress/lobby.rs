@@ -84,8 +84,8 @@ struct Roomy {
     has_states: bool,
 }
 
-/// *exact-lobby* and *no-needless-room*: every room keeps a member, and the threads hold fewer seats
-/// than the rest. So no join is refused, and no room opens.
+/// *exact-lobby* and *no-needless-room*: every room keeps a member, and the threads hold fewer
+/// seats than the rest. So no join is refused, and no room opens.
 fn always_seated(roomy: Roomy, joins: usize) {
     let builder = Lobby::builder(roomy.seats);
     let builder = if roomy.limited { builder.max_rooms(roomy.rooms) } else { builder };

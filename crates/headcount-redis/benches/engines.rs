@@ -1,5 +1,6 @@
 //! What a gate costs on an engine: against a plain `INCR` and `DECR`, and against the designs of
-//! redis-objects and Redisson, written anew as scripts; and what a batched gate costs beside a local one.
+//! redis-objects and Redisson, written anew as scripts; and what a batched gate costs beside a
+//! local one.
 //!
 //! All designs are called by the same client. Rounds of all designs run in turn; each number is the
 //! median of its rounds. `--test` runs one short round; `local`, `redis` or `valkey` choose a part.

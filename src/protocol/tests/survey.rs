@@ -4,9 +4,9 @@
 //! room: whatever a joiner is told rests on the survey, the bounds and the rooms' words. Every step
 //! of a thread may be its last, since the others may go on without it for as long as they like.
 //!
-//! Guarantees: *exact-lobby*, *no-needless-room*, *never-over*, and *unblocked*. While a call is under
-//! way, the system notes whether there was an instant at which no room admitted, and one at which
-//! none was vacant either; an answer needs its instant.
+//! Guarantees: *exact-lobby*, *no-needless-room*, *never-over*, and *unblocked*. While a call is
+//! under way, the system notes whether there was an instant at which no room admitted, and one at
+//! which none was vacant either; an answer needs its instant.
 
 use super::search::{order_by, search, Failure, Fault, Move, System, Violation};
 use crate::protocol::bound::{Bound, Bounds};

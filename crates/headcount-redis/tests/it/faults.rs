@@ -503,8 +503,8 @@ fn an_answer_to_another_call() {
     });
 }
 
-/// After an answer that never came, later answers on the connection would go to the wrong calls, for
-/// ever: the connection is replaced.
+/// After an answer that never came, later answers on the connection would go to the wrong calls,
+/// for ever: the connection is replaced.
 #[test]
 fn an_answer_that_is_missing() {
     run(async {

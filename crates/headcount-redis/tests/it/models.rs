@@ -115,7 +115,8 @@ async fn a_gate_on_a_clock(engine: Engine) {
         4 => (1u64..700).prop_map(OnClock::Pass),
     ];
     cases(engine, "gate", prop::collection::vec(steps, 1..80), |gate, steps| {
-        // Of each lease that was ever given: its places, its fence, its end, or that it was released.
+        // Of each lease that was ever given: its places, its fence, its end, or that it was
+        // released.
         let mut leases: Vec<(u64, i64, u64)> = Vec::new();
         for step in steps {
             let now = gate.now;
@@ -167,8 +168,8 @@ async fn a_gate_on_a_clock(engine: Engine) {
     });
 }
 
-/// Blocks grow by what is needed if that is free, never beyond the capacity, and repetitions get the
-/// first answer.
+/// Blocks grow by what is needed if that is free, never beyond the capacity, and repetitions get
+/// the first answer.
 async fn blocks_on_a_clock(engine: Engine) {
     const CAPACITY: u64 = 12;
     let step = (0usize..3, 0u64..6, 0u64..6, 0u64..9, 0u64..400);
@@ -397,7 +398,8 @@ impl Lobby {
         }
     }
 
-    /// Removes up to so many members whose time is over, those whose time ended first before others.
+    /// Removes up to so many members whose time is over, those whose time ended first before
+    /// others.
     fn reap(&mut self, now: u64, limit: usize) -> usize {
         let mut due: Vec<_> = self
             .members

@@ -1,13 +1,13 @@
 //! The room's word in every order in which threads can take their steps.
 //!
-//! Each thread begins any call that it may: outside, it enters or opens under any generation, passes
-//! the room as a search does, and sets the lock with and without a quorum; inside, it also leaves.
-//! The word starts a few generations before the last, so the state space is finite although the
-//! number of calls is not.
+//! Each thread begins any call that it may: outside, it enters or opens under any generation,
+//! passes the room as a search does, and sets the lock with and without a quorum; inside, it also
+//! leaves. The word starts a few generations before the last, so the state space is finite although
+//! the number of calls is not.
 //!
 //! Guarantees: *seat-distinct*, *no-ghost*, *no-lost-room*, and *exact* for one room. [`Room`] says
 //! what each call is answered; [`RoomSystem::check`] what holds between calls, and that the bounds
-//! are exact in every state but for what the calls within them owe.
+//! are exact in every state but for what the calls within them have pending.
 
 mod rejected;
 
@@ -16,7 +16,7 @@ use std::fmt::{self, Debug};
 use headcount_spec::{Explanations, Room, RoomAnswer, RoomCall};
 
 use super::search::{order_by, search, Failure, Fault, Move, System, Violation};
-use crate::protocol::bound::{Bound, Bounds, Owed};
+use crate::protocol::bound::{Bound, Bounds, Pending};
 use crate::protocol::room::{
     self, EnterRoom, LeaveOther, LeaveRoom, OpenRoom, PassRoom, RoomRefusal, RoomSize, RoomWord,
     SetLock, GENERATION_BITS, LAST_GENERATION,
@@ -104,17 +104,17 @@ impl Op {
     }
 
     /// What the call has announced and not brought about, or has to retract.
-    fn owed(self) -> Owed {
+    fn pending(self) -> Pending {
         match self {
             Op::Leave(LeaveRoom::Other(
-                LeaveOther::Announce { owed, .. }
-                | LeaveOther::Swap { owed, .. }
-                | LeaveOther::Settle { owed, .. },
-            )) => owed,
-            Op::Open(OpenRoom::Swap { owed, .. } | OpenRoom::Settle { owed, .. }) => owed,
-            Op::SetLock(SetLock::Swap { owed, .. } | SetLock::Settle { owed, .. }) => owed,
-            Op::Pass(Some(PassRoom::Settle { .. })) => Owed { admitting: 1, vacant: 0 },
-            _ => Owed::default(),
+                LeaveOther::Announce { pending, .. }
+                | LeaveOther::Swap { pending, .. }
+                | LeaveOther::Settle { pending, .. },
+            )) => pending,
+            Op::Open(OpenRoom::Swap { pending, .. } | OpenRoom::Settle { pending, .. }) => pending,
+            Op::SetLock(SetLock::Swap { pending, .. } | SetLock::Settle { pending, .. }) => pending,
+            Op::Pass(Some(PassRoom::Settle { .. })) => Pending { admitting: 1, vacant: 0 },
+            _ => Pending::default(),
         }
     }
 }
@@ -363,9 +363,9 @@ impl RoomSystem {
         if has_free_seat && !word.admits(self.size()) || fields.counted && fields.members == 0 {
             return Err(Fault::Inexact.seen(format_args!("{fields:?}")));
         }
-        let owed = self.threads.iter().filter_map(|thread| Some(thread.within?.1.owed()));
-        let (admitting, vacant) = owed.fold((0, 0), |(admitting, vacant), owed| {
-            (admitting + owed.admitting, vacant + owed.vacant)
+        let pending = self.threads.iter().filter_map(|thread| Some(thread.within?.1.pending()));
+        let (admitting, vacant) = pending.fold((0, 0), |(admitting, vacant), pending| {
+            (admitting + pending.admitting, vacant + pending.vacant)
         });
         // In the place of a retired room another one may be opened.
         let vacancies = u32::from(fields.members == 0);
