@@ -1,7 +1,7 @@
 //! Holds beside what programs write instead: put and claim, and put and expire, in one run.
 //!
-//! `cargo bench --features holds --bench holds`; a part of the name of a scenario picks those, as in
-//! `-- "put and claim, 10 held"`.
+//! `cargo bench --features holds --bench holds`; a part of the name of a scenario picks those, as
+//! in `-- "put and claim, 10 held"`.
 //!
 //! *Put and claim*: so many guards are held. An operation claims one of them, drawn at random, and
 //! puts another one in its place. *Put and expire*: beside so many guards that stay, an operation

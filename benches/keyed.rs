@@ -1,31 +1,34 @@
-//! Gates by key beside `DashMap<K, Semaphore>`: one acquire and release, in one run.
+//! Gates by key beside what a program would write instead: one acquire and release, in one run.
 //!
 //! `cargo bench --features keyed --bench keyed`
 //!
 //! Criterion times each contender by itself. Then the rivals are paired with the gates by key,
 //! round by round, and a table of the ratios ends the run; `common` says how they are made. With a
-//! filter that matches nothing, as in `-- table`, only the table is made.
+//! filter that matches nothing, as in `-- table`, only the tables are made.
 //!
 //! Each key has places for all, so no caller is refused. Keys are drawn at random beforehand, for
-//! each thread its own. Caches are hot: a gate by key uses the same cells however many keys are
-//! drawn.
+//! each thread its own. Caches are hot as far as what is used fits into them.
 //!
-//! The rivals, as programs write them with dashmap and tokio:
-//! - `dashmap removing`: does what this crate does. An acquire inserts the semaphore if it is
-//!   missing, and takes a permit under the shard's lock, so that it is not removed meanwhile. A
-//!   release gives the permit back and, under the shard's lock, removes the semaphore if all
-//!   permits are back.
-//! - `dashmap removing, arc`: the same with `Arc<Semaphore>` and owned permits, which can be held
-//!   and dropped as the guards of this crate can.
-//! - `dashmap of counters`: removes too, with a plain counter in place of the semaphore. The
-//!   entry's lock, which an acquire and a release take anyway, makes it exact.
+//! The rivals:
+//! - `dashmap counter`: a `DashMap<u64, u32>` from a key to the number of places held. An acquire
+//!   adds one under the shard's lock; the drop of the guard subtracts it there, and removes the key
+//!   with the last place. The least that does what this crate does.
+//! - `scc counter`: the same on an `scc::HashMap`.
+//! - `dashmap removing, arc`: `Arc<Semaphore>` of tokio in the map, with owned permits. A release
+//!   gives the permit back and, under the shard's lock, removes the semaphore if all are back.
 //! - `dashmap growing`: never removes, so it grows with every key that was ever seen.
+//!
+//! After the table: what one more living key costs in memory and time, from ten to a million.
+
+#![allow(unsafe_code)] // An allocator that counts.
 
 mod common;
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
 use crossbeam_utils::CachePadded;
@@ -41,6 +44,13 @@ use common::table::{Table, Target};
 const CAPACITY: u32 = 8;
 const THREADS: usize = 2;
 const KEYS: [u64; 5] = [1, 10, 1_000, 100_000, 1_000_000];
+/// Keys that come and go, and keys that live on.
+const BESIDE: [(u64, u64); 4] =
+    [(1_000, 10_000), (1_000, 100_000), (10_000, 100_000), (1_000, 1_000_000)];
+
+/// The targets beside a plain counter, on one thread and on several.
+const TARGETS: [Target; 2] = [Target::AtMost(0.7), Target::AtMost(0.5)];
+const NONE: [Target; 2] = [Target::None; 2];
 
 /// A limit for each key.
 trait Keyed: Send + Sync + 'static {
@@ -71,28 +81,93 @@ impl Keyed for KeyedGate<u64> {
     }
 }
 
-struct Removing(DashMap<u64, Semaphore>);
+struct Counter(DashMap<u64, u32>);
 
-impl Keyed for Removing {
-    const NAME: &'static str = "dashmap removing";
+/// A place of a key in a `Counter`.
+struct Counted<'a>(&'a Counter, u64);
+
+impl Counter {
+    fn acquire(&self, key: u64) -> Option<Counted<'_>> {
+        match self.0.entry(key) {
+            dashmap::Entry::Occupied(mut held) if *held.get() < CAPACITY => *held.get_mut() += 1,
+            dashmap::Entry::Occupied(_) => return None,
+            dashmap::Entry::Vacant(none) => drop(none.insert(1)),
+        }
+        Some(Counted(self, key))
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        let Counted(Counter(map), key) = *self;
+        if let dashmap::Entry::Occupied(mut held) = map.entry(key) {
+            if *held.get() == 1 {
+                held.remove();
+            } else {
+                *held.get_mut() -= 1;
+            }
+        }
+    }
+}
+
+impl Keyed for Counter {
+    const NAME: &'static str = "dashmap counter";
 
     fn new() -> Self {
-        Removing(DashMap::new())
+        Counter(DashMap::new())
     }
 
     fn visit(&self, key: u64) {
-        let made = self.0.entry(key).or_insert_with(|| Semaphore::new(CAPACITY as usize));
-        made.try_acquire().unwrap().forget();
-        drop(made);
-        self.0.remove_if(&key, |_, semaphore| {
-            semaphore.add_permits(1);
-            semaphore.available_permits() == CAPACITY as usize
-        });
+        drop(black_box(self.acquire(key).unwrap()));
     }
 
     fn stay(&self, key: u64) {
-        let made = self.0.entry(key).or_insert_with(|| Semaphore::new(CAPACITY as usize));
-        made.try_acquire().unwrap().forget();
+        std::mem::forget(self.acquire(key).unwrap());
+    }
+}
+
+struct SccCounter(scc::HashMap<u64, u32>);
+
+/// A place of a key in an `SccCounter`.
+struct SccCounted<'a>(&'a SccCounter, u64);
+
+impl SccCounter {
+    fn acquire(&self, key: u64) -> Option<SccCounted<'_>> {
+        match self.0.entry_sync(key) {
+            scc::hash_map::Entry::Occupied(mut held) if *held < CAPACITY => *held += 1,
+            scc::hash_map::Entry::Occupied(_) => return None,
+            scc::hash_map::Entry::Vacant(none) => drop(none.insert_entry(1)),
+        }
+        Some(SccCounted(self, key))
+    }
+}
+
+impl Drop for SccCounted<'_> {
+    fn drop(&mut self) {
+        let SccCounted(SccCounter(map), key) = *self;
+        if let scc::hash_map::Entry::Occupied(mut held) = map.entry_sync(key) {
+            if *held == 1 {
+                let _ = held.remove();
+            } else {
+                *held -= 1;
+            }
+        }
+    }
+}
+
+impl Keyed for SccCounter {
+    const NAME: &'static str = "scc counter";
+
+    fn new() -> Self {
+        SccCounter(scc::HashMap::new())
+    }
+
+    fn visit(&self, key: u64) {
+        drop(black_box(self.acquire(key).unwrap()));
+    }
+
+    fn stay(&self, key: u64) {
+        std::mem::forget(self.acquire(key).unwrap());
     }
 }
 
@@ -116,37 +191,6 @@ impl Keyed for RemovingArc {
     fn stay(&self, key: u64) {
         let made = self.0.entry(key).or_insert_with(|| Arc::new(Semaphore::new(CAPACITY as usize)));
         made.try_acquire().unwrap().forget();
-    }
-}
-
-struct Counters(DashMap<u64, u32>);
-
-impl Counters {
-    fn acquire(&self, key: u64) -> bool {
-        let mut taken = self.0.entry(key).or_insert(0);
-        let free = *taken < CAPACITY;
-        *taken += u32::from(free);
-        free
-    }
-}
-
-impl Keyed for Counters {
-    const NAME: &'static str = "dashmap of counters";
-
-    fn new() -> Self {
-        Counters(DashMap::new())
-    }
-
-    fn visit(&self, key: u64) {
-        assert!(black_box(self.acquire(key)));
-        self.0.remove_if_mut(&key, |_, taken| {
-            *taken -= 1;
-            *taken == 0
-        });
-    }
-
-    fn stay(&self, key: u64) {
-        assert!(self.acquire(key));
     }
 }
 
@@ -190,10 +234,18 @@ impl Draw {
         Draw { keys: drawn.collect(), next: AtomicUsize::new(0) }
     }
 
+    /// Each key once, of which each thread has its own.
+    fn each(thread: usize) -> Draw {
+        Draw { keys: Vec::new(), next: AtomicUsize::new(thread << 32) }
+    }
+
     /// Returns the next key. Only one thread uses this draw.
     fn next(&self) -> u64 {
         let next = self.next.load(Ordering::Relaxed);
         self.next.store(next + 1, Ordering::Relaxed);
+        if self.keys.is_empty() {
+            return next as u64;
+        }
         self.keys[next % self.keys.len()]
     }
 }
@@ -213,6 +265,21 @@ impl<L: Keyed> Spread<L> {
             spread.limit.visit(key);
         }
         Arc::new(spread)
+    }
+
+    /// Keys that are held all the time, so that they neither come nor go.
+    fn living(keys: u64) -> Arc<Self> {
+        let spread = Self::new(keys);
+        for key in 0..keys {
+            spread.limit.stay(key);
+        }
+        spread
+    }
+
+    /// Keys of which each is used once, until their numbers wrap around.
+    fn flood() -> Arc<Self> {
+        let draws = (0..THREADS).map(|thread| CachePadded::new(Draw::each(thread))).collect();
+        Arc::new(Spread { limit: L::new(), draws })
     }
 
     /// The same beside `others` keys that are held all the time.
@@ -295,8 +362,8 @@ impl Bench {
     }
 }
 
-/// A peer, with the target of the ratio to it.
-struct Beside<C>(Arc<C>, Target);
+/// A peer, with the targets of the ratio to it, on one thread and on several.
+struct Beside<C>(Arc<C>, [Target; 2]);
 
 trait Peer {
     fn side(&self, threads: usize) -> (Side<'_>, Target);
@@ -304,8 +371,68 @@ trait Peer {
 
 impl<C: Contender> Peer for Beside<C> {
     fn side(&self, threads: usize) -> (Side<'_>, Target) {
-        (Side::new(&self.0, threads), self.1)
+        (Side::new(&self.0, threads), self.1[usize::from(threads > 1)])
     }
+}
+
+/// Bytes that are allocated.
+static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// What a living key costs while a table grows from nothing: bytes allocated for each key, and the
+/// longest call. A call is longer than its work if the thread is interrupted, so each call's time
+/// is the least of several runs: each run makes the table larger at other calls, because hashes
+/// differ, but the largest step of each run counts, and the least of those is shown.
+fn growth() {
+    let rounds = if common::is_trial() { 1 } else { 11 };
+    println!("idle KeyedGate: {} bytes", grow::<KeyedGate<u64>>(0).0);
+    for keys in KEYS.map(|keys| if common::is_trial() { keys.min(1_000) } else { keys }) {
+        let ours = (0..rounds).map(|_| grow::<KeyedGate<u64>>(keys)).min_by_key(|grown| grown.1);
+        let peer = (0..rounds).map(|_| grow::<Counter>(keys)).min_by_key(|grown| grown.1);
+        for (name, grown) in [(<KeyedGate<u64>>::NAME, ours), (Counter::NAME, peer)] {
+            let (bytes, longest) = grown.expect("there are rounds");
+            let each = bytes as f64 / keys as f64;
+            println!("{keys} living, {name}: {each:.0} bytes each, longest call {longest:?}");
+        }
+    }
+}
+
+/// Brings that many keys to life. Returns the bytes allocated, and the longest call.
+fn grow<L: Keyed>(keys: u64) -> (usize, Duration) {
+    let before = ALLOCATED.load(Ordering::Relaxed);
+    let limit = L::new();
+    let mut longest = Duration::ZERO;
+    for key in 0..keys {
+        let begun = Instant::now();
+        limit.stay(key);
+        longest = longest.max(begun.elapsed());
+    }
+    (ALLOCATED.load(Ordering::Relaxed) - before, longest)
 }
 
 fn plural(n: u64, what: &str) -> String {
@@ -323,37 +450,61 @@ fn main() {
             &plural(keys, "key"),
             &ours,
             &[
-                &Beside(Spread::<Removing>::new(keys), Target::AtMost(0.7)),
-                &Beside(Spread::<RemovingArc>::new(keys), Target::AtMost(0.7)),
-                &Beside(Spread::<Counters>::new(keys), Target::None),
-                &Beside(Spread::<Growing>::new(keys), Target::None),
+                &Beside(Spread::<Counter>::new(keys), TARGETS),
+                &Beside(Spread::<SccCounter>::new(keys), NONE),
+                &Beside(Spread::<RemovingArc>::new(keys), NONE),
+                &Beside(Spread::<Growing>::new(keys), NONE),
             ],
         );
         assert!(ours.limit.is_empty());
     }
 
-    // Most keys live in the overflow map: the weak spot.
+    for (keys, others) in BESIDE {
+        bench.play(
+            &format!("{keys} keys beside {others} that live on"),
+            &Spread::<KeyedGate<u64>>::beside(keys, others),
+            &[
+                &Beside(Spread::<Counter>::beside(keys, others), TARGETS),
+                &Beside(Spread::<SccCounter>::beside(keys, others), NONE),
+                &Beside(Spread::<RemovingArc>::beside(keys, others), NONE),
+            ],
+        );
+    }
+
+    // Keys that live: they neither come nor go.
+    for keys in KEYS {
+        bench.play(
+            &format!("{} that live", plural(keys, "key")),
+            &Spread::<KeyedGate<u64>>::living(keys),
+            &[
+                &Beside(Spread::<Counter>::living(keys), TARGETS),
+                &Beside(Spread::<SccCounter>::living(keys), NONE),
+            ],
+        );
+    }
+
+    // Every key once.
     bench.play(
-        "1000 keys beside 10000",
-        &Spread::<KeyedGate<u64>>::beside(1_000, 10_000),
+        "a flood",
+        &Spread::<KeyedGate<u64>>::flood(),
         &[
-            &Beside(Spread::<Removing>::beside(1_000, 10_000), Target::None),
-            &Beside(Spread::<RemovingArc>::beside(1_000, 10_000), Target::None),
-            &Beside(Spread::<Counters>::beside(1_000, 10_000), Target::None),
+            &Beside(Spread::<Counter>::flood(), TARGETS),
+            &Beside(Spread::<SccCounter>::flood(), NONE),
         ],
     );
 
     let limit = Arc::new(KeyedGate::<u64>::new(|_| CAPACITY));
     let _inside = Arc::clone(&limit).try_acquire_owned(0).unwrap();
     let busy = Arc::new(Busy(Arc::clone(&limit)));
-    bench.play("a busy key", &busy, &[&Beside(Spread::<Growing>::new(1), Target::None)]);
+    bench.play("a busy key", &busy, &[&Beside(Spread::<Growing>::new(1), NONE)]);
 
     let held = Arc::new(Held(limit.hold_owned(0)));
     let gate = Pair::<Gate>::new(CAPACITY);
-    bench.play("a held key", &held, &[&Beside(gate, Target::AtMost(1.1))]);
+    bench.play("a held key", &held, &[&Beside(gate, [Target::AtMost(1.1); 2])]);
 
     bench.criterion.final_summary();
     if !common::is_listing() {
         println!("\n{}", bench.table);
+        growth();
     }
 }

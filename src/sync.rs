@@ -27,6 +27,22 @@ pub(crate) use loom::sync::atomic::AtomicPtr;
 #[cfg(all(feature = "keyed", headcount_shuttle))]
 pub(crate) use shuttle::sync::atomic::AtomicPtr;
 
+/// Loads a value relaxed, of which the next compare-exchange of the caller is to be made.
+#[cfg(all(feature = "keyed", target_has_atomic = "64", not(headcount_loom)))]
+#[inline(always)]
+pub(crate) fn load_to_change(atomic: &AtomicU64) -> u64 {
+    // Relaxed: the exchange checks the value.
+    atomic.load(Ordering::Relaxed)
+}
+
+/// The same under loom, which tries a change of an object before the last access to it only: a load
+/// by the same thread would hide the loads of the others. So this changes nothing, as a change.
+#[cfg(all(feature = "keyed", headcount_loom))]
+pub(crate) fn load_to_change(atomic: &AtomicU64) -> u64 {
+    // Relaxed: as above.
+    atomic.fetch_or(0, Ordering::Relaxed)
+}
+
 /// Lets time pass for a thread that has found a short lock taken `tries` times: spins, then yields,
 /// then sleeps.
 #[cfg(all(

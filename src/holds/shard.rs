@@ -3,9 +3,9 @@
 //! # Invariant
 //!
 //! A cell is spare in the wheel, or in use. In use it is ready, with the tag of its next ticket; or
-//! held and linked; or its hold has ended, and then it is with the caller that ended the hold, or on
-//! the stack of returned cells. A hold begins and expires under the lock. It is claimed and released
-//! without.
+//! held and linked; or its hold has ended, and then it is with the caller that ended the hold, or
+//! on the stack of returned cells. A hold begins and expires under the lock. It is claimed and
+//! released without.
 //!
 //! A page is made before its cells are added to the wheel, by a caller that does not have the lock.
 //!

@@ -115,12 +115,13 @@ impl<K> Entry<K> {
             }
             let Some(mut gate) = spare.take() else { return };
             *gate = Gate::with_occupied(self.capacity(), seen.places());
-            // SAFETY, here and below: the entry is plain, so no caller reads or clears the gate
-            // until `promote` succeeds; the lock keeps other writers away.
+            // SAFETY: the entry is plain, so no caller reads or clears the gate until `promote`
+            // succeeds; the lock keeps other writers away.
             self.gate.with_mut(|memory| unsafe { *memory = Some(gate) });
             if self.state.promote(seen) {
                 return;
             }
+            // SAFETY: as above.
             *spare = self.gate.with_mut(|memory| unsafe { (*memory).take() });
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! # Invariant
 //!
-//! A key lives while it has a ref: a permit, a handle, or a call that looks at it. Its entry goes
-//! with the last ref. `table.rs` finds and makes entries; `protocol/cell.rs` says why no key lives
-//! twice.
+//! A key lives while it has a ref: a permit, a handle, or a call that looks at it. It ends with the
+//! last ref. `table.rs` finds and makes entries; `protocol/cell.rs` says how one word counts what
+//! keeps a key alive; `shard.rs` says why no key lives twice.
 #![allow(unsafe_code)] // A ref goes back to its table.
 
 #[cfg(feature = "wait")]
@@ -66,46 +66,52 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 ///
 /// - Anything about keys whose `Hash` or `Eq` contradict themselves or change while the key lives:
 ///   its places may be lost.
-/// - That the destructor of a thread-local may drop a permit of a key in the overflow map: if the
-///   map's own thread-local is gone by then, the program aborts.
+/// - *exact*, at the first meeting of two keys whose hashes are equal in all 64 bits: a call with
+///   one of them may hold places of the other until it has compared the two, and another call may
+///   be refused for that. From that meeting on, every call compares first. With a hasher that
+///   distributes, such as the default one, no two keys ever meet so; with a `Hash` that ignores a
+///   part of the key, they do.
 ///
-/// # What it is slow at
+/// # Threads that stop
 ///
-/// More than about 1,000 keys that live at the same time. A key's hash chooses one of 1,024 cells.
-/// A key whose cell is in use by another key goes to an overflow map instead, where bringing a key
-/// to life and removing it costs about ten times as much as in a cell, and several times as much as
-/// in a map under a lock. Beside 100 living keys that happens to about every tenth new key, beside
-/// 1,000 to most, beside 10,000 to nearly all. The number of keys over time does not matter.
+/// A call that finds the key alive takes no lock, and neither does giving a place back, whether or
+/// not the key ends. Bringing a key to life and giving it a gate ([`hold`](Self::hold),
+/// [`set_capacity`](Self::set_capacity), waiting) take a lock that a 64th of the keys share; so do
+/// [`occupied`](Self::occupied) and [`set_capacity`](Self::set_capacity) with a key that does not
+/// live. A thread that stops for ever while it has that lock stops those calls for those keys, and
+/// no others. No code of the user, such as `Hash`, `Eq`, `Clone`, destructors and the capacity
+/// closure, runs under the lock: it may panic, take its time, or use this `KeyedGate`.
 ///
 /// # Cost
 ///
-/// In a cell, acquiring and giving back the only place held of a key take three read-modify-writes,
-/// or four if the key or its gate has something to drop, and no allocation. For a key that lives
-/// already they take four; a refusal takes two. For a path that cannot afford that,
-/// [`hold`](Self::hold) the key: a handle costs what a [`Gate`] costs.
+/// For a key that lives, acquiring places takes one read-modify-write and giving them back another;
+/// a refusal takes two. For a key that comes and goes, the call that brings it to life takes the
+/// lock instead: one read-modify-write as well. Nothing is allocated, except when the table is
+/// rebuilt or more keys live than ever before.
 ///
-/// In the overflow map each call also looks into a concurrent map, whose readers take no lock.
+/// A key that was given a gate, by a handle, a waiter or a change of its capacity, takes two
+/// read-modify-writes for each call until it ends. Giving it a gate is an allocation. For a path
+/// that cannot afford even the search for the key, [`hold`](Self::hold) the key: a handle costs
+/// what a [`Gate`] costs.
 ///
-/// Calls are lock-free, not wait-free: steps are repeated while other calls change the same cell. A
-/// caller that finds a cell being filled or cleared looks a few more times and then uses the
-/// overflow map. A caller that loses a race for a key backs off for about a microsecond, which
-/// makes two threads at one key nearly twice as fast. Callers wait only if the overflow map grows
-/// meanwhile.
+/// When more keys live than before, one call makes the table of its 64th larger, while calls that
+/// need that lock wait. That takes a time that grows with the number of keys in it.
+///
+/// Calls are lock-free, not wait-free: steps are repeated while other calls change the same key. A
+/// caller that loses a race for a key backs off for about a microsecond, which makes two threads at
+/// one key nearly twice as fast.
 ///
 /// # Memory
 ///
-/// 128 KiB for the cells, also while no key lives: 128 bytes a cell if a key and its gate fit into
-/// 64 bytes, and 64 more for each 64 bytes more. Each key in the overflow map is an allocation.
-///
-/// A key in a cell is dropped with its last permit or handle. A key in the overflow map may be
-/// dropped later, in a call for another key, once no reader of the map can look at it and some
-/// dozens of keys can be dropped at once; a panic of its destructor is swallowed then.
+/// About 2 KiB while no key has lived. For each key that lives, 64 bytes if the key has at most 24
+/// (64 more for each 64 bytes more), and 9 to 17 bytes of the tables that find it. What the
+/// greatest number of keys that ever lived at once has needed is kept and used again, until the
+/// `KeyedGate` and all its permits are dropped. A key itself is dropped in the call that ends it.
 ///
 /// # Panics
 ///
-/// A call with a key panics, and changes nothing, if 2^28 - 1 permits and handles are held of that
-/// key, or of another key with the same cell and tag, or if 4,095 callers at once are inserting
-/// keys of the same cell into the overflow map.
+/// A call with a key panics, and changes nothing, if 2^41 permits and handles of that key are held,
+/// or 2^31 keys live.
 ///
 /// # Memory ordering
 ///
@@ -191,8 +197,7 @@ impl<K: Hash + Eq> KeyedGate<K> {
 impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// As [`new`](KeyedGate::new), with a hasher of the caller's choice.
     ///
-    /// Each call hashes its key once. If attackers can predict the hasher, they can choose keys
-    /// that collide; a call then compares its key with all living keys of the same hash.
+    /// The same as [`hasher`](KeyedGateBuilder::hasher) of the builder.
     ///
     /// # Examples
     ///
@@ -273,8 +278,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
 
     /// Acquires `n` places of a key, all or none, without waiting.
     ///
-    /// With `n == 0` it returns a permit of no places, which keeps the key alive. With `n` above the
-    /// capacity it is refused as [`Full`](TryAcquireError::Full), however often it is tried.
+    /// With `n == 0` it returns a permit of no places, which keeps the key alive. With `n` above
+    /// the capacity it is refused as [`Full`](TryAcquireError::Full), however often it is tried.
     ///
     /// # Errors
     ///
@@ -483,7 +488,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
 
     /// Returns the number of places of a key that are held; 0 if the key does not live.
     ///
-    /// As exact as [`Gate::occupied`].
+    /// As exact as [`Gate::occupied`]. Places that a caller holds for the instant of the first
+    /// meeting of two hashes are counted, see [above](Self#what-is-not-promised).
     ///
     /// # Memory ordering
     ///
@@ -512,7 +518,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///
     /// # Cost
     ///
-    /// One load for each of the 1,024 cells, and one for each key in the overflow map.
+    /// One load for each key of the greatest number that ever lived at once.
     ///
     /// # Memory ordering
     ///
@@ -553,13 +559,13 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// `capacity` are each read at an instant of their own: the keys are not a picture of one
     /// instant.
     ///
-    /// Each key found stays alive until it was cloned. No part of the map is locked or kept from
-    /// being freed while `K::clone` runs.
+    /// Each key found stays alive until it was cloned. Nothing is locked, and no other key kept
+    /// alive, while `K::clone` runs.
     ///
     /// # Cost
     ///
-    /// One load for each of the 1,024 cells, and two read-modify-writes and a clone for each living
-    /// key.
+    /// One load for each key of the greatest number that ever lived at once, and two
+    /// read-modify-writes and a clone for each living key.
     ///
     /// # Examples
     ///

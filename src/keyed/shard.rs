@@ -6,14 +6,14 @@
 //!
 //! # Buckets
 //!
-//! The array of a shard is made of groups of eight buckets, with linear probing from group to group.
-//! A bucket has seven bits of a hash and the index of an entry, or is empty. A group is searched
-//! for those bits as a whole, without a branch for each bucket. A bucket whose entry is vacant
-//! stays: the next key with the same hash takes bucket and entry over, and otherwise the next
-//! rebuilding clears it. So a key ends by a change of its entry alone, without the lock. When seven
-//! eighths of the buckets are in use, the array is rebuilt with the living keys, in a length that
-//! suits their number: longer, shorter, or the same. That costs a constant number of steps for each
-//! key that has come to life, on average.
+//! The array of a shard is made of groups of eight buckets, with linear probing from group to
+//! group. A bucket has seven bits of a hash and the index of an entry, or is empty. A group is
+//! searched for those bits as a whole, without a branch for each bucket. A bucket whose entry is
+//! vacant stays: the next key with the same hash takes bucket and entry over, and otherwise the
+//! next rebuilding clears it. So a key ends by a change of its entry alone, without the lock. When
+//! seven eighths of the buckets are in use, the array is rebuilt with the living keys, in a length
+//! that suits their number: longer, shorter, or the same. That costs a constant number of steps for
+//! each key that has come to life, on average.
 //!
 //! # Reading without the lock
 //!
@@ -165,8 +165,6 @@ struct Shelf {
     used: usize,
     /// Vacant entries that are in no bucket: the index of the first, plus one.
     free: u32,
-    /// How often a key has come to life or the array was rebuilt.
-    changes: u64,
     /// The number of keys for which there is always an array.
     expected: usize,
 }
@@ -186,9 +184,8 @@ pub(super) struct Shard {
 
 /// What a caller has found under the lock.
 pub(super) enum Found<'a, K> {
-    /// Another key with the same hash lives that the caller has not compared with its own. The
-    /// number goes to the next call.
-    Compare(u64),
+    /// Keys with the same hash live that the caller has to compare with its own.
+    Others,
     /// The key has come to life, in this entry.
     Opened(&'a Entry<K>),
     /// The key does not live.
@@ -232,19 +229,26 @@ impl Shard {
     }
 
     /// Decides under the lock whether a key lives, and opens an entry with `open` if it does not
-    /// and `open` is given. `compared` is the number that the last call returned, if the caller has
-    /// compared its key since with all others of the same hash. `limit` is the gate of the living
-    /// keys, if they are limited.
+    /// and `open` is given. `differs` is called with each entry whose key may live and has the same
+    /// hash, and returns whether that key has ended or is known to be another one. `limit` is the
+    /// gate of the living keys, if they are limited.
     #[inline]
     pub(super) fn settle<'a, K>(
         &self,
         slab: &'a Slab<K>,
         hash: u64,
-        compared: Option<u64>,
+        mut differs: impl FnMut(&Entry<K>) -> bool,
         open: Option<impl FnOnce(&Entry<K>)>,
         limit: Option<&Gate>,
     ) -> Found<'a, K> {
-        self.lock.get_or_make().0.with(|shelf| {
+        let lock = match self.lock.get() {
+            Some(lock) => lock,
+            // No key has lived here.
+            None if open.is_none() => return Found::Absent,
+            None => self.lock.get_or_make(),
+        };
+        lock.0.with(|shelf| {
+            let mut others = false;
             let mut vacant = None;
             let mut probe = Probe::new(self.groups(), hash);
             for index in &mut probe {
@@ -252,18 +256,19 @@ impl Shard {
                 if entry.hash() != hash {
                     continue;
                 }
-                let word = entry.state.read();
-                if word.is_vacant() {
+                if entry.state.read().is_vacant() {
                     vacant = Some(entry);
-                } else if word.is_live() && compared != Some(shelf.changes) {
-                    return Found::Compare(shelf.changes);
+                } else {
+                    others |= !differs(entry);
                 }
+            }
+            if others {
+                return Found::Others;
             }
             let Some(open) = open else { return Found::Absent };
             if limit.is_some_and(|limit| limit.take(1).is_err()) {
                 return Found::KeysFull;
             }
-            shelf.changes += 1;
             let entry = vacant.unwrap_or_else(|| self.add(shelf, slab, probe));
             open(entry);
             Found::Opened(entry)

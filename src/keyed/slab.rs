@@ -76,18 +76,35 @@ impl<K> Slab<K> {
         let more = |next: u32| (next < LIMIT).then(|| next + 1);
         let added = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         let index = added.expect("too many keys live at once");
-        let Block { first, len } = &self.blocks[location(index).0];
+        self.blocks[location(index).0].make();
+        index
+    }
+
+    /// Makes the blocks of that many entries.
+    pub(super) fn reserve(&self, entries: usize) {
+        let mut left = entries;
+        for block in &self.blocks {
+            if left == 0 {
+                return;
+            }
+            block.make();
+            left = left.saturating_sub(block.len);
+        }
+    }
+}
+
+impl<K> Block<K> {
+    fn make(&self) {
         // Relaxed: only whether there is a block counts here.
-        if first.load(Ordering::Relaxed).is_null() {
-            let made = memory::allocate(*len);
+        if self.first.load(Ordering::Relaxed).is_null() {
+            let made = memory::allocate(self.len);
             // Release, pairs with the Acquire of `get`.
             let release = ordering!("keyed-block-made", Release => Relaxed);
-            if first.compare_exchange(null_mut(), made, release, Ordering::Relaxed).is_err() {
+            if self.first.compare_exchange(null_mut(), made, release, Ordering::Relaxed).is_err() {
                 // SAFETY: another caller was first, and this block is nowhere else.
-                unsafe { memory::free(made, *len) };
+                unsafe { memory::free(made, self.len) };
             }
         }
-        index
     }
 }
 

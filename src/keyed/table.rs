@@ -18,7 +18,9 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::borrow::Borrow;
+use core::cell::RefCell;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -28,7 +30,6 @@ use super::shard::{Found, Shard};
 use super::slab::Slab;
 use crate::error::TryAcquireError;
 use crate::gate::Gate;
-use crate::protocol::cell::CellWord;
 use crate::sync::{AtomicU32, Ordering, IN_MODEL};
 
 /// The number of bits of the hash that choose the shard.
@@ -258,6 +259,7 @@ impl<K> Table<K> {
         let each = keys.div_ceil(self.shards.len());
         // Hashes spread keys unevenly: one shard in a million has more than five deviations more.
         let most = each + 5 * each.isqrt();
+        self.slab.reserve(keys);
         self.shards.iter().for_each(|shard| shard.reserve(&self.slab, most));
     }
 
@@ -297,26 +299,39 @@ impl<K> Table<K> {
     }
 
     /// Takes a pin of the key that lives in an entry. Returns `None` if none lives there, or if
-    /// `is_it` is false of the word.
+    /// `is_it` is false of the entry. `promote` gives a gate to an entry whose word is full of
+    /// pins.
     fn pin(
         &self,
         entry: &Entry<K>,
-        is_it: impl Fn(CellWord) -> bool,
+        is_it: impl Fn() -> bool,
+        promote: impl Fn(),
     ) -> Option<EntryRef<Borrows<'_, K>, K>> {
         loop {
             let seen = entry.state.read();
-            if !seen.is_live() || !is_it(seen) {
+            if !seen.is_live() || !is_it() {
                 return None;
             }
             if !seen.can_pin() {
                 assert!(!seen.is_gated(), "too many permits and handles of one key");
-                self.promote(entry);
+                promote();
             } else if entry.state.pin(seen).is_some() {
                 return Some(self.entry_ref(entry, 0));
             } else {
                 back_off();
             }
         }
+    }
+
+    /// As [`pin`](Self::pin), of a caller under the lock of the entry's shard.
+    ///
+    /// # Safety
+    ///
+    /// The caller must have that lock.
+    unsafe fn pin_locked(&self, entry: &Entry<K>) -> Option<EntryRef<Borrows<'_, K>, K>> {
+        // SAFETY: the caller has the lock.
+        let promote = || unsafe { entry.promote(&mut Some(Box::new(Gate::new(0)))) };
+        self.pin(entry, || true, promote)
     }
 
     /// Returns the number of living keys, counted no further than `enough`.
@@ -327,7 +342,10 @@ impl<K> Table<K> {
 
     /// Returns a ref of every living key, one after the other.
     pub(super) fn visit(&self) -> impl Iterator<Item = EntryRef<Borrows<'_, K>, K>> {
-        let pinned = |index| self.pin(self.slab.get(index)?, |_| true);
+        let pinned = |index| {
+            let entry = self.slab.get(index)?;
+            self.pin(entry, || true, || self.promote(entry))
+        };
         (0..self.slab.len()).filter_map(pinned)
     }
 
@@ -357,7 +375,7 @@ impl<K> Table<K> {
             }
             back_off();
         }
-        let found = self.pin(entry, |_| entry.hash() == hash)?;
+        let found = self.pin(entry, || entry.hash() == hash, || self.promote(entry))?;
         let mut found = self.checked(found, is_it)?;
         Some(match wants {
             Some(n) => found.enter(n).map(|()| found),
@@ -397,23 +415,57 @@ impl<K> Table<K> {
         None
     }
 
+    /// Decides under the lock whether a key lives, as [`Shard::settle`]. Returns a ref of it if it
+    /// does. `differs` is true of a key that is another one.
+    fn settle(
+        &self,
+        hash: u64,
+        differs: impl Fn(&K) -> bool,
+        mut open: Option<impl FnMut(&Entry<K>)>,
+    ) -> Result<EntryRef<Borrows<'_, K>, K>, Found<'_, K>> {
+        // Refs of all other keys with that hash that were compared, by the address of their entry:
+        // none of them can end, and another key take its entry, before the lock is taken again.
+        let mut others: Vec<EntryRef<Borrows<'_, K>, K>> = Vec::new();
+        loop {
+            let compared = others.len();
+            let known = |others: &[EntryRef<_, K>], entry| {
+                others[..compared].binary_search_by_key(&entry, |other| other.entry).is_ok()
+            };
+            let differs_or_new = |entry: &Entry<K>| {
+                if known(&others, NonNull::from(entry)) {
+                    return true;
+                }
+                // SAFETY: `settle` calls this under the lock of the shard.
+                let pinned = unsafe { self.pin_locked(entry) };
+                let ended = pinned.is_none();
+                others.extend(pinned);
+                ended
+            };
+            let limit = self.limit.as_deref();
+            let settled =
+                self.shard(hash).settle(&self.slab, hash, differs_or_new, open.as_mut(), limit);
+            if !matches!(settled, Found::Others) {
+                return Err(settled);
+            }
+            if let Some(at) = (compared..others.len()).find(|&at| !differs(others[at].key())) {
+                return Ok(others.swap_remove(at));
+            }
+            // Relaxed: see `try_entry`.
+            self.same_hash.store(1, Ordering::Relaxed);
+            others.sort_unstable_by_key(|other| other.entry);
+        }
+    }
+
     /// Returns a ref of a key, if it lives.
     pub(super) fn find(
         &self,
         hash: u64,
         is_it: impl Fn(&K) -> bool,
     ) -> Option<EntryRef<Borrows<'_, K>, K>> {
-        let mut compared = None;
-        loop {
-            if let Some(found) = self.try_hints(hash, None, &is_it) {
-                return found.ok();
-            }
-            let nothing = None::<fn(&Entry<K>)>;
-            match self.shard(hash).settle(&self.slab, hash, compared, nothing, None) {
-                Found::Compare(changes) => compared = Some(changes),
-                _ => return None,
-            }
+        if let Some(found) = self.try_hints(hash, None, &is_it) {
+            return found.ok();
         }
+        self.settle(hash, |key| !is_it(key), None::<fn(&Entry<K>)>).ok()
     }
 }
 
@@ -446,26 +498,25 @@ impl<K: Eq> Table<K> {
         let n = wants.unwrap_or(0);
         // Called before anything changes: it may panic, take its time, or use this table.
         let capacity = capacity_of(&key);
-        let limit = self.limit.as_deref();
-        let mut key = Some(key);
-        let mut compared = None;
-        loop {
-            let open = |entry: &Entry<K>| {
-                let key = key.take().expect("it is taken once");
-                // SAFETY: `settle` calls this under the lock of the shard with a vacant entry. The
-                // limit is in a box of the table's own, for good.
-                unsafe { entry.open(key, hash, capacity, n, limit) };
-            };
-            let open = (capacity >= n).then_some(open);
-            match self.shard(hash).settle(&self.slab, hash, compared, open, limit) {
-                Found::Opened(entry) => return Ok(self.entry_ref(entry, n)),
-                Found::Absent => return Err(TryAcquireError::Full),
-                Found::KeysFull => return Err(TryAcquireError::KeysFull),
-                Found::Compare(changes) => compared = Some(changes),
-            }
-            if let Some(found) = self.try_hints(hash, wants, |other| key.as_ref() == Some(other)) {
+        let key = RefCell::new(Some(key));
+        let open = |entry: &Entry<K>| {
+            let key = key.take().expect("it is taken once");
+            // SAFETY: `settle` calls this under the lock of the shard with a vacant entry. The
+            // limit is in a box of the table's own, for good.
+            unsafe { entry.open(key, hash, capacity, n, self.limit.as_deref()) };
+        };
+        let differs = |other: &K| key.borrow().as_ref() != Some(other);
+        match self.settle(hash, differs, (capacity >= n).then_some(open)) {
+            Err(Found::Opened(entry)) => Ok(self.entry_ref(entry, n)),
+            Err(Found::KeysFull) => Err(TryAcquireError::KeysFull),
+            Err(_) => Err(TryAcquireError::Full),
+            Ok(mut found) => {
+                // Here, where a panic of the key's destructor releases what was found.
                 drop(key);
-                return found;
+                match wants {
+                    Some(n) => found.enter(n).map(|()| found),
+                    None => Ok(found),
+                }
             }
         }
     }

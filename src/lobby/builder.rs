@@ -71,7 +71,8 @@ impl LobbyBuilder {
     /// threads. Default: 1.
     ///
     /// Each thread prefers the rooms of one shard, then those of the others, and opens new rooms in
-    /// its own shard. Threads are assigned to shards in turn, in the order of their first calls.
+    /// its own shard. Each lobby assigns threads to its shards in turn, in the order of their first
+    /// calls. A thread that uses more than four sharded lobbies by turns is assigned anew.
     /// With one shard, *best-fit* holds over all rooms. With more, a thread chooses a room of its
     /// own shard before a more populated one of another shard. About one shard for each thread that
     /// joins is right.
@@ -94,7 +95,10 @@ impl LobbyBuilder {
     }
 
     /// Sets the number of rooms that may be open at once. By default only the ids limit it: about
-    /// 2^26 rooms, divided evenly among the shards.
+    /// 2^26 rooms.
+    ///
+    /// The number is divided evenly among the shards. A thread whose shard has opened its share opens
+    /// rooms in the others.
     ///
     /// # Examples
     ///
@@ -126,22 +130,23 @@ impl LobbyBuilder {
     /// Creates a lobby whose rooms have a state: `open` makes it when a room opens, and it is
     /// dropped after the room's last seat.
     ///
-    /// `open` runs in the call that opens the room, without a lock. It may join the same lobby, and
-    /// is seated in another room then.
+    /// `open` runs in the call that opens the room, without a lock. The room is open meanwhile: others
+    /// may join it, and only [`state`](crate::Seat::state) waits for `open`. The destructor of a
+    /// state runs in the call that drops the room's last seat. The room has closed by then, so
+    /// others may open the next one in its place: more states than `max_rooms` can exist for as long
+    /// as destructors run.
     ///
-    /// While `open` runs, the room is not open yet, but has its place in `max_rooms`. Other callers
-    /// do not wait for it: a caller of [`join`](Lobby::join) overlooks the room and opens another
-    /// one, or is refused with [`JoinError::Full`](crate::JoinError::Full) if `max_rooms` is
-    /// reached. A caller of [`join_room`](Lobby::join_room) with the room's id is refused with
-    /// [`JoinRoomErrorKind::Gone`](crate::JoinRoomErrorKind::Gone). The same holds while the
-    /// destructor of a state runs, after the last seat was dropped. So a slow constructor or
-    /// destructor costs other callers additional rooms or refusals; keep both short.
+    /// `open` may join the same lobby. It may be seated in the very room whose state it makes, and
+    /// must not ask for that state: it would wait for itself. If it is seated in another room that
+    /// opens for it, `open` runs again within that call, and so on: ending this is up to `open`.
     ///
     /// # Panics
     ///
-    /// This call does not panic. If `open` panics, the call that opens the room panics, and the
-    /// room is not opened. If the destructor of a state panics, dropping the seat panics, and the
-    /// room is closed.
+    /// This call does not panic. If `open` panics, the call that opens the room panics, and its
+    /// caller has left the room. If others have joined meanwhile, the room stays open, and `open`
+    /// runs again in the next call of [`state`](crate::Seat::state). If the destructor of a state
+    /// panics, dropping the seat panics, and the room is closed. If destructors panic while the lobby
+    /// is dropped, all others run, and then the first panic goes on.
     ///
     /// # Examples
     ///

@@ -22,9 +22,9 @@ use super::id::RoomId;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// No unlocked room was found to have a free seat, and as many rooms are open as `max_rooms`
-    /// allows, or as there are ids for. Trying again can succeed once a member has left or a room
-    /// was unlocked.
+    /// No unlocked room had a free seat, and as many rooms were open as `max_rooms` allows, or as
+    /// there are ids for, at an instant within the call. Trying again can succeed once a member has
+    /// left or a room was unlocked.
     Full,
 }
 
@@ -194,8 +194,8 @@ pub enum JoinRoomErrorKind {
     Full,
     /// The room is locked. Trying again can succeed once it is unlocked.
     Locked,
-    /// No room is open under that id: the room has closed, or the lobby never opened it, or another
-    /// caller is opening it at this instant. Trying again can succeed in the last case only.
+    /// No room is open under that id: the room has closed, or the lobby has not opened it and it is
+    /// not the next to be opened.
     Gone,
 }
 

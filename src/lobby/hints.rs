@@ -194,4 +194,17 @@ impl Hints {
         let word = self.word(Spot { level, layer: top, word: 0 });
         look(word, mutant!("lobby-any-not-seq-cst")) != 0
     }
+
+    /// Returns whether a room has a hint at that level and all summaries above it in the page.
+    #[cfg(test)]
+    pub(super) fn is_findable(&self, level: u32, room: usize) -> bool {
+        (0..=self.top as usize)
+            .scan(room, |below, layer| {
+                let bit = *below % BITS;
+                *below /= BITS;
+                let word = self.word(Spot { level, layer, word: *below });
+                Some(word.load(Ordering::SeqCst) & 1 << bit != 0)
+            })
+            .all(|is_set| is_set)
+    }
 }

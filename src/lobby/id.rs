@@ -32,6 +32,9 @@ pub(super) const MARK_SHIFT: u32 = LOCATION_BITS + GENERATION_BITS;
 /// from a `u64`. A lobby uses each id once. It refuses an id whose room has closed, that was made
 /// up, or that comes from another lobby.
 ///
+/// Send an id as its text. Programs that read JSON numbers as floating-point numbers, as browsers do,
+/// keep 53 bits of them: an id that is sent as a number may come back as that of another room.
+///
 /// An id is a name, not a secret: a client that knows the id of an open room can ask to join it. A
 /// mark of 13 bits tells the ids of different lobbies apart. The first 8,192 lobbies of one process
 /// have different marks. Beyond that, and across processes, a lobby takes another lobby's id for

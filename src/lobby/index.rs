@@ -11,9 +11,12 @@
 //!
 //! Two rules maintain the invariant. A thread that changes a room's word, so that the room belongs
 //! to another level, *offers* the room afterwards. A thread that clears a room's hint, or replaces
-//! the filling room, reads the word of that room afterwards, and offers the room if it admits, or
-//! *passes* it if it does not: then the room does not count any more. An offer writes nothing if the
-//! right hint is set already or the room is the filling one.
+//! the filling room, reads the word of that room afterwards, and offers the room. An offer writes
+//! nothing if the right hint is set already or the room is the filling one.
+//!
+//! A room that is counted and does not admit has a hint at a last level of its own, or another one
+//! that is out of date. A search for a free seat does not look at that level. A caller that finds no
+//! seat clears it, and *passes* its rooms: then they do not count any more.
 //!
 //! Store buffering (Dekker): A changes a room's word, then reads the hint (or the filling room); B
 //! clears the hint (or replaces the filling room), then reads the word. All four are SeqCst:
@@ -67,10 +70,10 @@ pub(super) struct RoomIndex {
     /// The location of a room that a search found to be vacant. It is of use while the room is
     /// vacant.
     next: CachePadded<AtomicU64>,
-    /// The number of levels.
+    /// The number of levels but for the last, which is for full rooms.
     levels: u32,
-    /// One bit for every level at which hints may be set; then, for every level, one bit for every
-    /// page in which hints may be set.
+    /// One bit for every level at which hints may be set, but for the last; then, for every level,
+    /// one bit for every page in which hints may be set.
     summaries: PaddedWords,
     /// The bounds on the rooms that count and on those that are vacant.
     pub(super) bounds: CachePadded<Bounds>,
@@ -95,7 +98,7 @@ impl RoomIndex {
             filling: CachePadded::new(AtomicU64::new(NONE)),
             next: CachePadded::new(AtomicU64::new(NONE)),
             levels,
-            summaries: PaddedWords::new((levels.div_ceil(64) + levels) as usize),
+            summaries: PaddedWords::new((levels.div_ceil(64) + levels + 1) as usize),
             bounds: CachePadded::new(Bounds::new(quota)),
             fresh: CachePadded::new(AtomicU32::new(0)),
             quota,
@@ -127,8 +130,10 @@ impl RoomIndex {
     /// Sets the summaries above a page.
     fn surface(&self, level: u32, page: u32) {
         raise(self.pages_at(level), page);
-        let (word, bit) = self.level_bit(level);
-        raise(word, bit);
+        if level < self.levels {
+            let (word, bit) = self.level_bit(level);
+            raise(word, bit);
+        }
     }
 
     /// Clears the summary of a level at which the caller found no hint.
@@ -366,10 +371,7 @@ impl<T> Lobby<T> {
             if replaced.is_ok() {
                 if let Some(other) = other {
                     if !mutant!("lobby-replaced-not-read-again") {
-                        let word = self.read_or_pass(other);
-                        if word.admits(self.size) {
-                            self.set_hint(other.location(), word.members());
-                        }
+                        self.hint_again(other, other.read_after());
                     }
                 }
                 return;
@@ -380,12 +382,36 @@ impl<T> Lobby<T> {
 
     /// As `offer`, for a room that may be vacant, or after the caller cleared a hint to it.
     pub(super) fn offer_again(&self, at: RoomRef<'_, T>) {
-        let word = self.read_or_pass(at);
+        let word = at.read_after();
+        if word.admits(self.size) {
+            self.offer(at, word);
+        } else {
+            self.hint_again(at, word);
+        }
+    }
+
+    /// Sets the hint that a room needs once it has lost one. Its word was read afterwards.
+    fn hint_again(&self, at: RoomRef<'_, T>, word: RoomWord) {
         if word.is_vacant() {
             self.set_hint(at.location(), 0);
-        } else {
-            self.offer(at, word);
+        } else if word.admits(self.size) {
+            self.set_hint(at.location(), word.members());
+        } else if word.is_counted() && !at.page().hints().stands(self.size.seats(), at.offset()) {
+            self.set_hint(at.location(), self.size.seats());
         }
+    }
+
+    /// Passes all rooms of a shard that count and do not admit. Others may be left if calls change
+    /// them meanwhile.
+    pub(super) fn pass_full(&self, shard: usize) {
+        // Acquire: as in `known`.
+        let filling = self.shards[shard].filling.load(Ordering::Acquire);
+        if let Some(at) = self.pages.at(filling as u32) {
+            self.read_or_pass(at);
+        }
+        // No room is at this level: all its hints are cleared.
+        let found = self.find(shard, self.size.seats());
+        debug_assert!(found.is_none());
     }
 
     /// Reads the word of a room that the caller may have made harder to find. If the room is counted
@@ -406,15 +432,6 @@ impl<T> Lobby<T> {
     #[inline]
     pub(super) fn bounds_of(&self, at: RoomRef<'_, T>) -> &Bounds {
         &self.shards[self.pages.shard_of(at.location())].bounds
-    }
-
-    /// Passes the filling room of a shard, if it does not admit.
-    pub(super) fn pass_filling(&self, shard: usize) {
-        // Acquire: as in `known`.
-        let filling = self.shards[shard].filling.load(Ordering::Acquire);
-        if let Some(at) = self.pages.at(filling as u32) {
-            self.read_or_pass(at);
-        }
     }
 
     fn set_hint(&self, location: u32, level: u32) {
@@ -482,12 +499,49 @@ impl<T> Lobby<T> {
         if stale != 0 {
             page.hints().clear(level, page.offset(first), stale);
             while stale != 0 {
-                if !mutant!("lobby-cleared-not-offered") {
-                    self.offer_again(room(stale)?);
+                let at = room(stale)?;
+                if level == self.size.seats() {
+                    let word = self.read_or_pass(at);
+                    self.offer(at, word);
+                } else if !mutant!("lobby-cleared-not-offered") {
+                    self.offer_again(at);
                 }
                 stale &= stale - 1;
             }
         }
         found
+    }
+}
+
+#[cfg(test)]
+impl<T> Lobby<T> {
+    /// Fails unless the invariant of this module holds, for a lobby whose calls are quiet.
+    #[track_caller]
+    pub(super) fn assert_index(&self) {
+        for (number, index) in self.shards.iter().enumerate() {
+            let mut counted = 0;
+            for at in
+                self.pages.all().filter(|at| self.bounds_of(*at) as *const _ == &*index.bounds)
+            {
+                let word = at.read();
+                let findable = |level: u32| {
+                    let page = 1 << self.pages.number_of(at.location());
+                    let (levels, bit) = index.level_bit(level.min(index.levels - 1));
+                    at.page().hints().is_findable(level, at.offset())
+                        && index.pages_at(level).load(Ordering::SeqCst) & page != 0
+                        && (level == index.levels || levels.load(Ordering::SeqCst) & 1 << bit != 0)
+                };
+                let filling = index.filling.load(Ordering::SeqCst) == u64::from(at.location());
+                if word.admits(self.size) {
+                    assert!(filling || findable(word.members()), "{word:?} has no hint");
+                } else if word.is_counted() {
+                    assert!(filling || (1..=index.levels).any(findable), "{word:?} is overlooked");
+                } else if word.is_vacant() && !word.is_fresh() {
+                    assert!(findable(0), "{word:?} has no hint at level 0");
+                }
+                counted += u32::from(word.is_counted());
+            }
+            assert_eq!(index.bounds.admitting.read().count(), counted, "of shard {number}");
+        }
     }
 }

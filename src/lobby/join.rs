@@ -4,10 +4,10 @@
 //!
 //! A room's word decides who enters it, who opens it and who closes it; each of these is one step.
 //! What follows the step, the state and the hints, is in arrears only for as long as the call lasts.
-//! A caller opens a room, other than one that it was told, only in the step in which it announces
-//! that a room may admit, directly after a proof that no room does: of callers that need a room at
-//! the same time, one opens it. A caller is refused only with the proof that no room admits and none
-//! is vacant.
+//! A caller opens a room, other than one that it was told, only after a proof that no room admitted.
+//! The room is that which the shard names to all callers as the next: of callers that need a room at
+//! the same time, one opens it. A caller is refused only with the proof that no room admitted and
+//! none was vacant.
 #![allow(unsafe_code)]
 
 use core::hint::spin_loop;
@@ -30,9 +30,8 @@ use crate::sync::{AtomicU64, PATIENCE};
 enum Outlook<'a, T> {
     /// A room that admits.
     Admits(Choice<'a, T>),
-    /// No room admitted, at an instant with that many announcements in the room's shard; that vacant
-    /// room is the next to be opened.
-    Opens(RoomId, u64),
+    /// At an instant no room admitted; that vacant room is the next to be opened.
+    Opens(RoomId),
     /// At an instant, as many rooms were open as may be, and none admitted.
     Full,
     /// The search has to be repeated.
@@ -92,8 +91,8 @@ impl<T> Lobby<T> {
                         return Ok(self.seated(taken));
                     }
                 }
-                Outlook::Opens(id, announcements) => {
-                    if let Some(seated) = self.open(id, Some(announcements)) {
+                Outlook::Opens(id) => {
+                    if let Some(seated) = self.open(id) {
                         return Ok(seated);
                     }
                 }
@@ -108,7 +107,7 @@ impl<T> Lobby<T> {
     fn outlook(&self, patience: &mut u32) -> Outlook<'_, T> {
         let mut count = 0;
         for (shard, index) in self.shards.iter().enumerate() {
-            self.pass_filling(shard);
+            self.pass_full(shard);
             count += index.bounds.admitting.read().count();
         }
         if count > 0 && *patience > 0 {
@@ -117,13 +116,12 @@ impl<T> Lobby<T> {
             spin_loop();
             return Outlook::Again;
         }
-        let Some(id) = self.shards_in_order().find_map(|shard| self.vacancy(shard)) else {
-            return self.survey(Goal::SeatOrVacancy).unwrap_or(Outlook::Full);
-        };
-        // Before the survey: what is announced from here on is not in the proof.
-        let bounds = &self.shards[self.pages.shard_of(id.location())].bounds;
-        let announcements = bounds.admitting.read().announcements();
-        self.survey(Goal::Seat).unwrap_or(Outlook::Opens(id, announcements))
+        // Before the survey, so that callers that arrive at the same time are to open the same room:
+        // one opens it, and the others find it.
+        match self.shards_in_order().find_map(|shard| self.vacancy(shard)) {
+            Some(id) => self.survey(Goal::Seat).unwrap_or(Outlook::Opens(id)),
+            None => self.survey(Goal::SeatOrVacancy).unwrap_or(Outlook::Full),
+        }
     }
 
     /// Returns `None` if at an instant within the call there was no such room.
@@ -189,7 +187,7 @@ impl<T> Lobby<T> {
             let shard = self.pages.shard_of(id.location());
             let next = if shard < self.shards.len() { self.vacancy(shard) } else { None };
             if next == Some(id) {
-                if let Some(seated) = self.open(id, None) {
+                if let Some(seated) = self.open(id) {
                     return Ok(seated);
                 }
             }
@@ -205,12 +203,11 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// Opens that vacant room and makes its state. Returns `None` if another caller has opened it,
-    /// or if it is not proven any more that no room admits.
+    /// Opens that vacant room and makes its state. Returns `None` if another caller has opened it.
     #[cold]
-    fn open(&self, id: RoomId, proof: Option<u64>) -> Option<Seated> {
+    fn open(&self, id: RoomId) -> Option<Seated> {
         let at = self.pages.make_at(id.location())?;
-        let taken = at.open(id.generation(), proof, self.bounds_of(at))?;
+        let taken = at.open(id.generation(), self.bounds_of(at))?;
         self.offer(at, taken.word());
         let mut opener = Opener { lobby: self, seated: Some(self.seated(taken)) };
         opener.make_state();
@@ -278,7 +275,7 @@ impl<T> Lobby<T> {
             }
             match self.outlook(&mut patience) {
                 Outlook::Admits(choice) => return Some(self.id(choice)),
-                Outlook::Opens(id, _) => return Some(id),
+                Outlook::Opens(id) => return Some(id),
                 Outlook::Full => return None,
                 Outlook::Again => {}
             }

@@ -2,10 +2,10 @@
 //!
 //! # Invariant
 //!
-//! An open room has a place in `limit`, if the lobby has a limit, from before it opens until after
-//! it has closed. All other facts about a room are in its own word (`protocol/room.rs`). The
+//! All facts about a room are in its own word (`protocol/room.rs`). With a limit of *n* rooms, only
+//! *n* rooms are used, divided among the shards; one more for each room that is retired. The
 //! shards' hints choose the room that a caller is sent to; they never decide whether it is
-//! admitted. `index.rs` makes that choice, `join.rs` has the steps of each call.
+//! admitted, refused, or opens a room (`protocol/survey.rs`).
 
 mod builder;
 mod error;
@@ -19,6 +19,8 @@ mod own_shard;
 mod pages;
 mod room;
 mod seat;
+#[cfg(all(test, not(headcount_shuttle)))]
+mod tests;
 
 use alloc::sync::Arc;
 
@@ -83,24 +85,29 @@ use seat::SeatInner;
 /// - *never-over*: no room has more members than seats, and at most `max_rooms` rooms are open.
 /// - *seat-distinct*: two live seats of one room never have the same number.
 /// - *no-ghost*: the id of a closed room never admits a caller.
+/// - *exact-lobby*: [`join`](Self::join) is refused only if, at an instant within the call,
+///   `max_rooms` rooms were open and none of them had a free seat and was unlocked.
+/// - *no-needless-room*: with one shard, [`join`](Self::join) opens a room only if, at an instant
+///   within the call, no open, unlocked room had a free seat. Callers that arrive at the same empty
+///   lobby at the same time sit in one room.
+/// - *unblocked*: both also hold while other threads have stopped in the middle of their calls, for
+///   however long. The exceptions: a thread that stops while it puts a new page of rooms in its
+///   place holds up callers that need that page, and [`state`](Seat::state) waits for the thread
+///   that makes the state.
 /// - *no-lost-room*: once calls are quiet, `join` finds every open, unlocked room with a free seat.
 /// - *best-fit*: with one shard and one caller at a time, `join` takes the most populated room that
 ///   has a free seat, and opens a new room only if no room has one. With more shards, each thread
 ///   prefers the rooms of its own shard, then those of the others, and opens a new room only if it
 ///   finds no free seat in any shard.
-/// - *no-leak*: each seat returns what it holds exactly once. When all seats have been dropped, no
-///   room is open and every state has been dropped.
+/// - *no-leak*: each seat returns what it holds exactly once. When all seats have been dropped and
+///   these calls have returned, no room is open and every state has been dropped.
 ///
 /// # What is not promised
 ///
 /// - Fairness among callers that join at the same time.
 /// - Which of several equally populated rooms is chosen.
-/// - That callers that arrive at the same time share a room: callers that find no free seat at the
-///   same time may each open a room.
-/// - That a room in transition is found. While one call is in the middle of joining, leaving,
-///   opening or closing a room, other callers may overlook that room, however long the call is
-///   suspended: they go to another room or open one. At `max_rooms` such a caller is refused with
-///   [`JoinError::Full`], although a seat is free or about to be.
+/// - That a caller gets the fullest room while other calls overlap. While one call is in the middle
+///   of joining or leaving a room, others may overlook that room and take another one that is open.
 ///
 /// # Memory ordering
 ///
@@ -111,12 +118,13 @@ use seat::SeatInner;
 ///
 /// # Memory
 ///
-/// A room takes 8 bytes, the size of its state, and a little more than 1 bit for each seat; a room
-/// of more than 24 seats takes another 8 bytes for each 64 seats. Each shard allocates its rooms in
-/// pages that double in size, and reuses them: its memory is at most about twice that of the most
-/// rooms that it had open at once. The memory is returned when the lobby is dropped. A shard
-/// without rooms takes 4 KiB. A room's memory is retired after 2^24 - 1 uses, so that no id ever
-/// means two rooms.
+/// A room takes 8 bytes and a little more than 1 bit for each seat and one more; a room of more
+/// than 24 seats takes another 8 bytes for each 64 seats. With a state it takes another 16 bytes,
+/// and while it is open an allocation for the state. Each shard allocates its rooms in pages that
+/// double in size, and reuses them: its memory is at most about twice that of the most rooms that
+/// it had open at once. The memory is returned when the lobby is dropped. A shard without rooms
+/// takes about 5 KiB. A room's memory is retired after 2^24 - 1 uses, so that no id ever means two
+/// rooms.
 pub struct Lobby<T = ()> {
     size: RoomSize,
     quorum: u32,
@@ -190,11 +198,13 @@ impl<T> Lobby<T> {
     ///
     /// # Errors
     ///
-    /// [`JoinError::Full`] if the call found no free seat and no more rooms may be opened.
+    /// [`JoinError::Full`] if no room has a free seat and no more rooms may be opened.
     ///
     /// # Panics
     ///
-    /// If the constructor of the new room's state panics. The room is not opened then.
+    /// If the constructor of the new room's state panics. The caller has left the room then, so
+    /// that it has closed unless others have joined it; see
+    /// [`build_with`](LobbyBuilder::build_with).
     ///
     /// # Cost
     ///
@@ -202,14 +212,20 @@ impl<T> Lobby<T> {
     /// calling thread left last, if one seat is free there. Otherwise the call also walks down a
     /// tree of hints, of a depth of at most six for any number of rooms, and clears hints that are
     /// out of date. All calls together clear no more hints than were set, up to 64 in one step, but
-    /// one call may clear many: the first call that finds a million rooms full, after a member left
-    /// each and another one filled it again, takes some milliseconds. Rooms of more than 24 seats
-    /// take a second compare-exchange for the seat. An exchange is repeated if other callers join
-    /// or leave the same room in between. Opening a room may allocate; other callers of the same
-    /// shard that need a new room wait for that allocation.
+    /// one call may clear many, one for each level of each room: the first call that finds a
+    /// million rooms of 24 seats full takes tens of milliseconds. Rooms of more than 24 seats take
+    /// a second compare-exchange for the seat. An exchange is repeated if other callers join or
+    /// leave the same room in between.
+    ///
+    /// Before a refusal, and before a room opens, the call proves that no room admits: a load or
+    /// two for each shard. While another call has stopped in the middle, that takes a reading of
+    /// every room instead, as often as calls have stopped. Opening a room may allocate; no other
+    /// caller waits for that.
     ///
     /// Dropping the seat takes one compare-exchange. If the room has no hint for its new number of
-    /// members, it also writes that hint, and up to one summary for each layer of the tree.
+    /// members, it also writes that hint, and up to one summary for each layer of the tree. The
+    /// first leave after a refused caller has passed the full room takes another addition, and so
+    /// does the last leave of a room.
     ///
     /// # Examples
     ///
@@ -228,7 +244,8 @@ impl<T> Lobby<T> {
     /// Takes a seat in that room. Never waits for a seat.
     ///
     /// The room need not be open if [`filling`](Self::filling) or a refusal has named it and it is
-    /// still the next to be opened: then this call opens it.
+    /// still the next to be opened: then this call opens it, or enters it if another caller was
+    /// first.
     ///
     /// # Errors
     ///
@@ -243,8 +260,8 @@ impl<T> Lobby<T> {
     /// # Cost
     ///
     /// That of [`join`](Self::join) into the filling room, with one or two more atomic operations
-    /// if the room is not the filling one and still has a free seat. A refusal only reads, unless
-    /// its search for another room comes upon hints that are out of date.
+    /// if the room is not the filling one and still has a free seat. A refusal allocates nothing,
+    /// and only reads unless its search for another room comes upon hints that are out of date.
     ///
     /// # Examples
     ///
@@ -363,8 +380,7 @@ impl<T> Lobby<T> {
     ///
     /// If no room has a free seat, this is the id of a room that is not open yet.
     /// [`join_room`](Self::join_room) opens that room as long as it is the next to be opened, and
-    /// refuses it as full while `max_rooms` rooms are open. The call may allocate, as opening a
-    /// room does.
+    /// refuses it as full while `max_rooms` rooms are open. The call allocates nothing.
     ///
     /// # Examples
     ///

@@ -24,7 +24,8 @@ use crate::origin::Origin;
 use crate::protocol::bound::Bounds;
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::room::{
-    self, EnterRoom, LeaveRoom, OpenRoom, PassRoom, RoomRefusal, RoomSize, RoomWord, SetLock,
+    self, EnterRoom, LeaveOther, LeaveRoom, OpenRoom, PassRoom, RoomRefusal, RoomSize, RoomWord,
+    SetLock,
 };
 use crate::protocol::seat_bitmap;
 use crate::protocol::step::{run, Step};
@@ -74,7 +75,7 @@ impl<T> Page<T> {
             stages: zeros(states),
             states: nulls(states),
             _owns: core::marker::PhantomData,
-            hints: Hints::new(rooms, size.seats()),
+            hints: Hints::new(rooms, size.seats() + 1),
             size,
             offsets: (1 << offset_bits) - 1,
         }
@@ -298,13 +299,8 @@ impl<'a, T> RoomRef<'a, T> {
     }
 
     /// Opens a vacant room under that generation, with the caller as member. See [`OpenRoom`].
-    pub(super) fn open(
-        self,
-        generation: u32,
-        proof: Option<u64>,
-        bounds: &Bounds,
-    ) -> Option<TakenSeat> {
-        let opening = OpenRoom::new(generation, proof, self.page.size);
+    pub(super) fn open(self, generation: u32, bounds: &Bounds) -> Option<TakenSeat> {
+        let opening = OpenRoom::new(generation, self.page.size);
         let opened = run!(opening, self.word, self.page.size, || bounds)?;
         Some(self.sit((opened, 0)))
     }
@@ -331,14 +327,38 @@ impl<'a, T> RoomRef<'a, T> {
         if !size.is_small() {
             seat_bitmap::free(self.bitmap(), number);
         }
-        let mut state = core::ptr::null_mut();
         let mut leaving = LeaveRoom::Look { number };
+        loop {
+            if let LeaveRoom::Other(other) = leaving {
+                // SAFETY: `seated` is a member of this room, as the caller promises.
+                return unsafe { self.leave_other(other, seated, bounds()) };
+            }
+            match leaving.step(self.word, size, &bounds) {
+                Step::Next(next) => leaving = next,
+                Step::Done(left) => return Departure::Occupied(left),
+            }
+        }
+    }
+
+    /// Goes on with a leave that may close the room.
+    ///
+    /// # Safety
+    ///
+    /// As [`leave`](Self::leave).
+    #[cold]
+    unsafe fn leave_other(
+        self,
+        mut leaving: LeaveOther,
+        seated: Seated,
+        bounds: &Bounds,
+    ) -> Departure<T> {
+        let mut state = core::ptr::null_mut();
         let left = loop {
             if leaving.closes() {
                 // Before the room is left, since afterwards the pointer may be another state's.
                 state = self.made(seated.generation());
             }
-            match leaving.step(self.word, size, &bounds) {
+            match leaving.step(self.word, self.page.size, || bounds) {
                 Step::Next(next) => leaving = next,
                 Step::Done(left) => break left,
             }

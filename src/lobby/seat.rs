@@ -106,7 +106,8 @@ macro_rules! seat {
             /// Returns this seat's number in its room, counted from 0.
             ///
             /// No other seat of the room has that number until this one is dropped. It was the
-            /// lowest free number when its holder joined.
+            /// lowest free number when its holder joined. In rooms of more than 24 seats it may be
+            /// another free one if members joined or left during that call.
             ///
             /// # Examples
             ///
@@ -143,8 +144,12 @@ macro_rules! seat {
                 self.0.members()
             }
 
-            /// Returns the room's state. It was made when the room opened, and is dropped after the
-            /// room's last seat.
+            /// Returns the room's state, which is dropped after the room's last seat. Waits for the
+            /// call that opened the room if that is still making the state.
+            ///
+            /// # Panics
+            ///
+            /// If the constructor has panicked in that call, it runs again here, and may panic again.
             ///
             /// # Examples
             ///

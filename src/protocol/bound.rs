@@ -56,34 +56,20 @@ impl Bound {
         self.0.fetch_add(ONE, Ordering::SeqCst);
     }
 
-    /// As [`announce`](Self::announce), if the bound still has that value. Returns the present one
-    /// if not.
-    pub(crate) fn announce_if(&self, seen: BoundWord) -> Result<(), BoundWord> {
-        // SeqCst: see the module. On failure the value decides only what to try next.
-        let swapped = self.0.compare_exchange(
-            seen.0,
-            seen.0.wrapping_add(ONE),
-            Ordering::SeqCst,
-            Ordering::SeqCst,
-        );
-        swapped.map(drop).map_err(BoundWord)
-    }
-
     /// Takes `n` off the bound.
     pub(crate) fn retract(&self, n: u32) {
         // SeqCst: see the module.
         self.0.fetch_sub(n.into(), Ordering::SeqCst);
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(any(headcount_loom, headcount_shuttle))))]
     pub(crate) fn from_bits(bits: u64) -> Bound {
         Bound(AtomicU64::new(bits))
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(any(headcount_loom, headcount_shuttle))))]
     pub(crate) fn into_bits(self) -> u64 {
-        #[allow(clippy::useless_conversion)]
-        self.0.into_inner().into()
+        self.0.into_inner()
     }
 }
 

@@ -29,7 +29,7 @@
 //! the keys.
 
 use crate::protocol::mutants::ordering;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{load_to_change, AtomicU64, Ordering};
 
 const PIN: u64 = 1 << 29;
 const GATE: u64 = 1 << 41;
@@ -182,8 +182,7 @@ impl CellState {
     /// entry `clears`, the caller owns the entry.
     #[inline]
     pub(crate) fn release(&self, n: u32, clears: bool) -> Released {
-        // Relaxed: the exchange checks the value, and acquires if it fails.
-        let mut seen = CellWord(self.0.load(Ordering::Relaxed));
+        let mut seen = CellWord(load_to_change(&self.0));
         loop {
             if seen.is_gated() {
                 // Acquire, pairs with the Release of `promote`: the gate is visible.
@@ -206,7 +205,7 @@ impl CellState {
             );
             match self.swap(seen, next, order) {
                 Some(_) => return released,
-                None => seen = CellWord(self.0.load(Ordering::Relaxed)),
+                None => seen = CellWord(load_to_change(&self.0)),
             }
         }
     }

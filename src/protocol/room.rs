@@ -42,7 +42,7 @@
 //! between. In rooms of up to 24 seats the same step takes or frees the numbered seat; larger rooms
 //! keep a bitmap beside the word.
 
-use super::bound::{BoundWord, Bounds, Owed};
+use super::bound::{Bounds, Owed};
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::seat_bitmap::lowest_free;
 use crate::protocol::step::Step::{self, Done, Next};
@@ -170,6 +170,13 @@ impl RoomWord {
         lowest_free(self.0 >> GENERATION_BITS)
     }
 
+    /// Returns whether the room is counted and unlocked and has more than one member: then it is
+    /// counted after a leave too.
+    #[inline(always)]
+    fn stays_counted(self) -> bool {
+        (self.0 ^ COUNTED).wrapping_sub(2 * ONE) < LOCKED - 2 * ONE
+    }
+
     /// Returns the word without one member. Unless it is locked, the room is counted then, as it
     /// admits. Without its last member a room is vacant, and in its next generation.
     #[inline]
@@ -292,28 +299,30 @@ impl EnterRoom {
 }
 
 /// Returns one place and, in small rooms, its seat. Yields the new word.
+///
+/// Most leaves are plain: the room is counted before and after, and another member stays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum LeaveRoom {
     Look { number: u32 },
+    Plain { number: u32, seen: RoomWord },
+    Other(LeaveOther),
+}
+
+/// A leave that is not plain, or was not at first.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum LeaveOther {
     Announce { number: u32, seen: RoomWord, owed: Owed },
     Swap { number: u32, seen: RoomWord, owed: Owed },
     Settle { left: RoomWord, owed: Owed },
 }
 
 impl LeaveRoom {
-    /// Returns whether the next step closes the room, if the word has not changed.
-    #[inline]
-    pub(crate) fn closes(self) -> bool {
-        matches!(self, LeaveRoom::Swap { seen, .. } if seen.members() <= 1)
-    }
-
-    #[inline]
-    fn decide(number: u32, seen: RoomWord, owed: Owed, size: RoomSize) -> LeaveRoom {
-        let need = seen.without(number, size).announces(seen);
-        if need.admitting > owed.admitting || need.vacant > owed.vacant {
-            LeaveRoom::Announce { number, seen, owed }
+    #[inline(always)]
+    fn decide(number: u32, seen: RoomWord, size: RoomSize) -> LeaveRoom {
+        if seen.stays_counted() {
+            LeaveRoom::Plain { number, seen }
         } else {
-            LeaveRoom::Swap { number, seen, owed }
+            LeaveRoom::Other(LeaveOther::decide(number, seen, Owed::default(), size))
         }
     }
 
@@ -326,47 +335,84 @@ impl LeaveRoom {
     ) -> Step<LeaveRoom, RoomWord> {
         match self {
             LeaveRoom::Look { number } => {
-                // Relaxed: the exchange in `Swap` checks the value.
+                // Relaxed: the exchange checks the value.
                 let seen = RoomWord(word.load(Ordering::Relaxed));
-                Next(LeaveRoom::decide(number, seen, Owed::default(), size))
+                Next(LeaveRoom::decide(number, seen, size))
             }
-            LeaveRoom::Announce { number, seen, owed } => {
+            LeaveRoom::Plain { number, seen } => {
+                let left = RoomWord(seen.0 - size.one(number));
+                match leave(word, seen, left) {
+                    Ok(()) => Done(left),
+                    Err(now) => Next(LeaveRoom::decide(number, now, size)),
+                }
+            }
+            LeaveRoom::Other(other) => match other.step(word, size, bounds) {
+                Next(other) => Next(LeaveRoom::Other(other)),
+                Done(left) => Done(left),
+            },
+        }
+    }
+}
+
+/// The exchange of a leave.
+#[inline(always)]
+fn leave(word: &AtomicU64, seen: RoomWord, left: RoomWord) -> Result<(), RoomWord> {
+    // SeqCst. Its Release pairs with the Acquire of `EnterRoom`, of readers, and of the last
+    // `LeaveRoom`: the next holder of the place, and the thread that drops the state, see all that
+    // this member wrote. Its Acquire is for the last member, which drops the state. No model can
+    // kill the weakening of that: the last member reads the word once more for the hints, before it
+    // drops the state. As SeqCst the exchange pairs with the removal of hints, as in `EnterRoom`, and
+    // follows the announcement in the order of `bound`.
+    // Relaxed on failure: decides only what to try next.
+    let order = ordering!("room-leave-no-release", SeqCst => Acquire);
+    let swapped = word.compare_exchange(seen.0, left.0, order, Ordering::Relaxed);
+    swapped.map(drop).map_err(RoomWord)
+}
+
+impl LeaveOther {
+    /// Returns whether the next step closes the room, if the word has not changed.
+    pub(crate) fn closes(self) -> bool {
+        matches!(self, LeaveOther::Swap { seen, .. } if seen.members() <= 1)
+    }
+
+    #[cold]
+    fn decide(number: u32, seen: RoomWord, owed: Owed, size: RoomSize) -> LeaveOther {
+        let need = seen.without(number, size).announces(seen);
+        if need.admitting > owed.admitting || need.vacant > owed.vacant {
+            LeaveOther::Announce { number, seen, owed }
+        } else {
+            LeaveOther::Swap { number, seen, owed }
+        }
+    }
+
+    pub(crate) fn step<'a>(
+        self,
+        word: &AtomicU64,
+        size: RoomSize,
+        bounds: impl FnOnce() -> &'a Bounds,
+    ) -> Step<LeaveOther, RoomWord> {
+        match self {
+            LeaveOther::Announce { number, seen, owed } => {
                 let need = seen.without(number, size).announces(seen);
                 let owed = announce(bounds(), need, owed);
-                Next(LeaveRoom::decide(number, seen, owed, size))
+                Next(LeaveOther::decide(number, seen, owed, size))
             }
-            LeaveRoom::Swap { number, seen, owed } => {
+            LeaveOther::Swap { number, seen, owed } => {
                 let left = seen.without(number, size);
-                // SeqCst. Its Release pairs with the Acquire of `EnterRoom`, of readers, and of the
-                // last `LeaveRoom`: the next holder of the place, and the thread that drops the
-                // state, see all that this member wrote. Its Acquire is for the last member, which
-                // drops the state. As SeqCst it pairs with the removal of hints, as in `EnterRoom`,
-                // and follows the announcement in the order of `bound`.
-                // Relaxed on failure: decides only what to try next.
-                let order = ordering!(
-                    "room-leave-no-release", SeqCst => Acquire;
-                    "room-leave-no-acquire", SeqCst => Release;
-                );
-                match word.compare_exchange(seen.0, left.0, order, Ordering::Relaxed) {
-                    Ok(_) => {
-                        let owed = left.owes(seen, owed);
-                        if owed.is_nothing() {
-                            Done(left)
-                        } else {
-                            Next(LeaveRoom::Settle { left, owed })
-                        }
-                    }
-                    Err(now) => Next(LeaveRoom::decide(number, RoomWord(now), owed, size)),
+                match leave(word, seen, left) {
+                    Ok(()) => LeaveOther::end(left, left.owes(seen, owed)),
+                    Err(now) => Next(LeaveOther::decide(number, now, owed, size)),
                 }
             }
-            LeaveRoom::Settle { left, owed } => {
-                let owed = owed.settle(bounds());
-                if owed.is_nothing() {
-                    Done(left)
-                } else {
-                    Next(LeaveRoom::Settle { left, owed })
-                }
-            }
+            LeaveOther::Settle { left, owed } => LeaveOther::end(left, owed.settle(bounds())),
+        }
+    }
+
+    fn end(left: RoomWord, owed: Owed) -> Step<LeaveOther, RoomWord> {
+        if owed.is_nothing() {
+            Done(left)
+        } else {
+            Next(LeaveOther::Settle { left, owed })
         }
     }
 }
@@ -388,39 +434,20 @@ fn announce(bounds: &Bounds, need: Owed, owed: Owed) -> Owed {
 }
 
 /// Opens a vacant room under that generation, with the caller as member on seat 0. Yields the new
-/// word, or `None` if another call has opened the room or, with a proof, if one has announced that a
-/// room may admit since.
+/// word, or `None` if another call has opened the room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum OpenRoom {
-    /// At an instant with that many announcements no room admitted.
-    Prove {
-        generation: u32,
-        announcements: u64,
-    },
-    AnnounceIf {
-        generation: u32,
-        seen: BoundWord,
-    },
-    Announce {
-        generation: u32,
-    },
-    Swap {
-        generation: u32,
-        owed: Owed,
-    },
-    Settle {
-        opened: Option<RoomWord>,
-        owed: Owed,
-    },
+    Announce { generation: u32 },
+    Swap { generation: u32, owed: Owed },
+    Settle { opened: Option<RoomWord>, owed: Owed },
 }
 
 impl OpenRoom {
-    pub(crate) fn new(generation: u32, proof: Option<u64>, size: RoomSize) -> OpenRoom {
-        match proof {
-            // A room of one seat is full at once, and is never counted.
-            _ if size.seats == 1 => OpenRoom::Swap { generation, owed: Owed::default() },
-            Some(announcements) => OpenRoom::Prove { generation, announcements },
-            None => OpenRoom::Announce { generation },
+    pub(crate) fn new(generation: u32, size: RoomSize) -> OpenRoom {
+        match size.seats {
+            // Such a room is full at once, and is never counted.
+            1 => OpenRoom::Swap { generation, owed: Owed::default() },
+            _ => OpenRoom::Announce { generation },
         }
     }
 
@@ -435,29 +462,10 @@ impl OpenRoom {
         size: RoomSize,
         bounds: impl FnOnce() -> &'a Bounds,
     ) -> Step<OpenRoom, Option<RoomWord>> {
-        let announced = |generation| {
-            Next(OpenRoom::Swap { generation, owed: Owed { admitting: 1, vacant: 0 } })
-        };
         match self {
-            OpenRoom::Prove { generation, announcements } => {
-                let seen = bounds().admitting.read();
-                if seen.announcements() != announcements && !mutant!("room-opened-unproven") {
-                    return Done(None);
-                }
-                Next(OpenRoom::AnnounceIf { generation, seen })
-            }
             OpenRoom::Announce { generation } => {
                 bounds().admitting.announce();
-                announced(generation)
-            }
-            OpenRoom::AnnounceIf { generation, seen } => {
-                match bounds().admitting.announce_if(seen) {
-                    Ok(()) => announced(generation),
-                    Err(now) if now.announcements() == seen.announcements() => {
-                        Next(OpenRoom::AnnounceIf { generation, seen: now })
-                    }
-                    Err(_) => Done(None),
-                }
+                Next(OpenRoom::Swap { generation, owed: Owed { admitting: 1, vacant: 0 } })
             }
             OpenRoom::Swap { generation, owed } => {
                 let (vacant, opened) =

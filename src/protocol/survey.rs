@@ -9,12 +9,13 @@
 //! enclose a span in which no call announced anything.
 //! - If the bounds at the beginning of such a span were all 0, they were so to its end, and no room
 //!   admitted.
-//! - Otherwise calls are in the middle of something, perhaps for a long time. At most `count` calls
-//!   have announced a room that does not count yet. Between two sums the survey reads the words of
-//!   all rooms, and clears the flag of rooms that count and do not admit. Each of the announced calls
-//!   makes at most one room count that the survey has passed. So of `count + 1` such readings within
-//!   the span at least one is undisturbed: each room that it has passed does not count until its
-//!   end. At that end no room admitted.
+//! - Otherwise calls are in the middle of something, perhaps for a long time. Between two sums the
+//!   survey reads the words of all rooms, and clears the flag of rooms that count and do not admit.
+//!   Suppose that some room admitted at each instant of the span. One was in the bounds at its
+//!   beginning. So fewer than `count` calls had announced a room that did not count yet, and each of
+//!   them makes at most one room count that a reading has passed. So of `count` readings at least
+//!   one was undisturbed: the rooms that it had passed did not count until its end. At that end no
+//!   room admitted, which is a contradiction.
 //!
 //! So a call that has stopped for ever costs others time and changes no answer. Vacant rooms are
 //! proven alike, by the bound of vacant rooms and the same readings.
@@ -153,11 +154,9 @@ impl Survey {
 
     /// Decides what the sums prove.
     fn judge(self, sums: Sums, table: &impl RoomTable) -> Step<Survey, Surveyed> {
-        // As many readings as calls that may disturb one, and one more.
-        let rounds = |sums: Sums| match sums.count {
-            0 => 0,
-            count if mutant!("survey-one-round-less") => count,
-            count => count.saturating_add(1),
+        let rounds = |sums: Sums| match mutant!("survey-one-round-less") {
+            true => sums.count.saturating_sub(1),
+            false => sums.count,
         };
         let left = match self.span {
             Some((began, left))
@@ -171,6 +170,10 @@ impl Survey {
             }
             _ => rounds(sums),
         };
+        if sums.count == 0 && table.shards() == 1 && self.goal == Goal::Seat {
+            // The sum is one bound, read at one instant.
+            return Done(Surveyed::Nothing);
+        }
         if left == 0 {
             let phase = Phase::Sum { bound: 0, sums: Sums::default() };
             return Next(Survey { span: Some((sums, 0)), phase, ..self });

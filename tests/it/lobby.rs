@@ -421,6 +421,79 @@ mod limits {
     }
 }
 
+mod at_the_same_time {
+    use super::*;
+
+    #[test]
+    fn clients_that_are_told_one_unopened_room_sit_there_together() {
+        for _ in 0..200 {
+            let lobby = Lobby::new(4);
+            let told = lobby.filling();
+            let start = Barrier::new(4);
+            let seats = thread::scope(|scope| {
+                let join = || {
+                    start.wait();
+                    lobby.join_room(told).map(|seat| seat.room_id())
+                };
+                let threads = [(); 4].map(|()| scope.spawn(join));
+                threads.map(|thread| thread.join().unwrap())
+            });
+            // A member may have left before another one came: then the room has closed.
+            let gone = |refused: &headcount::JoinRoomError| refused.is_gone();
+            assert!(seats.iter().all(|seat| seat.as_ref().map_or_else(gone, |&id| id == told)));
+        }
+    }
+
+    #[test]
+    fn callers_of_an_empty_lobby_open_one_room() {
+        for _ in 0..200 {
+            let lobby = Arc::new(Lobby::new(4));
+            let start = Arc::new(Barrier::new(4));
+            let threads = [(); 4].map(|()| {
+                let (lobby, start) = (Arc::clone(&lobby), Arc::clone(&start));
+                thread::spawn(move || {
+                    start.wait();
+                    lobby.join_owned().unwrap()
+                })
+            });
+            let _seats = threads.map(|thread| thread.join().unwrap());
+            assert_eq!(populations(&lobby), [4]);
+        }
+    }
+}
+
+mod memory {
+    use super::*;
+
+    #[test]
+    fn a_refusal_allocates_nothing() {
+        let lobby = Lobby::new(1);
+        // All pages so far are full.
+        let all = seats(&lobby, 128);
+        let allocated = allocation_counter::measure(|| {
+            assert!(lobby.join_room(all[5].room_id()).unwrap_err().try_next().is_some());
+            lobby.filling();
+        });
+        assert_eq!(allocated.count_total, 0);
+        let next = lobby.join_room(all[5].room_id()).unwrap_err().try_next().unwrap();
+        assert_eq!(lobby.join_room(next).unwrap().room_id(), next);
+    }
+
+    #[test]
+    fn threads_of_one_lobby_are_spread_over_its_shards() {
+        // Every second thread uses this lobby, the others another one.
+        let [ours, theirs] = [(); 2].map(|()| Arc::new(Lobby::builder(2).shards(2).build()));
+        for _ in 0..4 {
+            for lobby in [&ours, &theirs] {
+                let lobby = Arc::clone(lobby);
+                let joined = thread::spawn(move || std::mem::forget(lobby.join_owned().unwrap()));
+                joined.join().unwrap();
+            }
+        }
+        assert_eq!((populations(&ours), populations(&theirs)), (vec![2, 2], vec![2, 2]));
+    }
+}
+
 mod quorum {
     use super::*;
 
@@ -638,6 +711,150 @@ mod state {
             assert!(catch_unwind(AssertUnwindSafe(|| drop(seat))).is_err());
             assert_eq!(lobby.stats(), Default::default());
         }
+    }
+
+    /// A lobby whose constructors wait until the test lets them go on. Counts the calls.
+    fn slow() -> (Arc<Lobby<u32>>, Arc<Barrier>, Arc<AtomicUsize>) {
+        let (begun, made) = (Arc::new(Barrier::new(2)), Arc::new(AtomicUsize::new(0)));
+        let (waits, counts) = (Arc::clone(&begun), Arc::clone(&made));
+        let lobby = Lobby::builder(5).max_rooms(2).build_with(move |_| {
+            waits.wait();
+            waits.wait();
+            counts.fetch_add(1, Ordering::Relaxed);
+            7
+        });
+        (Arc::new(lobby), begun, made)
+    }
+
+    #[test]
+    fn callers_are_seated_while_it_is_made() {
+        let (lobby, begun, made) = slow();
+        thread::scope(|scope| {
+            let opener = scope.spawn(|| lobby.clone().join_owned().unwrap());
+            begun.wait();
+            // Its constructor runs until the test goes on.
+            let all: Vec<_> = (0..4).map(|_| lobby.join().unwrap()).collect();
+            let stats = lobby.stats();
+            assert_eq!((stats.rooms, stats.members, stats.full), (1, 5, 1));
+            assert!(lobby.join_room(all[0].room_id()).unwrap_err().is_full());
+            begun.wait();
+            assert!(all.iter().all(|seat| *seat.state() == 7));
+            assert_eq!(opener.join().unwrap().room_id(), all[0].room_id());
+        });
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn others_wait_for_it() {
+        let (lobby, begun, made) = slow();
+        let opener = {
+            let lobby = Arc::clone(&lobby);
+            thread::spawn(move || drop(lobby.join_owned().unwrap()))
+        };
+        begun.wait();
+        let seat = lobby.clone().join_owned().unwrap();
+        let (asks, answer) = std::sync::mpsc::channel();
+        let asker = thread::spawn(move || asks.send(*seat.state()).unwrap());
+        let soon = answer.recv_timeout(std::time::Duration::from_millis(50));
+        assert!(soon.is_err(), "the state is not made yet");
+        begun.wait();
+        let late = answer.recv_timeout(std::time::Duration::from_secs(20));
+        assert_eq!(late, Ok(7), "the thread that waits was not woken");
+        opener.join().unwrap();
+        asker.join().unwrap();
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_member_makes_it_if_its_opener_has_panicked() {
+        let begun = Arc::new(Barrier::new(2));
+        let (waits, calls) = (Arc::clone(&begun), AtomicUsize::new(0));
+        let lobby = Arc::new(Lobby::builder(3).build_with(move |_| {
+            let call = calls.fetch_add(1, Ordering::Relaxed);
+            if call == 0 {
+                waits.wait();
+                waits.wait();
+            }
+            assert!(call > 1, "no state today");
+            call
+        }));
+        let opener = {
+            let lobby = Arc::clone(&lobby);
+            thread::spawn(move || drop(lobby.join_owned()))
+        };
+        begun.wait();
+        let seat = lobby.join().unwrap();
+        begun.wait();
+        assert!(opener.join().is_err(), "its constructor panics");
+        assert_eq!(lobby.stats().members, 1);
+        assert!(catch_unwind(AssertUnwindSafe(|| *seat.state())).is_err());
+        assert_eq!((*seat.state(), *seat.state()), (2, 2));
+        let room = seat.room_id();
+        drop(seat);
+        assert!(lobby.room(room).is_none());
+        assert_eq!(*lobby.join().unwrap().state(), 3);
+    }
+
+    #[test]
+    fn the_room_is_vacant_while_it_is_dropped() {
+        struct Slow(Arc<Barrier>);
+        impl Drop for Slow {
+            fn drop(&mut self) {
+                self.0.wait();
+                self.0.wait();
+            }
+        }
+        let begun = Arc::new(Barrier::new(2));
+        let waits = Arc::clone(&begun);
+        let first = AtomicUsize::new(0);
+        let lobby = Lobby::builder(1).max_rooms(1).build_with(move |_| {
+            let is_first = first.fetch_add(1, Ordering::Relaxed) == 0;
+            is_first.then(|| Slow(Arc::clone(&waits)))
+        });
+        let seat = lobby.join().unwrap();
+        thread::scope(|scope| {
+            let leaver = scope.spawn(|| drop(seat));
+            begun.wait();
+            assert_eq!(lobby.stats(), Default::default());
+            assert!(lobby.join().unwrap().state().is_none());
+            begun.wait();
+            leaver.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn one_panicking_destructor_does_not_keep_the_others_from_running() {
+        struct Grumpy(Arc<AtomicUsize>);
+        impl Drop for Grumpy {
+            fn drop(&mut self) {
+                assert!(self.0.fetch_add(1, Ordering::Relaxed) > 0, "the first");
+            }
+        }
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&dropped);
+        let lobby = Lobby::builder(1).build_with(move |_| Grumpy(Arc::clone(&counts)));
+        // More rooms than the first page has.
+        for _ in 0..200 {
+            std::mem::forget(lobby.join().unwrap());
+        }
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(lobby))).is_err());
+        assert_eq!(dropped.load(Ordering::Relaxed), 200);
+    }
+
+    #[test]
+    fn making_it_may_enter_the_very_room() {
+        let lobby: Arc<std::sync::OnceLock<Lobby<u32>>> = Arc::default();
+        let inner = Arc::downgrade(&lobby);
+        let made = lobby.get_or_init(|| {
+            Lobby::builder(2).build_with(move |id| {
+                let lobby = inner.upgrade().unwrap();
+                let seat = lobby.get().unwrap().join().unwrap();
+                assert_eq!(seat.room_id(), id);
+                seat.members()
+            })
+        });
+        let seat = made.join().unwrap();
+        assert_eq!((*seat.state(), seat.members(), made.stats().rooms), (2, 1, 1));
     }
 
     #[test]

@@ -32,6 +32,8 @@ mod keyed;
 mod keyed_keys;
 #[cfg(feature = "keyed")]
 mod keyed_properties;
+#[cfg(feature = "keyed")]
+mod keyed_table;
 #[cfg(feature = "std")]
 mod lobby;
 #[cfg(feature = "std")]

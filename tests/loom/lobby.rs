@@ -364,10 +364,8 @@ fn one_of_two_completes_the_quorum() {
         let threads = [spawn(lobby, join), spawn(lobby, join)];
         let seats: Vec<_> =
             threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect();
-        // One thread may be refused while the other is opening the only room.
         let completed = seats.iter().filter(|seat| seat.completed_quorum()).count();
-        assert_eq!(completed, usize::from(seats.len() == 2));
-        assert!(!seats.is_empty());
+        assert_eq!((seats.len(), completed), (2, 1));
     });
 }
 
@@ -379,6 +377,101 @@ fn two_openers_and_one_room() {
         let one = lobby.clone().join_owned().ok();
         let other = other.join().unwrap();
         assert_eq!(usize::from(one.is_some()) + usize::from(other.is_some()), 1);
+    });
+}
+
+/// *exact-lobby*: each of two threads leaves one of the two full rooms, and is seated again.
+#[test]
+fn two_that_leave_and_join_in_full_rooms() {
+    Model { seats: 2, rooms: 2, quorum: 1, preemptions: 2 }.check(|lobby| {
+        let [a, b, c, d] = std::array::from_fn(|_| lobby.clone().join_owned().unwrap());
+        // A refused caller has passed all rooms.
+        assert!(lobby.join().is_err());
+        let leave_and_join = |seat| {
+            move |lobby: &Rooms| {
+                drop(seat);
+                lobby.clone().join_owned().expect("a seat is free throughout")
+            }
+        };
+        let other = spawn(lobby, leave_and_join(a));
+        let again = leave_and_join(c)(lobby);
+        drop((other.join().unwrap(), again, b, d));
+    });
+}
+
+/// Two clients that were told one room that is not open yet: one opens it, the other enters it.
+#[test]
+fn two_clients_are_told_one_unopened_room() {
+    Model { seats: 2, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let told = lobby.filling();
+        let join = move |lobby: &Rooms| {
+            let seat = lobby.clone().join_room_owned(told).expect("nobody leaves");
+            seat.state().read();
+            seat
+        };
+        let other = spawn(lobby, join);
+        let seat = join(lobby);
+        let other = other.join().unwrap();
+        assert_eq!((seat.room_id(), other.room_id()), (told, told));
+    });
+}
+
+/// *no-needless-room*: two callers arrive at an empty lobby, and one room opens.
+#[test]
+fn two_callers_of_an_empty_lobby() {
+    Model { seats: 2, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let other = spawn(lobby, |lobby| lobby.clone().join_owned().unwrap());
+        let seat = lobby.clone().join_owned().unwrap();
+        assert_eq!(other.join().unwrap().room_id(), seat.room_id());
+    });
+}
+
+/// What is reported while rooms open and close is possible.
+#[test]
+fn rooms_and_stats_meanwhile() {
+    Model { seats: 2, rooms: 2, quorum: 1, preemptions: 3 }.check(|lobby| {
+        let seat = lobby.clone().join_owned().unwrap();
+        let visitor = spawn(lobby, |lobby| {
+            visit(lobby);
+            visit(lobby);
+        });
+        let rooms: Vec<_> = lobby.rooms().collect();
+        assert!(rooms.iter().any(|room| room.id == seat.room_id()));
+        assert!(rooms.iter().all(|room| (1..=2).contains(&room.members)));
+        let stats = lobby.stats();
+        assert!((1..=2).contains(&stats.members) && stats.rooms == 1, "{stats:?}");
+        visitor.join().unwrap();
+        drop(seat);
+    });
+}
+
+/// The constructor of the first state panics, while another caller joins: that one's state is made.
+#[test]
+fn a_constructor_that_panics() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.max_branches = 20_000;
+    builder.check(|| {
+        let calls = AtomicUsize::new(0);
+        let lobby = Arc::new(Lobby::builder(2).max_rooms(1).build_with(move |_| {
+            let call = calls.fetch_add(1, Relaxed);
+            assert!(call > 0, "the first");
+            Box::new(call)
+        }));
+        let join = |lobby: &Arc<Lobby<Box<usize>>>| {
+            let joined = std::panic::AssertUnwindSafe(|| {
+                let seat = lobby.clone().join_owned().expect("a free seat");
+                assert!(**seat.state() > 0);
+            });
+            std::panic::catch_unwind(joined).is_err()
+        };
+        let other = {
+            let lobby = Arc::clone(&lobby);
+            thread::spawn(move || join(&lobby))
+        };
+        let panicked = [join(&lobby), other.join().unwrap()];
+        assert_eq!(panicked.iter().filter(|&&panicked| panicked).count(), 1);
+        assert_eq!(lobby.stats(), Default::default());
     });
 }
 
@@ -468,8 +561,15 @@ fn an_unlocking_against_a_joiner_by_id() {
 /// Rooms whose seats do not fit into the word: two threads join, one of them after a leave.
 #[test]
 fn large_rooms_number_their_seats() {
-    Model { seats: 25, rooms: 1, quorum: 1, preemptions: 2 }.check(|lobby| {
-        let mut all: Vec<_> = (0..24).map(|_| lobby.clone().join_owned().unwrap()).collect();
+    // The bitmap has one word, or two.
+    for (seats, preemptions) in [(25, 2), (66, 1)] {
+        number_their_seats(seats, preemptions);
+    }
+}
+
+fn number_their_seats(seats: u32, preemptions: usize) {
+    Model { seats, rooms: 1, quorum: 1, preemptions }.check(move |lobby| {
+        let mut all: Vec<_> = (1..seats).map(|_| lobby.clone().join_owned().unwrap()).collect();
         let leaver = all.swap_remove(3);
         let joiner = spawn(lobby, |lobby| lobby.clone().join_owned().unwrap());
         let other = spawn(lobby, move |lobby| {
@@ -480,6 +580,6 @@ fn large_rooms_number_their_seats() {
         let mut numbers: Vec<_> = all.iter().map(|seat| seat.number()).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        assert_eq!(numbers.len(), 25);
+        assert_eq!(numbers.len(), seats as usize);
     });
 }

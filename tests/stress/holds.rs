@@ -147,7 +147,8 @@ fn stress(shards: usize, rounds: usize) {
         assert_eq!(memory.read(), visits.load(Relaxed), "two owners of one guard");
     }
     let [put, claimed, refused, expired] = scene.sums.each_ref().map(|sum| sum.load(Relaxed));
-    println!("holds, {shards} shards: {put} put, {claimed} claimed, {refused} refused, {expired} expired");
+    print!("holds, {shards} shards: {put} put, {claimed} claimed, ");
+    println!("{refused} refused, {expired} expired");
     assert!(put > 0 && claimed > 0 && refused > 0 && expired > 0, "a scene without all of these");
 }
 

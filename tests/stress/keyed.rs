@@ -1,4 +1,4 @@
-//! The keyed gate under random load, with the real overflow map. Also meant for ThreadSanitizer.
+//! The keyed gate under random load, on threads. Also meant for ThreadSanitizer.
 //!
 //! `cargo test --release --features keyed --test stress -- keyed [rounds]`; with a number of
 //! rounds, without the floods that show that memory stays flat.
@@ -141,8 +141,7 @@ pub(crate) fn every_caller_is_served(rounds: u64) {
     assert!(gates.is_empty());
 }
 
-/// A flood of distinct keys leaves nothing behind: neither in vacant cells, nor beside so many
-/// living keys that most of the flood goes to the overflow map.
+/// A flood of distinct keys leaves nothing behind, alone and beside living keys.
 pub(crate) fn memory_stays_flat(keys: u64, beside: u64) {
     let gates = forever(KeyedGate::new(|_: &u64| 1));
     let held: Vec<_> = (0..beside).map(|key| gates.try_acquire(key).unwrap()).collect();

@@ -2,7 +2,7 @@
 //! redis-objects and Redisson, written anew as scripts; and what a batched gate costs beside a local one.
 //!
 //! All designs are called by the same client. Rounds of all designs run in turn; each number is the
-//! median of its rounds. `--test` runs one short round.
+//! median of its rounds. `--test` runs one short round; `local`, `redis` or `valkey` choose a part.
 
 #[allow(dead_code)]
 #[path = "../tests/it/support/server.rs"]
@@ -176,7 +176,7 @@ fn usec(info: &str, name: &str) -> f64 {
 
 async fn engine(engine: Engine, rounds: usize, pairs: usize) {
     println!("\n{engine:?}: pairs of acquire and release a second, median of {rounds} rounds");
-    println!("{:26}{:>12}{:>12}{:>12}", "", "1 at a time", "16 in flight", "16 conns");
+    println!("{:26}{:>12}{:>13}{:>13}", "", "1 at a time", "16 in flight", "16 conns");
     let server = Server::start(engine);
     let shapes = [(1, 1), (1, 16), (16, 16)];
     let mut results = vec![vec![Vec::new(); shapes.len()]; 4];
@@ -282,7 +282,12 @@ async fn batched(rounds: usize, pairs: usize) {
 }
 
 fn main() {
-    let short = std::env::args().any(|arg| arg == "--test");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let short = args.iter().any(|arg| arg == "--test");
+    let parts = ["local", "redis", "valkey"];
+    let chosen = |part: &str| {
+        args.iter().any(|arg| arg == part) || !args.iter().any(|arg| parts.contains(&arg.as_str()))
+    };
     let (rounds, pairs) = if short { (1, 64) } else { (5, 20_000) };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -290,8 +295,14 @@ fn main() {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        batched(if short { 1 } else { 25 }, if short { 100 } else { 1_000_000 }).await;
-        engine(Engine::Redis, rounds, pairs).await;
-        engine(Engine::Valkey, rounds, pairs).await;
+        if chosen("local") {
+            batched(if short { 1 } else { 25 }, if short { 100 } else { 1_000_000 }).await;
+        }
+        if chosen("redis") {
+            engine(Engine::Redis, rounds, pairs).await;
+        }
+        if chosen("valkey") {
+            engine(Engine::Valkey, rounds, pairs).await;
+        }
     });
 }

@@ -31,7 +31,7 @@ use crate::object::{args, fresh_id, ms, Object};
 /// |---|---|---|
 /// | *never-over* | yes | yes |
 /// | *exact*: refused only if too few places were free | yes | no: places can lie idle in the blocks of other processes |
-/// | price | a call to the engine | that of a local gate while the block lasts |
+/// | price, while the block lasts | a call to the engine | [`try_acquire_local`](Self::try_acquire_local): that of a local gate; [`try_acquire`](Self::try_acquire): about twice that, for its future |
 /// | a close by another process is seen | at once | within a third of the ttl |
 ///
 /// A batched gate grows its block when the local gate is full: by what is needed if that is free,
@@ -237,7 +237,7 @@ impl LeasedGate {
             Kind::Batched { shared, requests } => (shared, requests),
             Kind::Exact(gate) => {
                 let lease = gate.try_acquire_many(n).await?;
-                return Ok(LeasedPermit(PermitKind::Exact(lease)));
+                return Ok(LeasedPermit(PermitKind::Exact(Box::new(lease))));
             }
         };
         let mut retry_after = -1;
@@ -326,8 +326,13 @@ impl Shared {
 pub struct LeasedPermit<'a>(PermitKind<'a>);
 
 enum PermitKind<'a> {
-    Exact(RemoteLease),
-    Batched { permit: Permit<'a>, shared: &'a Shared, fence: u64 },
+    /// In a box, so that a batched permit stays small.
+    Exact(Box<RemoteLease>),
+    Batched {
+        permit: Permit<'a>,
+        shared: &'a Shared,
+        fence: u64,
+    },
 }
 
 impl fmt::Debug for PermitKind<'_> {

@@ -1,12 +1,15 @@
 //! One request through the layer, beside `LoadShed` over `GlobalConcurrencyLimit`.
 //!
 //! A request is what a server makes of it: the service is cloned, asked whether it is ready, and
-//! called; its response is awaited and dropped. The inner service is ready at once, so the
-//! figures are nearly all overhead. Both sides respond to a rejected request alike: 503, two
-//! headers, a line of text.
+//! called; its response is awaited and dropped. The inner service is ready at once. Both sides
+//! respond to a rejected request alike: 503, two headers, a line of text. The peer's error becomes
+//! that response in place; a server under axum would box a future for it, by `HandleErrorLayer`.
 //!
 //! - *with room*: 50 places, of which the threads take one each.
 //! - *full*: one place, which is held throughout.
+//!
+//! *No limit* is the floor, the same work without a layer: the inner service responds, or rejects,
+//! by itself. It is in the figures of both sides.
 //!
 //! The peer gives its place back with the response's head; the layer with the response's body.
 //!
@@ -39,6 +42,29 @@ type Answer = Result<Response<Full<Bytes>>, Infallible>;
 
 fn inner() -> Inner {
     service_fn(|_| ready(Ok(Response::new(Full::from("hello")))))
+}
+
+/// The service without a layer.
+struct NoLimit {
+    service: Inner,
+    expected: StatusCode,
+}
+
+impl NoLimit {
+    fn new(is_full: bool) -> Self {
+        let service =
+            if is_full { service_fn((|_| ready(Ok(refusal()))) as fn(_) -> _) } else { inner() };
+        NoLimit { service, expected: expected(is_full) }
+    }
+}
+
+impl Contender for NoLimit {
+    const NAME: &'static str = "no limit";
+
+    fn once(&self, _thread: usize) {
+        let response = at_once(self.service.oneshot(Request::new(()))).unwrap();
+        assert_eq!(response.status(), self.expected);
+    }
 }
 
 /// What a server sends if `LoadShed` refuses; the layer's own answer is the same.
@@ -137,6 +163,9 @@ fn main() {
             let target = if threads == 1 { Target::AtMost(target) } else { Target::None };
             let scenario = format!("{scenario}, threads: {threads}");
             table.add(&scenario, Peer::NAME, comparison, target);
+            let floor = Arc::new(NoLimit::new(is_full));
+            let comparison = compare(&crew, &left, &Side::new(&floor, threads), effort);
+            table.add(&scenario, NoLimit::NAME, comparison, Target::None);
         }
     }
     println!("{table}");

@@ -263,9 +263,9 @@ macro_rules! layer {
             /// - the counter `headcount_accepted_total`;
             /// - the counter `headcount_rejected_total`, with the label `reason`: `full`,
             ///   `queue_full`, `timed_out` or `closed`;
-            /// - the histogram `headcount_waiting_seconds`, of requests that the layer let wait until
-            ///   they were accepted or rejected. A request that found room in the queue, and lost it
-            ///   to another before it was polled, is one of them.
+            /// - the histogram `headcount_waiting_seconds`, of requests that waited and were then
+            ///   accepted or rejected. A request that found room in the queue, and lost it to
+            ///   another before its first poll, is one of them.
             ///
             /// A request whose client gives up while it waits is in none of them. Install the
             /// recorder before this call: it registers the metrics. How many places are occupied is

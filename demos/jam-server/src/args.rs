@@ -43,6 +43,14 @@ pub struct Args {
     /// refused elsewhere.
     #[arg(long, value_parser = seconds, default_value = "15")]
     pub page_hold: Duration,
+    /// The Redis or Valkey that several processes share, as `redis://127.0.0.1/`. Without it the
+    /// jams are in this process.
+    #[arg(long)]
+    pub redis: Option<String>,
+    /// With `--redis`, for so many seconds the engine keeps a seat whose process or connection
+    /// broke.
+    #[arg(long, value_parser = seconds, default_value = "10")]
+    pub seat_ttl: Duration,
     /// For so many seconds a seat is held for a client whose connection broke.
     #[arg(long, value_parser = seconds, default_value = "30")]
     pub reconnect_hold: Duration,

@@ -14,7 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use headcount::{Gate, KeyedGate, RoomId, Ticket};
+use headcount::{Gate, KeyedGate, Ticket};
 use headcount_tower::{GateLayer, KeyedGateLayer, Place};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -22,7 +22,8 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::args::Args;
-use crate::jams::{topic_of, Jams};
+use crate::jam::PREFIX;
+use crate::jams::Jams;
 use crate::session;
 use crate::user::Users;
 
@@ -76,9 +77,10 @@ impl Running {
         let listener = TcpListener::bind((args.address, args.port)).await?;
         let address = listener.local_addr()?;
         let of_address = args.sockets_of_address;
+        let jams = Jams::open(&args).await?;
         let server = Arc::new(Server {
-            jams: Jams::new(&args),
-            users: Users::new(),
+            users: Users::new(jams.key().await?),
+            jams,
             sockets: Arc::new(Gate::new(args.sockets)),
             addresses: Arc::new(KeyedGate::new(move |_: &IpAddr| of_address)),
             numbers: AtomicU64::new(0),
@@ -97,7 +99,7 @@ impl Running {
             }
         });
         let jams = Arc::clone(&server.jams);
-        tasks.spawn(async move { jams.expire().await });
+        tasks.spawn(async move { jams.run().await });
         info!(%address, "listening");
         Ok(Running { address, server, tasks })
     }
@@ -108,8 +110,8 @@ impl Running {
     }
 
     /// Returns the state of all jams.
-    pub fn state(&self) -> Value {
-        self.server.jams.state()
+    pub async fn state(&self) -> Value {
+        self.server.jams.state().await
     }
 
     /// Admits no socket, tells all clients, and waits until the last has gone. Returns whether all
@@ -175,8 +177,8 @@ async fn page(
     headers: HeaderMap,
 ) -> Response {
     let (user, token) = server.users.of_cookie(&headers).unwrap_or_else(|| server.users.create());
-    let (id, ticket) = server.jams.page(user, address.ip());
-    show(id, ticket, &token)
+    let (topic, ticket) = server.jams.page(user, address.ip()).await;
+    show(&topic, ticket, &token)
 }
 
 /// The page of a jam to which a user got a link. No seat is held: the join decides.
@@ -185,16 +187,18 @@ async fn page_of_jam(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let Ok(id) = id.parse() else { return (StatusCode::NOT_FOUND, "no such jam").into_response() };
+    if !server.jams.knows(&id) {
+        return (StatusCode::NOT_FOUND, "no such jam").into_response();
+    }
     let (_, token) = server.users.of_cookie(&headers).unwrap_or_else(|| server.users.create());
-    show(id, None, &token)
+    show(&format!("{PREFIX}{id}"), None, &token)
 }
 
-fn show(id: RoomId, ticket: Option<Ticket>, token: &str) -> Response {
+fn show(topic: &str, ticket: Option<Ticket>, token: &str) -> Response {
     // None of these texts has a character that HTML gives a meaning.
     let ticket = ticket.map(|ticket| ticket.to_string()).unwrap_or_default();
     let page = include_str!("../page/index.html")
-        .replace("{{topic}}", &topic_of(id))
+        .replace("{{topic}}", topic)
         .replace("{{ticket}}", &ticket)
         .replace("{{token}}", token);
     let headers = [
@@ -205,11 +209,11 @@ fn show(id: RoomId, ticket: Option<Ticket>, token: &str) -> Response {
 }
 
 async fn state(State(server): State<Arc<Server>>) -> Json<Value> {
-    Json(server.jams.state())
+    Json(server.jams.state().await)
 }
 
 async fn metrics(State(server): State<Arc<Server>>) -> impl IntoResponse {
-    let mut figures = server.jams.metrics();
+    let mut figures = server.jams.metrics().await;
     figures.push(("jam_sockets", "gauge", "Open sockets.", server.sockets.occupied().into()));
     figures.push((
         "jam_sockets_limit",

@@ -12,7 +12,8 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::jams::{jam_of, topic_of, Joined, Member, Tab};
+use crate::jam::{Tab, PREFIX};
+use crate::jams::{Joined, Member};
 use crate::outbox::Outbox;
 use crate::server::Server;
 use crate::user::UserId;
@@ -125,7 +126,7 @@ pub(crate) async fn run(server: &Arc<Server>, socket: WebSocket, user: UserId) -
         }
         match message {
             Message::Text(text) => match Frame::parse(&text) {
-                Ok(frame) => session.receive(&frame),
+                Ok(frame) => session.receive(&frame).await,
                 Err(_) => break End::Malformed,
             },
             // The official client so ends a connection that does not answer, and comes back.
@@ -191,10 +192,10 @@ fn of_error(error: axum::Error) -> End {
 }
 
 impl Session<'_> {
-    fn receive(&mut self, frame: &Frame<'_>) {
+    async fn receive(&mut self, frame: &Frame<'_>) {
         match (&*frame.topic, &*frame.event) {
             ("phoenix", "heartbeat") => self.outbox.send(frame.reply(Ok(json!({}))).into()),
-            (_, "phx_join") => self.join(frame),
+            (_, "phx_join") => self.join(frame).await,
             (topic, "phx_leave") => {
                 // A client also leaves topics that it was refused.
                 let channel = self.channels.remove(topic);
@@ -217,9 +218,10 @@ impl Session<'_> {
         self.outbox.send(frame.reply(Err(json!({ "reason": reason }))).into());
     }
 
-    fn join(&mut self, frame: &Frame<'_>) {
+    async fn join(&mut self, frame: &Frame<'_>) {
         let topic = &*frame.topic;
-        let Some(id) = jam_of(topic) else { return self.refuse(frame, "unmatched topic") };
+        let id = topic.strip_prefix(PREFIX).filter(|id| self.server.jams.knows(id));
+        let Some(id) = id else { return self.refuse(frame, "unmatched topic") };
         // The client gave up an earlier join of the topic. Its member stays until the new join has
         // it, as a full jam would refuse its own member.
         let earlier = self.channels.remove(topic);
@@ -240,15 +242,16 @@ impl Session<'_> {
             outbox: self.outbox.clone(),
         };
         let reply = || frame.reply(Ok(json!({ "user_id": self.user.to_string() })));
-        match self.server.jams.join(tab, id, ticket, reply) {
+        match self.server.jams.join(tab, id, ticket, reply).await {
             Joined::Member(member) => {
                 self.channels.insert(topic.to_owned(), Channel { join_ref, member });
             }
-            Joined::Refused(Some((id, ticket))) => {
-                let seat = json!({ "new_topic": topic_of(id), "ticket": ticket.to_string() });
+            Joined::Elsewhere(topic, ticket) => {
+                let ticket = ticket.map(|ticket| ticket.to_string());
+                let seat = json!({ "new_topic": topic, "ticket": ticket });
                 self.outbox.send(frame.reply(Err(seat)).into());
             }
-            Joined::Refused(None) => self.refuse(frame, "all jams are full"),
+            Joined::Refused => self.refuse(frame, "all jams are full"),
         }
     }
 

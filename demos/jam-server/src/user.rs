@@ -54,11 +54,16 @@ pub(crate) struct Users {
 }
 
 impl Users {
-    /// Creates a key of its own: tokens of an earlier run are worth nothing.
-    pub(crate) fn new() -> Users {
+    /// Creates users whose tokens that key proves.
+    pub(crate) fn new(key: [u8; 32]) -> Users {
+        Users { key }
+    }
+
+    /// Returns a new key.
+    pub(crate) fn random_key() -> [u8; 32] {
         let mut key = [0; 32];
         getrandom::fill(&mut key).expect("the operating system has random bytes");
-        Users { key }
+        key
     }
 
     /// Creates a user.
@@ -101,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_token_proves_its_user_alone() {
-        let (users, others) = (Users::new(), Users::new());
+        let (users, others) = (Users::new([1; 32]), Users::new([2; 32]));
         let (id, token) = users.create();
         assert_eq!(users.verify(&token), Some(id));
         assert_eq!(others.verify(&token), None);
@@ -128,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_cookie_is_found_among_others() {
-        let users = Users::new();
+        let users = Users::new(Users::random_key());
         let (id, token) = users.create();
         let mut headers = HeaderMap::new();
         assert_eq!(users.of_cookie(&headers), None);

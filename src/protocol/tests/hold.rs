@@ -4,12 +4,12 @@
 //!
 //! One or two cells, a few generations before their last, so the state space is finite although the
 //! number of calls is not. Each thread begins any call: it puts, claims with the ticket of any cell
-//! and generation that there can be, or expires any cell. A put and an expiring hold the lock of the
-//! shard; the lock and the list of spare cells are written again here, as `src/holds/shard.rs` has
-//! them.
+//! and generation that there can be, or expires any cell. A put and an expiring hold the lock of
+//! the shard; the lock and the list of spare cells are written again here, as `src/holds/shard.rs`
+//! has them.
 //!
-//! *claimed-once*: each hold that has begun is ended by one call, and each cell has one owner at all
-//! times: a hold, a thread, the stack of returned cells, or the list of spare ones. A claim is
+//! *claimed-once*: each hold that has begun is ended by one call, and each cell has one owner at
+//! all times: a hold, a thread, the stack of returned cells, or the list of spare ones. A claim is
 //! refused only if, at an instant within the call, the hold was not there.
 //!
 //! # The bound

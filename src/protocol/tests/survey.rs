@@ -77,16 +77,10 @@ impl RoomTable for Table {
 enum Op {
     /// A joiner that looks for a vacant room. The index may fail to find it.
     Join,
-    /// A joiner that reads the announcements of the shard of a vacant room.
-    Prepare {
-        room: usize,
-        generation: u32,
-    },
     /// A joiner that looks for a room with a free seat, and opens that vacant one if there is none.
     Prove {
         room: usize,
         generation: u32,
-        announcements: u64,
         survey: Survey,
     },
     /// A joiner that looks for any room, and is refused if there is none.
@@ -162,10 +156,7 @@ impl LobbySystem {
         for seat in 0..plan.filled {
             let room = (seat / plan.seats) as usize;
             let op = match seat % plan.seats {
-                0 => Op::Open {
-                    room,
-                    open: OpenRoom::new(start.generation(room), None, start.size()),
-                },
+                0 => Op::Open { room, open: OpenRoom::new(start.generation(room), start.size()) },
                 _ => Op::EnterAny { room, enter: None },
             };
             start = start.run_alone(0, op).expect("one thread alone ends");
@@ -181,6 +172,11 @@ impl LobbySystem {
 
     fn generation(&self, room: usize) -> u32 {
         read(self.words[room]).generation()
+    }
+
+    /// A joiner that is to open that room.
+    fn prove(&self, room: usize) -> Op {
+        Op::Prove { room, generation: self.generation(room), survey: Survey::new(Goal::Seat) }
     }
 
     fn size(&self) -> RoomSize {
@@ -211,9 +207,7 @@ impl LobbySystem {
                 // All callers are told the same one, unless it is of another shard.
                 for shard in 0..self.plan.shards {
                     let first = vacant.clone().find(|&room| self.shard(room) == shard);
-                    ways.extend(
-                        first.map(|room| Op::Prepare { room, generation: self.generation(room) }),
-                    );
+                    ways.extend(first.map(|room| self.prove(room)));
                 }
             }
             Some(op) => ways.push(op),
@@ -269,19 +263,14 @@ impl LobbySystem {
             |shard: usize, number: u32| shard * self.plan.rooms as usize + number as usize;
         match op {
             Op::Join => unreachable!("it goes on in one of several ways"),
-            Op::Prepare { room, generation } => {
-                let announcements = bounds(room).admitting.read().announcements();
-                let survey = Survey::new(Goal::Seat);
-                Then::On(Op::Prove { room, generation, announcements, survey })
-            }
-            Op::Prove { room, generation, announcements, survey } => match survey.step(table) {
-                Next(survey) => Then::On(Op::Prove { room, generation, announcements, survey }),
+            Op::Prove { room, generation, survey } => match survey.step(table) {
+                Next(survey) => Then::On(Op::Prove { room, generation, survey }),
                 Done(Surveyed::Admits(shard, number, seen)) => {
                     let enter = EnterRoom::Swap { seen };
                     Then::On(Op::Enter { room: room_of(shard, number), enter })
                 }
                 Done(Surveyed::Nothing) => {
-                    let open = OpenRoom::new(generation, Some(announcements), size);
+                    let open = OpenRoom::new(generation, size);
                     Then::On(Op::Open { room, open })
                 }
                 Done(Surveyed::Vacant(..)) => unreachable!("it was not asked for"),
@@ -294,7 +283,7 @@ impl LobbySystem {
                 }
                 Done(Surveyed::Vacant(shard, number)) => {
                     let room = room_of(shard, number);
-                    Then::On(Op::Prepare { room, generation: self.generation(room) })
+                    Then::On(self.prove(room))
                 }
                 Done(Surveyed::Nothing) => Then::Refused,
             },

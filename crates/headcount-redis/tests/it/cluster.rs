@@ -144,17 +144,17 @@ async fn a_node_is_down(engine: Engine) {
     let mut cluster = Cluster::start(engine).await;
     let urls: Vec<String> = cluster.nodes.iter().map(Server::url).collect();
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-    let settings = Connection::builder().patience(ms(500)).response_timeout(ms(300));
-    let connection = settings.open_cluster(&urls).await.unwrap();
+    let settings = Connection::builder().response_timeout(ms(300));
+    let hasty = settings.clone().patience(ms(500)).open_cluster(&urls).await.unwrap();
+    let patient = settings.patience(ms(10_000)).open_cluster(&urls).await.unwrap();
     let names: Vec<String> = (0..12).map(|number| number.to_string()).collect();
     let dead = cluster.home(&names[0]).0;
     cluster.nodes[dead].kill();
     let mut alive = 0;
     for name in &names {
-        let gate = RemoteGate::new(&connection, name, 1, ms(60_000)).unwrap();
-        let result = gate.try_acquire().await;
         if cluster.home(name).0 == dead {
-            let error = result.unwrap_err();
+            let gate = RemoteGate::new(&hasty, name, 1, ms(60_000)).unwrap();
+            let error = gate.try_acquire().await.unwrap_err();
             let kind = error.engine().expect("the engine's failure").kind();
             let expected = [
                 EngineErrorKind::Unreachable,
@@ -163,7 +163,9 @@ async fn a_node_is_down(engine: Engine) {
             ];
             assert!(expected.contains(&kind), "{error}");
         } else {
-            result.expect("another node has it").release().await.unwrap();
+            let gate = RemoteGate::new(&patient, name, 1, ms(60_000)).unwrap();
+            let lease = gate.try_acquire().await.expect("another node has it");
+            lease.release().await.unwrap();
             alive += 1;
         }
     }

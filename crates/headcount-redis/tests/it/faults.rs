@@ -43,16 +43,19 @@ async fn hasty(url: &str) -> Connection {
 #[test]
 #[ignore = "a process of the tests of this file"]
 fn holder() {
-    run(async {
-        let args = args();
-        if args[1] == "batched" {
+    let args = args();
+    if args[1] == "batched" {
+        // On one thread, which waits: the gate's task cannot run before the permit is looked at.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        return runtime.block_on(async {
             let jobs = LeasedGate::batched(&connect(&args[0]).await, "door", 1, ms(TTL)).unwrap();
             let permit = jobs.try_acquire().await.unwrap();
             say(permit.fence());
             wait();
             say(permit.is_lost());
-            return;
-        }
+        });
+    }
+    run(async {
         let lease = gate(&args[0], 1).await.try_acquire().await.unwrap();
         say(lease.fence());
         // A thread of its own hears the word, however busy the runtime is.
@@ -497,5 +500,24 @@ fn an_answer_to_another_call() {
         let url = fake::start(|_| b"*4\r\n:1\r\n:5\r\n:1\r\n:4294967295\r\n".to_vec()).await;
         let gate = RemoteGate::new(&hasty(&url).await, "x", 1, ms(TTL)).unwrap();
         assert_eq!(kind(gate.try_acquire().await), EngineErrorKind::BadReply);
+    });
+}
+
+/// After an answer that never came, later answers on the connection would go to the wrong calls, for
+/// ever: the connection is replaced.
+#[test]
+fn an_answer_that_is_missing() {
+    run(async {
+        let first = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let url = fake::start(move |token| {
+            if first.swap(false, SeqCst) {
+                return Vec::new();
+            }
+            format!("*3\r\n:5\r\n:0\r\n:{token}\r\n").into_bytes()
+        })
+        .await;
+        let gate = RemoteGate::new(&hasty(&url).await, "x", 1, ms(TTL)).unwrap();
+        assert_eq!(kind(gate.occupied().await), EngineErrorKind::Timeout);
+        assert_eq!(gate.occupied().await, Ok(5));
     });
 }

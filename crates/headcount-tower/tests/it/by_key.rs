@@ -14,7 +14,7 @@ use http::{header, Response, StatusCode};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt};
 
-use crate::support::{self, gate, scripted, serve, until, Client, Script, Step, VERSIONS};
+use crate::support::{self, gate, scripted, serve, soon, until, Client, Script, Step, VERSIONS};
 
 fn request_of(user: &'static str) -> http::Request<()> {
     http::Request::get("/").header("x-user", user).body(()).unwrap()
@@ -117,7 +117,7 @@ async fn requests_of_a_key_wait_in_a_queue_of_their_own() {
     let waiting_count = || gates.hold("ann".to_owned()).waiting();
     until(|| waiting_count() == 1).await;
 
-    let refused = ask("ann").await.unwrap().unwrap();
+    let refused = soon(ask("ann")).await.unwrap().unwrap();
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(ask("bob").await.unwrap().unwrap().status(), StatusCode::OK);
     assert!(!waiting.is_finished());
@@ -134,7 +134,7 @@ async fn requests_of_a_key_wait_in_a_queue_of_their_own() {
     assert!(gates.is_empty());
 }
 
-/// All requests are called before the first is polled, so each sees an empty queue when it is called.
+/// All requests are called before the first is polled, so each finds an empty queue when called.
 #[tokio::test]
 async fn requests_of_a_key_that_arrive_together_do_not_exceed_its_queue_limit() {
     let gates = gates(1);

@@ -8,7 +8,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tower::{Layer, Service, ServiceExt};
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::support::{gate, request, scripted};
+use crate::support::{gate, request, scripted, soon};
 
 /// Each metric by name and labels, without those that are zero.
 fn taken(recorder: &DebuggingRecorder) -> Vec<(String, DebugValue)> {
@@ -43,7 +43,7 @@ async fn each_request_is_counted_once() {
     // One that waits and is served, one for which the queue is too long.
     let waiting = tokio::spawn(plain.clone().oneshot(request()));
     tokio::task::yield_now().await;
-    drop(plain.clone().oneshot(request()).await.unwrap());
+    drop(soon(plain.clone().oneshot(request())).await.unwrap());
     drop(held);
     let held = waiting.await.unwrap().unwrap();
     let found = taken(&recorder);
@@ -60,7 +60,7 @@ async fn each_request_is_counted_once() {
 
     // One whose time is up, one that gives up by itself, one that finds the gate closed.
     let timed = layer.wait_up_to(Duration::from_secs(1)).layer(scripted(&[], true));
-    drop(timed.clone().oneshot(request()).await.unwrap());
+    drop(soon(timed.clone().oneshot(request())).await.unwrap());
     let mut given_up = timed.clone();
     drop(given_up.ready().await.unwrap().call(request()));
     gate.close();

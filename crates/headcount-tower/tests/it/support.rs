@@ -127,6 +127,14 @@ pub(crate) fn until<C: Fn() -> bool>(condition: C) -> impl Future<Output = ()> {
     }
 }
 
+/// Waits for the future; fails the test if it takes longer than ten seconds.
+#[track_caller]
+pub(crate) fn soon<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let caller = std::panic::Location::caller();
+    let timeout = tokio::time::timeout(Duration::from_secs(10), future);
+    async move { timeout.await.unwrap_or_else(|_| panic!("{caller}: it takes too long")) }
+}
+
 pub(crate) fn gate(capacity: u32) -> Arc<Gate> {
     Arc::new(Gate::new(capacity))
 }

@@ -16,7 +16,9 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
 
-use crate::support::{self, gate, request, scripted, serve, until, Client, Script, Step, VERSIONS};
+use crate::support::{
+    self, gate, request, scripted, serve, soon, until, Client, Script, Step, VERSIONS,
+};
 
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -61,7 +63,7 @@ async fn a_request_waits_no_longer_than_the_limit() {
         .layer(scripted(&[], true));
     let held = service.clone().oneshot(request()).await.unwrap();
     let begun = Instant::now();
-    let rejected = service.oneshot(request()).await.unwrap();
+    let rejected = soon(service.oneshot(request())).await.unwrap();
     let waited = begun.elapsed();
     assert!(waited >= LIMIT && waited < LIMIT * 2, "{waited:?}");
     assert_eq!(rejected.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -100,7 +102,7 @@ async fn the_timer_can_be_one_of_another_runtime() {
     until(|| gate.waiting() == 1).await;
     assert!(!second.is_finished());
     ring.notify_one();
-    let rejected = second.await.unwrap().unwrap();
+    let rejected = soon(second).await.unwrap().unwrap();
     assert_eq!(text(rejected).await, "timed out: no place became free in time");
 }
 
@@ -123,7 +125,7 @@ async fn a_full_queue_rejects_at_once() {
     }
 }
 
-/// All requests are called before the first is polled, so each sees an empty queue when it is called.
+/// All requests are called before the first is polled, so each finds an empty queue when called.
 #[tokio::test]
 async fn requests_that_arrive_together_do_not_exceed_the_queue_limit() {
     const QUEUE: usize = 3;
@@ -156,7 +158,7 @@ async fn requests_that_arrive_together_do_not_exceed_the_queue_limit() {
     assert_eq!((gate.occupied(), gate.waiting()), (0, 0));
 }
 
-/// The same from four threads. No place becomes free, so the count is exact.
+/// The same, polled by four threads. No place becomes free, so the count is exact.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_storm_does_not_exceed_the_queue_limit() {
     const QUEUE: usize = 20;
@@ -165,12 +167,10 @@ async fn a_storm_does_not_exceed_the_queue_limit() {
     let layer = GateLayer::new(gate.clone()).queue_limit(QUEUE).map_rejection(named);
     let service = layer.layer(scripted(&[], true));
     let held = service.clone().oneshot(request()).await.unwrap();
-    let mut all = tokio::task::JoinSet::new();
-    for _ in 0..REQUESTS {
-        all.spawn(service.clone().oneshot(request()));
-    }
+    let called: Vec<_> = (0..REQUESTS).map(|_| service.clone().call(request())).collect();
+    let mut all: tokio::task::JoinSet<_> = called.into_iter().collect();
     for _ in QUEUE..REQUESTS {
-        let rejected = all.join_next().await.unwrap().unwrap().unwrap();
+        let rejected = soon(all.join_next()).await.unwrap().unwrap().unwrap();
         assert_eq!(rejected.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(gate.waiting() <= QUEUE);
     }
@@ -191,7 +191,7 @@ async fn a_queue_needs_no_limit_of_time() {
     let waiting = tokio::spawn(service.clone().oneshot(request()));
     tokio::time::sleep(Duration::from_secs(86_400)).await;
     assert!(!waiting.is_finished());
-    let rejected = service.oneshot(request()).await.unwrap();
+    let rejected = soon(service.oneshot(request())).await.unwrap();
     assert_eq!(rejected.status(), StatusCode::SERVICE_UNAVAILABLE);
     drop(held);
     assert_eq!(waiting.await.unwrap().unwrap().status(), StatusCode::OK);

@@ -26,9 +26,9 @@ async fn pages_are_seated_before_their_sockets_come() {
     for page in pages.iter().rev() {
         clients.push(join_page(&running, page).await);
     }
-    assert_eq!(running.state()["refused"], 0);
+    assert_eq!(running.state().await["refused"], 0);
     assert_eq!(
-        (running.state()["members"].clone(), running.state()["held"].clone()),
+        (running.state().await["members"].clone(), running.state().await["held"].clone()),
         (json!(8), json!(0))
     );
     let first = &mut clients[1];
@@ -68,7 +68,7 @@ async fn eight_told_one_jam_are_seven_and_one_and_the_refusal_has_a_seat() {
     let mut late = Client::connect(running.address, "").await;
     assert_eq!(late.join(topic, "").await.1["status"], "error");
     eighth.enter(topic, ticket).await;
-    assert_eq!(running.state()["redirected"], 2);
+    assert_eq!(running.state().await["redirected"], 2);
     assert!(running.shut_down().await);
 }
 
@@ -76,9 +76,9 @@ async fn eight_told_one_jam_are_seven_and_one_and_the_refusal_has_a_seat() {
 async fn a_seat_that_is_not_claimed_is_given_up() {
     let running = server(|args| args.page_hold = Duration::from_millis(50)).await;
     let told = page(running.address, "/", None).await;
-    assert_eq!(running.state()["held"], 1);
-    eventually("the seat is free", || running.state()["members"] == 0).await;
-    assert_eq!(running.state()["held"], 0);
+    assert_eq!(running.state().await["held"], 1);
+    eventually("the seat is free", async || running.state().await["members"] == 0).await;
+    assert_eq!(running.state().await["held"], 0);
     // The ticket is worth nothing now; the jam that it was for is gone.
     let mut client = Client::connect(running.address, &told.token).await;
     let (_, refusal) = client.join(&told.topic, &told.ticket).await;
@@ -133,9 +133,9 @@ async fn the_same_seat_after_a_reconnection() {
     assert_eq!(user, mine.1);
     let state = back.event("presence_state").await;
     assert!(seats(&state).contains(&mine));
-    eventually("no hold is left", || running.state()["held"] == 0).await;
+    eventually("no hold is left", async || running.state().await["held"] == 0).await;
     back.close().await;
-    eventually("its seat is free at once", || running.state()["members"] == 2).await;
+    eventually("its seat is free at once", async || running.state().await["members"] == 2).await;
     assert!(running.shut_down().await);
 }
 
@@ -145,8 +145,8 @@ async fn a_seat_of_a_broken_connection_is_given_up_at_last() {
     let page = page(running.address, "/", None).await;
     let client = join_page(&running, &page).await;
     client.cut();
-    eventually("it is held", || running.state()["held"] == 1).await;
-    eventually("it is free", || running.state()["members"] == 0).await;
+    eventually("it is held", async || running.state().await["held"] == 1).await;
+    eventually("it is free", async || running.state().await["members"] == 0).await;
     assert!(running.shut_down().await);
 }
 
@@ -159,18 +159,21 @@ async fn a_user_with_two_tabs_counts_once() {
     let two = page(running.address, "/", Some(&one.token)).await;
     assert_eq!((&two.topic, &*two.ticket), (&one.topic, ""));
     let second = join_page(&running, &two).await;
-    assert_eq!(running.state()["members"], 1);
+    assert_eq!(running.state().await["members"], 1);
     second.close().await;
-    eventually("one socket is left", || running.sockets() == 1).await;
-    assert_eq!(running.state()["members"], 1);
+    eventually("one socket is left", async || running.sockets() == 1).await;
+    assert_eq!(running.state().await["members"], 1);
     first.event("presence_state").await;
     // A tab that breaks while another is there holds nothing.
     let third = join_page(&running, &two).await;
     third.cut();
-    eventually("one socket is left", || running.sockets() == 1).await;
-    assert_eq!((&running.state()["members"], &running.state()["held"]), (&json!(1), &json!(0)));
+    eventually("one socket is left", async || running.sockets() == 1).await;
+    assert_eq!(
+        (&running.state().await["members"], &running.state().await["held"]),
+        (&json!(1), &json!(0))
+    );
     first.close().await;
-    eventually("the last tab has left", || running.state()["members"] == 0).await;
+    eventually("the last tab has left", async || running.state().await["members"] == 0).await;
     assert!(running.shut_down().await);
 }
 
@@ -180,7 +183,7 @@ async fn the_last_member_closes_the_jam() {
     let told = page(running.address, "/", None).await;
     let client = join_page(&running, &told).await;
     client.close().await;
-    eventually("the jam is closed", || running.state()["rooms"] == 0).await;
+    eventually("the jam is closed", async || running.state().await["rooms"] == 0).await;
     let next = page(running.address, "/", None).await;
     assert_ne!(next.topic, told.topic);
     assert!(running.shut_down().await);
@@ -202,7 +205,7 @@ async fn a_full_server_says_so_and_seats_again_when_a_hold_is_due() {
     let mut client = Client::connect(running.address, &late.token).await;
     let (_, refusal) = client.join(&pages[0].topic, "").await;
     assert_eq!(refusal["response"]["reason"], "all jams are full");
-    eventually("the held seats are due", || running.state()["held"] == 0).await;
+    eventually("the held seats are due", async || running.state().await["held"] == 0).await;
     let again = page(running.address, "/", None).await;
     assert_ne!(again.ticket, "");
     assert!(running.shut_down().await);

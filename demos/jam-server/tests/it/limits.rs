@@ -20,11 +20,11 @@ async fn two(running: &jam_server::Running) -> (Client, String, Client) {
 
 /// After the bad client has gone, its seat is free and the good one is served.
 async fn is_well(running: jam_server::Running, mut good: Client) {
-    eventually("one member is left", || running.state()["members"] == 1).await;
-    assert_eq!(running.state()["held"], 0);
+    eventually("one member is left", async || running.state().await["members"] == 1).await;
+    assert_eq!(running.state().await["held"], 0);
     good.event("presence_state").await;
     good.close().await;
-    eventually("all places are back", || running.sockets() == 0).await;
+    eventually("all places are back", async || running.sockets() == 0).await;
     assert!(running.shut_down().await);
 }
 
@@ -83,8 +83,8 @@ async fn silent_clients() {
     silent.enter(&told.topic, &told.ticket).await;
     // The seat of a connection that is open in name only is not held.
     assert_eq!(silent.closed().await, (1008, "no message for too long".to_owned()));
-    eventually("its seat is free", || running.state()["members"] == 0).await;
-    assert_eq!(running.state()["held"], 0);
+    eventually("its seat is free", async || running.state().await["members"] == 0).await;
+    assert_eq!(running.state().await["held"], 0);
     assert!(running.shut_down().await);
 }
 
@@ -103,7 +103,7 @@ async fn slow_clients() {
             break;
         }
     }
-    eventually("the slow client is gone", || running.sockets() == 1).await;
+    eventually("the slow client is gone", async || running.sockets() == 1).await;
     drop(slow);
     is_well(running, good).await;
 }
@@ -142,11 +142,11 @@ async fn too_many_sockets_of_one_address_and_in_all() {
         let other = Client::connect(running.address, "").await;
         refused(running.address, code).await;
         client.close().await;
-        eventually("a place is free", || running.sockets() == 1).await;
+        eventually("a place is free", async || running.sockets() == 1).await;
         let again = Client::connect(running.address, "").await;
         other.close().await;
         again.close().await;
-        eventually("all places are free", || running.sockets() == 0).await;
+        eventually("all places are free", async || running.sockets() == 0).await;
         assert!(running.shut_down().await);
     }
 }
@@ -158,7 +158,7 @@ async fn pages_of_one_address_hold_so_many_seats() {
         assert_ne!(page(running.address, "/", None).await.ticket, "");
     }
     assert_eq!(page(running.address, "/", None).await.ticket, "");
-    assert_eq!(running.state()["held"], 3);
+    assert_eq!(running.state().await["held"], 3);
     assert!(running.shut_down().await);
 }
 

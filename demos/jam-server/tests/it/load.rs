@@ -44,7 +44,7 @@ async fn two_thousand_sockets() {
         clients.extend(join_all(paths.iter().map(|path| arrive(running.address, path))).await);
     }
     let took = begun.elapsed();
-    let state = running.state();
+    let state = running.state().await;
     assert_eq!((running.sockets(), &state["members"]), (SOCKETS as u32, &SOCKETS.into()));
     assert_eq!((&state["refused"], &state["redirected"]), (&json!(997), &json!(997)));
     let mut jams: HashMap<String, HashSet<u64>> = HashMap::new();
@@ -68,6 +68,6 @@ async fn two_thousand_sockets() {
     for (client, _) in clients.drain(..) {
         client.cut();
     }
-    eventually("all sockets are gone", || running.sockets() == 0).await;
+    eventually("all sockets are gone", async || running.sockets() == 0).await;
     assert!(running.shut_down().await);
 }

@@ -5,4 +5,5 @@ mod client;
 mod joins;
 mod limits;
 mod load;
+mod processes;
 mod protocol;

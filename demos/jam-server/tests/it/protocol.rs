@@ -76,7 +76,7 @@ async fn a_leave_is_answered_and_closes_the_channel() {
     assert_eq!(client.reply(&message_ref).await, json!({ "status": "ok", "response": {} }));
     let close = client.event("phx_close").await;
     assert_eq!(close, json!([join_ref, join_ref, page.topic, "phx_close", {}]));
-    assert_eq!(running.state()["members"], 0);
+    assert_eq!(running.state().await["members"], 0);
     // A topic that was never joined is left with the same answer, and no close.
     let message_ref = client.push("9", "jams:never", "phx_leave").await;
     assert_eq!(client.reply(&message_ref).await["status"], "ok");
@@ -109,7 +109,7 @@ async fn a_second_join_of_a_topic_replaces_the_first_on_the_same_seat() {
     client.forget().await;
     client.push("1", &first.topic, "loop:played").await;
     client.is_silent().await;
-    assert_eq!(running.state()["members"], 7);
+    assert_eq!(running.state().await["members"], 7);
     assert!(running.shut_down().await);
 }
 
