@@ -2,15 +2,16 @@
 //!
 //! # Invariant
 //!
-//! The value is accessed only through a [`ShortGuard`], and there is at most one. A guard is made by
-//! the compare-exchange that takes the lock.
+//! The value is accessed only through a [`ShortGuard`], and there is at most one. A guard is made
+//! by the compare-exchange that takes the lock.
 //!
 //! # Why this lock
 //!
 //! A lock of the standard library is freed by a swap, to see whether a thread sleeps. This one is
-//! freed by a store, and saves that read-modify-write in each call. A thread that has to wait spins,
-//! then yields, then sleeps for a bounded time. No code of the user runs under it, so sleeping is
-//! rare: the thread that has the lock must have been interrupted, or enlarge what the lock guards.
+//! freed by a store, and saves that read-modify-write in each call. A thread that has to wait
+//! spins, then yields, then sleeps for a bounded time. No code of the user runs under it, so
+//! sleeping is rare: the thread that has the lock was interrupted, or it enlarges what the lock
+//! guards.
 #![allow(unsafe_code)]
 
 use core::ops::{Deref, DerefMut};

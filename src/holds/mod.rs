@@ -460,8 +460,8 @@ impl<G> Holds<G> {
     /// due had expired. A guard that another call is about to drop or to claim at that moment is no
     /// longer a hold.
     ///
-    /// The first refusal is dropped before anything expires. `f` is called at most twice, also if what was due has been claimed or expired by other
-    /// callers meanwhile.
+    /// The first refusal is dropped before anything expires. `f` is called at most twice, also if
+    /// what was due has been claimed or expired by other callers meanwhile.
     ///
     /// # Errors
     ///
