@@ -113,7 +113,7 @@ pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
 
 /// A sequentially consistent load. Loom treats it as an acquire load, so a fence makes up for the
 /// rest: every caller has made a sequentially consistent change before it.
-#[cfg(all(headcount_loom, feature = "std", target_has_atomic = "64"))]
+#[cfg(all(headcount_loom, feature = "std"))]
 pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
     loom::sync::atomic::fence(Ordering::SeqCst);
     atomic.load(Ordering::SeqCst)
