@@ -1,6 +1,6 @@
-//! What single steps make of single words, down to the bits that no order of steps shows: surplus
-//! that stays and a WAITING flag that is not needed cost time only. With the feature `wait`, that
-//! flag is cleared under the waitlist's lock, and settling is not compiled.
+//! What single steps make of single words, down to the bits that the searches do not tell apart:
+//! surplus that stays costs time only, and a WAITING flag without a deficit can cause refusals. With
+//! the feature `wait`, that flag is cleared under the waitlist's lock, and settling is not compiled.
 
 use std::sync::atomic::AtomicU32;
 
