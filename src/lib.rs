@@ -146,6 +146,8 @@ mod lobby;
 mod origin;
 #[cfg(all(feature = "serde", target_has_atomic = "64"))]
 mod serde;
+#[cfg(all(any(feature = "holds", feature = "keyed"), target_has_atomic = "64"))]
+mod short_lock;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod striped;
 #[cfg(target_has_atomic = "64")]

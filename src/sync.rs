@@ -45,7 +45,11 @@ pub(crate) fn load_to_change(atomic: &AtomicU64) -> u64 {
 
 /// Lets time pass for a thread that has found a short lock taken `tries` times: spins, then yields,
 /// then sleeps.
-#[cfg(all(feature = "keyed", target_has_atomic = "64", not(headcount_loom)))]
+#[cfg(all(
+    any(feature = "holds", feature = "keyed"),
+    target_has_atomic = "64",
+    not(headcount_loom)
+))]
 #[cold]
 pub(crate) fn relax(tries: u32) {
     const SPINS: u32 = 7;
@@ -61,7 +65,7 @@ pub(crate) fn relax(tries: u32) {
 }
 
 /// Under loom another thread runs.
-#[cfg(all(feature = "keyed", headcount_loom))]
+#[cfg(all(any(feature = "holds", feature = "keyed"), headcount_loom))]
 pub(crate) fn relax(_: u32) {
     loom::thread::yield_now();
 }
@@ -347,12 +351,6 @@ pub(crate) use shuttle::sync::Mutex;
 pub(crate) use std::sync::Mutex;
 #[cfg(feature = "wait")]
 pub(crate) use waiting::*;
-
-/// Lets other threads run, for a caller that waits for one of them.
-#[cfg(all(feature = "holds", headcount_loom))]
-pub(crate) use loom::thread::yield_now;
-#[cfg(all(feature = "holds", not(headcount_loom)))]
-pub(crate) use std::thread::yield_now;
 
 /// True under loom, whose models use one of each thing that there are many of.
 #[cfg(all(feature = "keyed", target_has_atomic = "64"))]

@@ -327,8 +327,9 @@ impl Course {
     ///
     /// # Cost
     ///
-    /// Four loads; two of them are repeated for as long as other callers confirm or withdraw in
-    /// between.
+    /// Five loads; three of them are repeated for as long as other callers confirm or withdraw in
+    /// between. With the feature `wait`, while a caller waits, there is a deficit or the course is
+    /// closed, each round also takes the lock of the waitlist.
     ///
     /// # Examples
     ///

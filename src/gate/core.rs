@@ -56,7 +56,8 @@ use crate::wait::Waitlist;
 ///
 /// - A call that overlaps a reopening and the next closing can cause another call to be refused as
 ///   full, and be refused itself.
-/// - So can a call that overlaps a deficit, or two changes of the capacity at the same time.
+/// - So can a call that overlaps a deficit, or a release that pays one, or two changes of the
+///   capacity at the same time.
 ///
 /// # What is not promised
 ///

@@ -380,8 +380,9 @@ impl Gate {
     /// kept for a caller that waits are counted; a caller that has been served is, also before it
     /// is polled. After a lowering or a forced entry the number exceeds the capacity until enough
     /// places have been given back. A reading that overlaps a change of the capacity can be off by
-    /// as many places as that call moves; without the feature `wait`, see also [closing, reopening
-    /// and lowering](Self#closing-reopening-and-lowering).
+    /// as many places as that call moves. Without the feature `wait`, while the gate is closed or
+    /// there is a deficit, callers that are about to back out can be counted, see [closing,
+    /// reopening and lowering](Self#closing-reopening-and-lowering).
     ///
     /// # Cost
     ///
@@ -606,9 +607,10 @@ impl Gate {
     ///
     /// The number counts what [`occupied`](Self::occupied) counts: with the feature `wait` it is
     /// exact without exception, as it is decided under the lock of the waitlist. Without the
-    /// feature, if the gate was closed before, it can include callers that are about to back out,
-    /// see [closing, reopening and lowering](Self#closing-reopening-and-lowering), and a call that
-    /// overlaps a change of the capacity can be off by as many places as that moves.
+    /// feature, if the gate was closed before or there is a deficit, it can include callers that are
+    /// about to back out, so that the gate is closed although fewer places are held, see [closing,
+    /// reopening and lowering](Self#closing-reopening-and-lowering); and a call that overlaps a
+    /// change of the capacity can be off by as many places as that moves.
     ///
     /// # Errors
     ///

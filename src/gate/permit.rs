@@ -129,7 +129,9 @@ macro_rules! permit {
 
             /// Consumes the permit without giving its places back: they stay occupied for ever.
             ///
-            /// To remove places from the gate, use [`Gate::set_capacity`].
+            /// To remove places from the gate, use [`Gate::set_capacity`]. With the feature `wait`,
+            /// a caller that wants more places than are left holds up all behind it, see
+            /// [fairness](Gate#fairness).
             ///
             /// # Examples
             ///

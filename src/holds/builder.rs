@@ -14,8 +14,8 @@ use crate::sync::AtomicU64;
 /// The largest number of shards.
 const MAX_SHARDS: usize = 64;
 
-/// The sizes of the first page of a shard, as powers of two.
-const FIRST_BITS: core::ops::RangeInclusive<u32> = 0..=24;
+/// The largest size of the first page of a shard.
+const MAX_FIRST: usize = 1 << 24;
 
 /// Settings of a new [`Holds`].
 ///
@@ -92,8 +92,9 @@ impl HoldsBuilder {
         self
     }
 
-    /// Sets the number of guards that are expected to be held at once, so that their memory is
-    /// allocated in one piece. Default: 64. More can be held: it is not a limit.
+    /// Sets the number of guards that are expected to be held at once, so that each of the
+    /// [`shards`](Self::shards) allocates memory for its part of them in one piece, up to 2^24.
+    /// Default: 64. More can be held: it is not a limit.
     ///
     /// # Examples
     ///
@@ -152,8 +153,8 @@ impl HoldsBuilder {
         let parallel = || available_parallelism().map_or(1, |threads| threads.get());
         let shards = self.shards.unwrap_or_else(|| parallel().min(MAX_SHARDS)).next_power_of_two();
         let place_bits = u32::BITS - shards.ilog2();
-        let first = (self.capacity.div_ceil(shards)).next_power_of_two();
-        let first_bits = first.ilog2().clamp(*FIRST_BITS.start(), *FIRST_BITS.end());
+        let first = self.capacity.div_ceil(shards).clamp(1, MAX_FIRST);
+        let first_bits = first.next_power_of_two().ilog2();
         let shard = |number: usize| {
             let start = ((number as u64) << place_bits) as u32;
             HoldShard::new(start, (1_u64 << place_bits).min(u32::MAX.into()) as u32, first_bits)

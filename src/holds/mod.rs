@@ -21,7 +21,6 @@ mod builder;
 mod cell;
 mod clock;
 mod error;
-mod lock;
 mod release;
 mod shard;
 mod ticket;
@@ -95,7 +94,8 @@ use ticket::TicketKey;
 /// fn expire<G>(holds: &Weak<Holds<G>>) -> Option<Instant> {
 ///     let holds = holds.upgrade()?;
 ///     holds.expire();
-///     Some(holds.next_deadline().unwrap_or_else(|| Instant::now() + holds.ttl()))
+///     let idle = holds.ttl().min(Duration::from_secs(3600)); // `ttl` can be without end
+///     Some(holds.next_deadline().unwrap_or_else(|| Instant::now() + idle))
 /// }
 ///
 /// async fn on_tokio<G>(holds: Weak<Holds<G>>) {
@@ -132,11 +132,11 @@ use ticket::TicketKey;
 /// - *no-leak*: dropping the `Holds` drops each guard that it keeps. A guard whose destructor
 ///   panics costs no other guard anything: all are dropped, then the first panic goes on.
 /// - *unblocked*: a thread that stops for ever in a call keeps no other caller from claiming or
-///   releasing. If it stops in one of the few instructions under the lock of a shard, puts go to
-///   other shards; what waits for it are [`extend`](Self::extend), [`expire`](Self::expire) and
-///   [`or_expire`](Self::or_expire) of that shard's holds, [`len`](Self::len), and puts if all
-///   shards are in that state. They yield while they wait. No destructor, clock or other code of
-///   the user runs under a lock.
+///   releasing. If it stops under the lock of a shard, puts go to other shards; what waits for it
+///   are [`extend`](Self::extend), [`expire`](Self::expire) and [`or_expire`](Self::or_expire) of
+///   that shard's holds, [`len`](Self::len), and puts if all shards are in that state. They spin,
+///   then yield, then sleep while they wait. No destructor, clock or other code of the user runs
+///   under a lock.
 ///
 /// # What is not promised
 ///
@@ -217,7 +217,8 @@ impl<G> Holds<G> {
     ///
     /// A reading of the clock, a SipHash of 8 bytes, and one compare-exchange for a lock. It never
     /// waits for a destructor. Now and then it collects what claims have given back, or allocates
-    /// memory for as many holds as there are already.
+    /// memory for as many holds as there are already: that for the guards before it takes the lock
+    /// of its shard, that for the deadlines, 16 bytes for each hold, under it.
     ///
     /// # Examples
     ///
@@ -400,7 +401,8 @@ impl<G> Holds<G> {
     /// Drops the guards of all holds that are due now, and ends these holds. Returns how many.
     ///
     /// A hold that becomes due during the call may be left to the next one. If a destructor puts a
-    /// guard that is due at once, under a clock that stands still, the call releases it too.
+    /// guard that is due at once, under a clock that stands still, the call releases it too: with a
+    /// destructor that does so each time, the call has no end.
     ///
     /// # Panics
     ///
@@ -458,8 +460,8 @@ impl<G> Holds<G> {
     /// due had expired. A guard that another call is about to drop or to claim at that moment is no
     /// longer a hold.
     ///
-    /// `f` is called at most twice, also if what was due has been claimed or expired by other
-    /// callers meanwhile.
+    /// The first refusal is dropped before anything expires. `f` is called at most twice, also if
+    /// what was due has been claimed or expired by other callers meanwhile.
     ///
     /// # Errors
     ///
@@ -496,6 +498,8 @@ impl<G> Holds<G> {
             if due > now {
                 return Err(refused);
             }
+            // A refusal can keep places of its own, which the second `f` may need.
+            drop(refused);
             self.expire_at(now);
             f()
         })

@@ -7,6 +7,8 @@
 //! on the stack of returned cells. A hold begins and expires under the lock. It is claimed and
 //! released without.
 //!
+//! A page is made before its cells are added to the wheel, by a caller that does not have the lock.
+//!
 //! `earliest` is not later than the wheel's, whenever the lock is free.
 
 use std::sync::OnceLock;
@@ -14,10 +16,10 @@ use std::sync::OnceLock;
 use crossbeam_utils::CachePadded;
 
 use super::cell::HoldCell;
-use super::lock::ShardLock;
 use super::ticket::{Ticket, TicketKey};
 use super::wheel::{NextUse, Popped, Wheel, MAX_CELLS};
 use crate::protocol::hold::{EarliestDue, HoldEnd, HoldState, ReturnStack, Returned};
+use crate::short_lock::ShortLock;
 
 /// The number of pages of a shard, each as large as all earlier ones and one first page together.
 const PAGES: usize = 32;
@@ -39,7 +41,7 @@ struct Locked {
 }
 
 pub(super) struct HoldShard<G> {
-    locked: CachePadded<ShardLock<Locked>>,
+    locked: CachePadded<ShortLock<Locked>>,
     returned: CachePadded<ReturnStack>,
     earliest: EarliestDue,
     pages: [OnceLock<Box<[HoldCell<G>]>>; PAGES],
@@ -60,7 +62,7 @@ impl<G> HoldShard<G> {
     /// Creates a shard whose places are `start` and the `limit - 1` numbers after it.
     pub(super) fn new(start: u32, limit: u32, first_bits: u32) -> HoldShard<G> {
         HoldShard {
-            locked: CachePadded::new(ShardLock::new(Locked {
+            locked: CachePadded::new(ShortLock::new(Locked {
                 wheel: Wheel::new(),
                 ready: Vec::new(),
             })),
@@ -97,36 +99,33 @@ impl<G> HoldShard<G> {
         key: &TicketKey,
         waits: bool,
     ) -> Result<Ticket, G> {
-        if waits {
-            self.put_locked(&mut self.locked.lock(), guard, deadline, key)
-        } else if let Some(mut locked) = self.locked.try_lock() {
-            self.put_locked(&mut locked, guard, deadline, key)
-        } else {
-            Err(guard)
+        loop {
+            let locked = if waits { Some(self.locked.lock()) } else { self.locked.try_lock() };
+            let Some(mut locked) = locked else { return Err(guard) };
+            let ready = locked.ready.pop().or_else(|| self.refill(&mut locked, key));
+            if let Some(ready) = ready {
+                return Ok(self.begin(&mut locked.wheel, ready, guard, deadline));
+            }
+            let next_page = self.next_page(&locked.wheel);
+            drop(locked);
+            let Some((page, cells)) = next_page else { return Err(guard) };
+            self.make(page, cells);
         }
     }
 
+    /// Begins a hold in a cell that is ready. The caller has the lock.
     #[inline]
     #[allow(unsafe_code)]
-    fn put_locked(
-        &self,
-        locked: &mut Locked,
-        guard: G,
-        deadline: u64,
-        key: &TicketKey,
-    ) -> Result<Ticket, G> {
-        let Some(Ready { cell, ticket }) = locked.ready.pop().or_else(|| self.refill(locked, key))
-        else {
-            return Err(guard);
-        };
-        locked.wheel.link(cell, deadline);
+    fn begin(&self, wheel: &mut Wheel, ready: Ready, guard: G, deadline: u64) -> Ticket {
+        let Ready { cell, ticket } = ready;
+        wheel.link(cell, deadline);
         self.earliest.lower(deadline);
         let at = self.cell(cell).expect("the page of a cell");
         // SAFETY: the cell was ready, and spare before that. So the caller that ended the last hold
         // in it has given it away: under this lock, or by the stack (`ReturnStack::push` →
         // `collect`).
         unsafe { at.begin(ticket.generation(), ticket.tag(), guard) };
-        Ok(ticket)
+        ticket
     }
 
     /// Makes some cells ready, and returns one of them: such as have been returned, or others that
@@ -162,15 +161,26 @@ impl<G> HoldShard<G> {
         }
     }
 
-    /// Adds a page, and returns a spare cell.
-    fn grow(&self, wheel: &mut Wheel) -> Option<u32> {
+    /// Returns the number and the size of the page that comes next, unless there are cells enough.
+    fn next_page(&self, wheel: &Wheel) -> Option<(usize, u32)> {
         let (page, _) = self.position(wheel.cells());
         let cells = 1 << (self.first_bits as usize + page);
-        if cells > self.limit - wheel.cells() {
-            return None;
+        (cells <= self.limit - wheel.cells() && page < PAGES).then_some((page, cells))
+    }
+
+    /// Makes a page. Not under the lock, as that takes as long as the page is large. Of several
+    /// callers that make the same one at the same time, the others drop theirs.
+    #[cold]
+    fn make(&self, page: usize, cells: u32) {
+        if self.pages[page].get().is_none() {
+            let _ = self.pages[page].set((0..cells).map(|_| HoldCell::new()).collect());
         }
-        let made = self.pages.get(page)?.set((0..cells).map(|_| HoldCell::new()).collect());
-        assert!(made.is_ok(), "a page of its own");
+    }
+
+    /// Adds the cells of the page that comes next, if it has been made, and returns a spare one.
+    fn grow(&self, wheel: &mut Wheel) -> Option<u32> {
+        let (page, cells) = self.next_page(wheel)?;
+        self.pages[page].get()?;
         wheel.add(cells);
         wheel.take_spare()
     }

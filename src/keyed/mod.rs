@@ -12,7 +12,6 @@ mod acquire;
 mod builder;
 mod entry;
 mod handle;
-mod lock;
 mod permit;
 mod shard;
 mod slab;

@@ -28,10 +28,10 @@ use alloc::vec::Vec;
 use core::ptr::null_mut;
 
 use super::entry::Entry;
-use super::lock::Lock;
 use super::slab::Slab;
 use crate::gate::Gate;
 use crate::protocol::mutants::ordering;
+use crate::short_lock::ShortLock;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Lazy, Ordering, IN_MODEL};
 
 /// The number of groups of the shortest array.
@@ -174,7 +174,7 @@ struct Array(Box<[Group]>);
 /// One lock, on a cache line of its own.
 #[derive(Default)]
 #[repr(align(64))]
-struct Locked(Lock<Shelf>);
+struct Locked(ShortLock<Shelf>);
 
 pub(super) struct Shard {
     /// The present array. Null until there is one.

@@ -350,6 +350,26 @@ fn a_hold_that_another_caller_expires_meanwhile_counts_as_due() {
     assert_eq!(calls, 2);
 }
 
+/// A refusal may keep a place of its own, which the second call gets.
+#[test]
+fn the_first_refusal_is_dropped_before_the_second_call() {
+    let (room, other) = (Gate::new(1), Gate::new(1));
+    let _inside = room.try_acquire().unwrap();
+    let holds = Holds::new(Duration::ZERO);
+    holds.put("due");
+    let refusal = holds.or_expire(|| room.try_acquire().map_err(|_| other.try_acquire()));
+    assert!(refusal.unwrap_err().is_ok(), "the first refusal keeps the place");
+}
+
+#[test]
+fn any_capacity_can_be_expected() {
+    for shards in [1, 64] {
+        for capacity in [0, 1, usize::MAX] {
+            drop(Holds::builder().capacity(capacity).shards(shards).build::<()>());
+        }
+    }
+}
+
 #[test]
 fn or_expire_asks_once_if_no_hold_is_due() {
     let clock = TestClock::new();

@@ -12,7 +12,8 @@ use headcount::Holds;
 fn expire<G>(holds: &Weak<Holds<G>>) -> Option<Instant> {
     let holds = holds.upgrade()?;
     holds.expire();
-    Some(holds.next_deadline().unwrap_or_else(|| Instant::now() + holds.ttl()))
+    let idle = holds.ttl().min(Duration::from_secs(3600));
+    Some(holds.next_deadline().unwrap_or_else(|| Instant::now() + idle))
 }
 
 async fn on_tokio<G>(holds: Weak<Holds<G>>) {
@@ -31,6 +32,13 @@ fn on_a_thread<G>(holds: Weak<Holds<G>>) {
     while let Some(next) = expire(&holds) {
         thread::sleep(next.saturating_duration_since(Instant::now()));
     }
+}
+
+#[test]
+fn holds_without_end_are_looked_at_within_an_hour() {
+    let holds = Arc::new(Holds::<()>::new(Duration::MAX));
+    let next = expire(&Arc::downgrade(&holds)).unwrap();
+    assert!(next <= Instant::now() + Duration::from_secs(3600));
 }
 
 /// Tells in its destructor when that was.

@@ -3,8 +3,10 @@
 //!
 //! # Invariant
 //!
-//! WAITING is set as long as there is a deficit, and means no more. It is cleared, best effort, by
-//! the release that pays the last of it: a flag that stays only costs time.
+//! WAITING is set as long as there is a deficit, and means no more. A release that pays the last of
+//! it by one subtraction leaves the flag, and clears it in its next step; a caller that backs out
+//! clears it if its own increment was all that stood above the ceiling. So the flag outlives a
+//! deficit only within these calls.
 
 use super::{Resize, Slot, SlotWord, CEILING, CLOSED, WAITING};
 use crate::protocol::mutants::{mutant, ordering};
@@ -81,23 +83,23 @@ impl Force {
     }
 }
 
-/// Clears WAITING once there is no deficit. Best effort: a flag that stays only costs time.
+/// Clears WAITING unless there is a deficit. Holds the last word seen.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct ClearFlag(pub(crate) SlotWord);
 
 impl ClearFlag {
     pub(crate) fn step(self, word: &AtomicU32) -> Step<ClearFlag, ()> {
         let ClearFlag(seen) = self;
-        if seen.deficit() == 0 {
-            // Relaxed: the count stays. On failure another thread has changed the word, and checks.
-            let _ = word.compare_exchange(
-                seen.0,
-                seen.0 & !WAITING,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
+        if !seen.is_waiting() || seen.deficit() > 0 {
+            // The release that pays the deficit clears the flag, or the caller that backs out.
+            return Done(());
         }
-        Done(())
+        // Relaxed: the count stays, and the value decides only what to try next.
+        let clear = seen.0 & !WAITING;
+        match word.compare_exchange(seen.0, clear, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => Done(()),
+            Err(now) => Next(ClearFlag(SlotWord(now))),
+        }
     }
 }
 
@@ -169,7 +171,7 @@ impl Slot {
         run!(Force::Look(n), &self.word)
     }
 
-    /// Clears WAITING if the word is still `seen` and there is no deficit.
+    /// Clears WAITING unless there is a deficit. `seen` is a word of this slot.
     #[cold]
     #[inline(never)]
     pub(crate) fn clear_flag(&self, seen: SlotWord) {

@@ -78,11 +78,13 @@ impl CloseAndLock {
                 CloseAndLock::decide(at_least, places, SlotWord(word.load(ordering)))
             }
             CloseAndLock::Swap { at_least, places, seen } => {
-                // Acquire, on success and on failure: as in `Look`. Releases may have come between
-                // the look and a success, if as many callers entered.
-                let success = ordering!("slot-close-and-lock", Acquire => Relaxed);
+                // Relaxed on success: the caller reads the word again before the lock is free. That
+                // load is Acquire (`Slot::read`), and reads what this exchange wrote, which
+                // continues the release sequences of the holders that have left.
+                // Acquire on failure: as in `Look`.
                 let failure = ordering!("slot-close-and-lock-lost", Acquire => Relaxed);
-                match word.compare_exchange(seen.0, LOCKED | CLOSED, success, failure) {
+                let closed = LOCKED | CLOSED;
+                match word.compare_exchange(seen.0, closed, Ordering::Relaxed, failure) {
                     Ok(_) => Done(Ok(seen.held(places))),
                     Err(now) => CloseAndLock::decide(at_least, places, SlotWord(now)),
                 }

@@ -70,10 +70,11 @@ impl SlotWord {
         self.level() < self.count()
     }
 
-    /// Returns this word with another level. Sets WAITING if that level includes a deficit.
+    /// Returns this word with another level. WAITING is set if and only if that level includes a
+    /// deficit, as that of a word that the lock of the waitlist has does.
     pub(super) fn with_level(self, level: u32) -> SlotWord {
         let flag = if level > CEILING { WAITING } else { 0 };
-        SlotWord((self.0 & !COUNT) | flag | level)
+        SlotWord((self.0 & CLOSED) | flag | level)
     }
 
     /// Returns whether one place can be taken. One compare, since CLOSED stands above the ceiling.

@@ -42,6 +42,21 @@ fn close_refuses_by_thread() {
     close(|gate| gate.acquire().wait().map(drop));
 }
 
+/// A closing refuses a caller that waits, though no place ever comes free.
+#[test]
+fn close_refuses_without_a_release() {
+    explore(3, || {
+        let gate = Arc::new(Gate::new(1));
+        let _permit = gate.try_acquire().unwrap();
+        let waiter = spawn(&gate, |gate| {
+            assert_eq!(gate.acquire().wait().map(drop), Err(AcquireError::Closed));
+        });
+        gate.close();
+        waiter.join().unwrap();
+        assert_eq!((gate.waiting(), gate.occupied()), (0, 1));
+    });
+}
+
 /// A caller that waited before the closing is refused, even if a thread reopens at once; one that
 /// waits after the reopening is not.
 #[test]
@@ -149,18 +164,19 @@ fn what_was_gathered_is_passed_on() {
     });
 }
 
-/// A waiter with a part of its places, which no thread would serve, cancels before another behind
-/// it.
+/// A waiter that wants more places than come free cancels: one is free for another behind it.
 #[test]
 fn a_waiter_that_cancels_serves_those_behind() {
     explore(4, || {
-        let gate = Arc::new(Gate::new(1));
+        let gate = Arc::new(Gate::new(2));
+        let permit = gate.try_acquire().unwrap();
         let mut both = gate.acquire_many(2);
         assert!(poll_once(&mut both).is_pending());
         let single = spawn(&gate, |gate| drop(block_on(gate.acquire()).unwrap()));
         drop(both);
         single.join().unwrap();
-        assert_eq!((gate.waiting(), gate.available()), (0, 1));
+        drop(permit);
+        assert_eq!((gate.waiting(), gate.available()), (0, 2));
     });
 }
 

@@ -91,6 +91,28 @@ fn a_newcomer_in_flight_leaves_nothing() {
     });
 }
 
+/// A caller waits and cancels while a newcomer enters: the newcomer is counted if it is admitted,
+/// also if its increment came while the lock had the word.
+#[test]
+fn a_newcomer_that_is_admitted_is_counted() {
+    let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let counted = Arc::clone(&outcomes);
+    explore(3, move || {
+        let gate = Arc::new(Gate::new(2));
+        let _one = gate.try_acquire().unwrap();
+        let quitter = spawn(&gate, |gate| {
+            let mut both = gate.acquire_many(2);
+            assert!(poll_once(&mut both).is_pending());
+        });
+        let entered = gate.try_acquire();
+        quitter.join().unwrap();
+        let admitted = u32::from(entered.is_ok());
+        assert_eq!((gate.waiting(), gate.occupied()), (0, 1 + admitted));
+        counted[admitted as usize].fetch_add(1, Relaxed);
+    });
+    assert!(outcomes.iter().all(|times| times.load(Relaxed) > 0), "{outcomes:?}");
+}
+
 /// A lowering against a place that comes back for a caller that waits: the deficit comes first, and
 /// a request that the new capacity cannot serve stands aside.
 #[test]

@@ -1,10 +1,12 @@
-//! What single steps make of single words, down to the bits that no order of steps shows: surplus
-//! that stays and a WAITING flag that is not needed cost time only. With the feature `wait`, that
-//! flag is cleared under the waitlist's lock, and settling is not compiled.
+//! What single steps make of single words, down to the bits that the searches do not tell apart:
+//! surplus that stays costs time only, and a WAITING flag without a deficit can cause refusals. With
+//! the feature `wait`, that flag is cleared under the waitlist's lock, and settling is not compiled.
 
 use std::sync::atomic::AtomicU32;
 
-use crate::protocol::slot::{Enter, Refusal, Slot, SlotWord, Wanted, CLOSED, WAITING};
+use crate::protocol::slot::{
+    ClearFlag, Enter, Leave, Refusal, Slot, SlotWord, Wanted, CLOSED, WAITING,
+};
 use crate::protocol::step::Step;
 
 const FULL: SlotWord = SlotWord(crate::protocol::slot::CEILING);
@@ -29,7 +31,10 @@ fn a_refused_addition_leaves_nothing() {
         assert_eq!(roll_back, sure, "{before:#x}");
         let why = if before & CLOSED == 0 { Refusal::Full } else { Refusal::Closed };
         assert_eq!(roll_back.step(&word), Step::Done(Err(why)), "{before:#x}");
-        assert_eq!(word.into_inner(), before);
+        // A flag without a deficit goes along.
+        let deficit = SlotWord(before).deficit() > 0;
+        let left = if deficit { before } else { before & !WAITING };
+        assert_eq!(word.into_inner(), left);
     }
 }
 
@@ -126,13 +131,38 @@ fn the_flag_goes_with_several_at_once() {
     slot.withdraw(3);
     let early = slot.give(2).expect("a place is deficit");
     assert_eq!(reading(&slot), (true, 1, 0, 2));
-    let after = slot.give(2).expect("the flag stands");
-    assert_eq!(reading(&slot), (true, 0, 1, 0));
+    assert_eq!(slot.give(2), None, "the last of the deficit takes the flag along");
     slot.clear_flag(early);
-    assert_eq!(reading(&slot), (true, 0, 1, 0));
-    slot.clear_flag(after);
     assert_eq!(slot.read(), SlotWord(FULL.0 - 1));
     assert_eq!(slot.give(0), None);
+}
+
+/// Two releases pay a deficit, and a caller enters before they come to clear the flag.
+#[cfg(not(feature = "wait"))]
+#[test]
+fn the_flag_goes_although_a_caller_enters() {
+    let slot = Slot::new(2, 2);
+    slot.withdraw(1);
+    let [first, second] = [slot.leave().unwrap(), slot.leave().unwrap()];
+    assert!(slot.enter().is_ok());
+    assert_eq!(reading(&slot), (true, 0, 0, 1));
+    slot.clear_flag(first);
+    slot.clear_flag(second);
+    assert_eq!(slot.read(), FULL);
+}
+
+/// A caller adds while the flag stands, so that the release finds a deficit and leaves it: the
+/// caller clears it as it backs out.
+#[cfg(not(feature = "wait"))]
+#[test]
+fn the_flag_goes_with_a_caller_that_backs_out() {
+    let word = AtomicU32::new(SlotWord(FULL.0 + 1).0 | WAITING);
+    let Step::Done(Some(after)) = Leave.step(&word) else { panic!("the deficit is paid") };
+    let Step::Next(backs_out) = Enter::Add.step(&word) else { panic!("no place is free") };
+    assert_eq!(ClearFlag(after).step(&word), Step::Next(ClearFlag(SlotWord(after.0 + 1))));
+    assert_eq!(ClearFlag(SlotWord(after.0 + 1)).step(&word), Step::Done(()));
+    assert_eq!(backs_out.step(&word), Step::Done(Err(Refusal::Full)));
+    assert_eq!(SlotWord(word.into_inner()), FULL);
 }
 
 #[cfg(not(feature = "wait"))]
