@@ -33,9 +33,9 @@ use super::waiter::{waiting_future, Wait};
 /// aside: it holds up neither those behind it nor callers that do not wait, and keeps its turn.
 /// Once the capacity is enough it is back in line, ahead of all that came later. A request for more
 /// than [`MAX_CAPACITY`](Gate::MAX_CAPACITY) is refused at once. Places of permits that were
-/// [forgotten](crate::Permit::forget) belong to the capacity: a caller that wants more than are left
-/// without them waits in line, and so do those behind it, until the capacity is changed, the gate
-/// is closed or the caller gives up.
+/// [forgotten](crate::Permit::forget) belong to the capacity: a caller that wants more than are
+/// left without them waits in line, and so do those behind it, until the capacity is changed, the
+/// gate is closed or the caller gives up.
 ///
 /// Of priorities among those that wait there are none. A few fixed classes, each with a queue and a
 /// turn of its own, would not slow down callers that need not wait; each release would look at as

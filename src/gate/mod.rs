@@ -607,10 +607,10 @@ impl Gate {
     ///
     /// The number counts what [`occupied`](Self::occupied) counts: with the feature `wait` it is
     /// exact without exception, as it is decided under the lock of the waitlist. Without the
-    /// feature, if the gate was closed before or there is a deficit, it can include callers that are
-    /// about to back out, so that the gate is closed although fewer places are held, see [closing,
-    /// reopening and lowering](Self#closing-reopening-and-lowering); and a call that overlaps a
-    /// change of the capacity can be off by as many places as that moves.
+    /// feature, if the gate was closed before or there is a deficit, it can include callers that
+    /// are about to back out, so that the gate is closed although fewer places are held, see
+    /// [closing, reopening and lowering](Self#closing-reopening-and-lowering); and a call that
+    /// overlaps a change of the capacity can be off by as many places as that moves.
     ///
     /// # Errors
     ///

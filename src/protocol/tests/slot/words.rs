@@ -1,6 +1,7 @@
 //! What single steps make of single words, down to the bits that the searches do not tell apart:
-//! surplus that stays costs time only, and a WAITING flag without a deficit can cause refusals. With
-//! the feature `wait`, that flag is cleared under the waitlist's lock, and settling is not compiled.
+//! surplus that stays costs time only, and a WAITING flag without a deficit can cause refusals.
+//! With the feature `wait`, that flag is cleared under the waitlist's lock, and settling is not
+//! compiled.
 
 use std::sync::atomic::AtomicU32;
 
