@@ -90,7 +90,7 @@ use seat::SeatInner;
 ///   `max_rooms` rooms were open and none of them had a free seat and was unlocked.
 /// - *no-needless-room*: with one shard, [`join`](Self::join) opens a room only if, at an instant
 ///   within the call, no open, unlocked room had a free seat. Callers that arrive at the same empty
-///   lobby at the same time are sent to one room; only a room that closes meanwhile can divert them.
+///   lobby at the same time are sent to one room; only a room that closes meanwhile diverts them.
 /// - *unblocked*: both also hold while other threads have stopped in the middle of their calls, for
 ///   however long. The exceptions: a thread that stops while it puts a new page of rooms in its
 ///   place holds up callers that need that page; [`state`](Seat::state) waits for the thread that
