@@ -121,8 +121,13 @@ pub(crate) struct Crowd {
     pub(crate) capacity: u32,
     pub(crate) before: &'static [GateCall],
     pub(crate) threads: &'static [&'static [GateCall]],
+    /// The greatest number of preemptions, if there is one. With the feature `wait` there always
+    /// is: a lock adds steps, and a model without a bound takes minutes.
     pub(crate) bound: Option<usize>,
 }
+
+/// The bound of a model that names none.
+const BOUND: Option<usize> = if cfg!(feature = "wait") { Some(3) } else { None };
 
 impl Crowd {
     /// Meets the real gate.
@@ -136,7 +141,7 @@ impl Crowd {
         let make = Arc::new(make);
         for order in orders(self.threads.len()) {
             let (make, noted, crowd) = (Arc::clone(&make), Arc::clone(&seen), self.clone());
-            explore(self.bound, move || {
+            explore(self.bound.or(BOUND), move || {
                 crowd.once(Arc::new(make(crowd.capacity)), &order, &noted);
             });
         }
