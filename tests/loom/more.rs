@@ -79,6 +79,8 @@ fn happens_before_a_forced_entry() {
             drop(permit);
             leaves.store(true, std::sync::atomic::Ordering::Relaxed);
         });
+        // Without an operation of loom before it, this thread would always look first.
+        loom::thread::yield_now();
         let gone = left.load(std::sync::atomic::Ordering::Relaxed);
         let forced = gate.force_acquire(1);
         if gone {
