@@ -179,19 +179,26 @@ impl<'a> Pair<'a> {
                     .held
                     .checked_add(n)
                     .map(|held| held.saturating_sub(self.spec.capacity));
+                let fits = n == 0 || above.is_some_and(|above| above <= Gate::MAX_CAPACITY);
+                if cfg!(fuzzing) && !fits {
+                    return; // libFuzzer ends at any panic.
+                }
                 let permit = panics_above(|| match owned {
                     false => Held::Borrowed(gate.force_acquire(n)),
                     true => Held::Owned(gate.clone().force_acquire_owned(n)),
                 });
-                let fits = n == 0 || above.is_some_and(|above| above <= Gate::MAX_CAPACITY);
                 assert_eq!(permit.is_some(), fits, "{op:?} with {} held", self.spec.held);
                 if let Some(permit) = permit {
                     self.acquired(GateCall::Force(n), n, Ok(permit));
                 }
             }
             Op::RaiseCapacity(n) => {
+                let capacity = self.spec.capacity.checked_add(n);
+                if cfg!(fuzzing) && capacity.is_none_or(|sum| sum > Gate::MAX_CAPACITY) {
+                    return; // libFuzzer ends at any panic.
+                }
                 let raised = panics_above(|| gate.raise_capacity(n));
-                match self.spec.capacity.checked_add(n) {
+                match capacity {
                     Some(0..=Gate::MAX_CAPACITY) => {
                         let answer = GateAnswer::Capacity(raised.expect("it is within the limit"));
                         self.expect(GateCall::RaiseCapacity(n), answer);
