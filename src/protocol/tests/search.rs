@@ -153,15 +153,16 @@ fn failure<S: System>(
     Failure { fault: violation.fault, seen: violation.seen, path }
 }
 
-/// The order of threads in which equal states are equal: by the hash of what `key` tells of a
-/// thread.
-pub(super) fn order_by<K: Hash>(threads: usize, key: impl Fn(usize) -> K) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..threads).collect();
+/// Sorts threads by their hashes, so that states are equal whichever thread is which. Returns the
+/// order: what was thread `order[n]` is thread `n` now.
+pub(super) fn sort_threads<T: Copy + Hash>(threads: &mut Vec<T>) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..threads.len()).collect();
     order.sort_by_cached_key(|&thread| {
         let mut hasher = Mix::default();
-        key(thread).hash(&mut hasher);
+        threads[thread].hash(&mut hasher);
         hasher.finish()
     });
+    *threads = order.iter().map(|&thread| threads[thread]).collect();
     order
 }
 

@@ -8,7 +8,7 @@
 //! under way, the system notes whether there was an instant at which no room admitted, and one at
 //! which none was vacant either; an answer needs its instant.
 
-use super::search::{order_by, search, Failure, Fault, Move, System, Violation};
+use super::search::{search, sort_threads, Failure, Fault, Move, System, Violation};
 use crate::protocol::bound::{Bound, Bounds};
 use crate::protocol::room::{
     EnterRoom, LeaveRoom, OpenRoom, RoomSize, RoomWord, SetLock, LAST_GENERATION,
@@ -421,8 +421,7 @@ impl System for LobbySystem {
     }
 
     fn sorted(mut self) -> Self {
-        let order = order_by(self.threads.len(), |thread| self.threads[thread]);
-        self.threads = order.iter().map(|&thread| self.threads[thread]).collect();
+        sort_threads(&mut self.threads);
         self
     }
 

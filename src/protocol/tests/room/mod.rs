@@ -15,7 +15,7 @@ use std::fmt::{self, Debug};
 
 use headcount_spec::{Explanations, Room, RoomAnswer, RoomCall};
 
-use super::search::{order_by, search, Failure, Fault, Move, System, Violation};
+use super::search::{search, sort_threads, Failure, Fault, Move, System, Violation};
 use crate::protocol::bound::{Bound, Bounds, Pending};
 use crate::protocol::room::{
     self, EnterRoom, LeaveOther, LeaveRoom, OpenRoom, PassRoom, RoomRefusal, RoomSize, RoomWord,
@@ -334,8 +334,7 @@ impl System for RoomSystem {
     }
 
     fn sorted(mut self) -> Self {
-        let order = order_by(self.threads.len(), |thread| self.threads[thread]);
-        self.threads = order.iter().map(|&thread| self.threads[thread]).collect();
+        let order = sort_threads(&mut self.threads);
         self.explanations.reorder(&order);
         self
     }

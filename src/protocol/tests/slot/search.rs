@@ -7,7 +7,9 @@ use std::sync::atomic::AtomicU32;
 use headcount_spec::{Explanations, Gate, GateAnswer, GateCall};
 
 use crate::protocol::step::Step;
-use crate::protocol::tests::search::{order_by, search, Failure, Fault, Move, System, Violation};
+use crate::protocol::tests::search::{
+    search, sort_threads, Failure, Fault, Move, System, Violation,
+};
 use crate::protocol::tests::slot::SlotFields;
 
 /// A protocol on one word, as steps of one atomic operation each.
@@ -256,8 +258,7 @@ impl<P: Protocol> System for SlotSystem<P> {
     }
 
     fn sorted(mut self) -> Self {
-        let order = order_by(self.threads.len(), |thread| self.threads[thread]);
-        self.threads = order.iter().map(|&thread| self.threads[thread]).collect();
+        let order = sort_threads(&mut self.threads);
         self.explanations.reorder(&order);
         self
     }

@@ -13,7 +13,9 @@ use headcount_spec::{Explanations, Gate, GateAnswer, GateCall};
 
 use crate::protocol::step::Step;
 use crate::protocol::stripe::{AcquireStriped, AskFull, CountFree, ReleaseStriped, StripeWord};
-use crate::protocol::tests::search::{order_by, search, Failure, Fault, Move, System, Violation};
+use crate::protocol::tests::search::{
+    search, sort_threads, Failure, Fault, Move, System, Violation,
+};
 use crate::sync::AtomicU64;
 use rejected::Rejected;
 
@@ -234,8 +236,7 @@ impl System for Stripes {
     }
 
     fn sorted(mut self) -> Self {
-        let order = order_by(self.threads.len(), |thread| self.threads[thread]);
-        self.threads = order.iter().map(|&thread| self.threads[thread]).collect();
+        let order = sort_threads(&mut self.threads);
         self.explanations.reorder(&order);
         self
     }
