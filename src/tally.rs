@@ -262,6 +262,19 @@ impl Tally {
     }
 }
 
+impl Default for Tally {
+    /// Creates a tally with the value 0, to which [`reset`](Tally::reset) returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(headcount::Tally::default().increment(), 1);
+    /// ```
+    fn default() -> Tally {
+        Tally::new(0)
+    }
+}
+
 impl fmt::Debug for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tally").field("value", &self.get()).field("start", &self.start).finish()

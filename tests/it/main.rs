@@ -18,6 +18,8 @@ mod tally;
 
 #[cfg(feature = "wait")]
 mod drain;
+#[cfg(feature = "wait")]
+mod every_order;
 #[cfg(feature = "holds")]
 mod holds;
 #[cfg(feature = "holds")]
@@ -44,6 +46,10 @@ mod serde;
 mod striped;
 #[cfg(feature = "std")]
 mod striped_properties;
+#[cfg(feature = "keyed")]
+mod tabs;
+#[cfg(all(feature = "keyed", feature = "wait"))]
+mod two_limits;
 #[cfg(feature = "wait")]
 mod wait_alloc;
 #[cfg(feature = "wait")]

@@ -142,3 +142,10 @@ fn a_block_rewinds_exactly_what_it_changed() {
     assert!(panics.is_err());
     assert_eq!(tally.get(), 5);
 }
+
+#[test]
+fn the_default_tally_starts_at_zero() {
+    let tally = Tally::default();
+    assert_eq!((tally.get(), tally.add(3)), (0, 3));
+    assert_eq!((tally.reset(), tally.get()), (3, 0));
+}

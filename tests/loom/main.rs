@@ -48,5 +48,7 @@ mod holds;
 mod keyed;
 #[cfg(feature = "std")]
 mod lobby;
+#[cfg(feature = "keyed")]
+mod tabs;
 #[cfg(feature = "wait")]
 mod wait;
