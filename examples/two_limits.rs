@@ -41,7 +41,7 @@ fn main() {
         for customer in [1, 1, 1, 1, 1, 2, 2, 3] {
             let (limits, running) = (&limits, &running);
             scope.spawn(move || {
-                let job = limits.start(customer).expect("nobody closes the gates");
+                let job = limits.start(customer).expect("the gates stay open");
                 assert!(running.fetch_add(1, Ordering::Relaxed) < 4);
                 println!("a job of customer {}", job.1.key());
                 running.fetch_sub(1, Ordering::Relaxed);

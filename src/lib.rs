@@ -75,8 +75,8 @@
 //! ```
 //!
 //! Each tab counts itself after it has its permit, and uncounts itself before it drops it; a guard
-//! that does both is `examples/tabs.rs`. Then *first* (1) and *last* (0) alternate, and each is told
-//! to one tab: a permit keeps the key alive, so the tally is 0 when a key ends and when one begins.
+//! that does both is `examples/tabs.rs`. Then *first* (1) and *last* (0) alternate, and one tab is
+//! told each: a permit keeps the key alive, so the tally is 0 when a key ends and when one begins.
 //! A new tab that comes after the last one has counted itself out, and before that one has dropped
 //! its permit, is a first one of the same key.
 //!
@@ -85,7 +85,7 @@
 //! - the order in which two threads *act* on what they were told: news that a user has left can be
 //!   sent after news that the user has come again. If it matters, change the count and send the
 //!   news under one lock: a `Mutex<u64>` in the key instead of the tally.
-//! - a place for a user who comes back in the very moment of leaving, with `max_keys` users there: a
+//! - a place for a user who comes back in the moment of leaving, with `max_keys` users there: a
 //!   user counts until the drop of its last permit has returned, so another thread's call can be
 //!   refused until then. Further tabs of a user who is there are never refused for that limit.
 //!
@@ -117,10 +117,10 @@
 //! With waiting, the two lines are `acquire(customer).await?` and `acquire().await?`, or `wait()?`
 //! for `await?`; see `examples/two_limits.rs`. Then
 //!
-//! - neither limit is ever exceeded; a refusal or an error of the second gives the first place back;
-//!   a future that is dropped at any point keeps nothing of either.
-//! - no callers wait for each other in a circle: a caller that waits for the total waits for holders
-//!   of both places, and they wait for nothing here. This holds if all callers take the two in the
+//! - neither limit is ever exceeded; a refusal or an error of the second gives the first place
+//!   back; a future that is dropped at any point keeps nothing of either.
+//! - no callers wait for each other in a circle: a caller that waits for the total waits for
+//!   holders of both places, and they wait for nothing here. This holds if all callers take the two in the
 //!   same order, and none waits for a pair while it holds another.
 //! - a caller that waits for its key holds no place of the total, so a busy key holds up no other.
 //!   A caller that waits for the total holds a place of its own key alone.
@@ -214,7 +214,7 @@
 //! - *Overtaking.* There `tryAcquire()` takes a free place ahead of those that wait, at a fair
 //!   semaphore too. Here it is refused as full while a caller waits that the capacity can serve.
 //! - *Below zero.* There `availablePermits()` is negative after `reducePermits` below what is held,
-//!   and `drainPermits()` then forgives what is owed. Here `available` is 0, the deficit is
+//!   and `drainPermits()` then forgives the deficit. Here `available` is 0, the deficit is
 //!   `occupied() - capacity()`, and only releases and a raise pay it; the capacity stops at 0.
 //! - *Draining.* Java's `drainPermits` takes what is free. `drain` here closes the gate, and waits
 //!   until all that is held has come back.
