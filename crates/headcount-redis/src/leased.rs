@@ -35,13 +35,14 @@ use crate::object::{args, fresh_id, ms, Object};
 /// |---|---|---|
 /// | *never-over* | yes | yes |
 /// | *exact*: refused only if too few places were free | yes | no: places can lie idle in the blocks of other processes |
-/// | price, while the block lasts | a call to the engine | [`try_acquire_local`](Self::try_acquire_local): that of a local gate; [`try_acquire`](Self::try_acquire): about twice that, for its future |
+/// | price, while the block lasts | a call to the engine, and one more for the release | about that of a local gate: no call, no clock, no allocation |
 /// | a close by another process is seen | at once | within a third of the ttl |
 ///
 /// A batched gate grows its block when the local gate is full: by what is needed if that is free,
 /// or by up to half of its share of the free places. A refusal by the engine asks the other
 /// processes, at most every 20 ms, to return what lies idle; so a caller that tries again soon is
-/// likely to succeed. Each third of the ttl, a block returns half of what lies idle.
+/// likely to succeed. Each third of the ttl, a block returns half of what lies idle; all of it, if
+/// the gate is closed.
 ///
 /// # What is not promised
 ///

@@ -15,10 +15,10 @@ fn block(places: u32) -> Arc<LocalBlock> {
     block
 }
 
-/// Runs a model of three threads, in every order with up to two preemptions.
+/// Runs a model of three threads, in every order with up to three preemptions.
 fn three_threads(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
+    builder.preemption_bound = Some(3);
     builder.check(model);
 }
 

@@ -141,7 +141,7 @@ async fn replies_that_are_lost_late_doubled_or_cut(engine: Engine) {
     for _ in 0..3 {
         connections.push(settings.clone().open(&proxy.url()).await.unwrap());
     }
-    proxy.set(Faults { drop: 30, delay: 30, duplicate: 30, cut: 30, refuse: false });
+    proxy.set(Faults { drop: 30, delay: 30, duplicate: 30, cut: 30, ..Faults::default() });
     let inside = Arc::new(AtomicI64::new(0));
     let seats = Arc::new(Mutex::new(HashSet::new()));
     let mut tasks = JoinSet::new();

@@ -179,8 +179,11 @@ async fn a_gate_that_learns_admits_nothing_at_first(engine: Engine) {
 /// However many leases are dropped, one after the other, those that are held are renewed.
 async fn renewals_come_before_releases(engine: Engine) {
     let server = Server::start(engine);
-    let gate = gate(&server, "door", 1000, 600).await;
+    // With a server at hand, there would be moments at which no lease waits for its release.
+    let proxy = Proxy::start(server.port).await;
+    let gate = RemoteGate::new(&connect(&proxy.url()).await, "door", 1000, ms(600)).unwrap();
     let kept = gate.try_acquire().await.unwrap();
+    proxy.set(Faults { slow: true, ..Faults::default() });
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..16 {
         let gate = gate.clone();
