@@ -80,40 +80,48 @@ impl Design {
 
     /// Acquires a place and releases it.
     async fn pair(&self, connection: &mut MultiplexedConnection, id: &str) {
+        self.half(Half::Acquire, connection, id).await;
+        self.half(Half::Release, connection, id).await;
+    }
+
+    async fn half(&self, which: Half, connection: &mut MultiplexedConnection, id: &str) {
         match self {
             Design::Plain => {
-                for name in ["INCR", "DECR"] {
-                    let mut command = redis::cmd(name);
-                    let count: i64 =
-                        command.arg("p").query_async(connection).await.expect("a count");
-                    black_box(count);
-                }
+                let mut command = redis::cmd(if which == Half::Acquire { "INCR" } else { "DECR" });
+                let count: i64 = command.arg("p").query_async(connection).await.expect("a count");
+                black_box(count);
             }
             Design::Scripts { acquire, release, keys } => {
-                for script in [acquire, release] {
-                    let mut call = script.prepare_invoke();
-                    for key in *keys {
-                        call.key(*key);
-                    }
-                    let (now, end) = (1_764_000_000_000u64, 1_764_000_060_000u64);
-                    call.arg(CAPACITY).arg(id).arg(now).arg(end);
-                    let answer: i64 = call.invoke_async(connection).await.expect("an answer");
-                    black_box(answer);
+                let script = if which == Half::Acquire { acquire } else { release };
+                let mut call = script.prepare_invoke();
+                for key in *keys {
+                    call.key(*key);
                 }
+                let (now, end) = (1_764_000_000_000u64, 1_764_000_060_000u64);
+                call.arg(CAPACITY).arg(id).arg(now).arg(end);
+                let answer: i64 = call.invoke_async(connection).await.expect("an answer");
+                black_box(answer);
             }
             Design::Ours(script) => {
-                for words in [
-                    ["acquire", id, "1", "60000", "1000000", "0"].as_slice(),
-                    &["release", id, "1"],
-                ] {
-                    let mut call = script.prepare_invoke();
-                    call.key("{h}:leases").key("{h}:state").arg(words).arg(7);
-                    let answer: Vec<i64> = call.invoke_async(connection).await.expect("an answer");
-                    assert_eq!(answer[0], 1);
-                }
+                let acquire = ["acquire", id, "1", "60000", "1000000", "0"];
+                let words = match which {
+                    Half::Acquire => acquire.as_slice(),
+                    Half::Release => &["release", id, "1"],
+                };
+                let mut call = script.prepare_invoke();
+                call.key("{h}:leases").key("{h}:state").arg(words).arg(7);
+                let answer: Vec<i64> = call.invoke_async(connection).await.expect("an answer");
+                assert_eq!(answer[0], 1);
             }
         }
     }
+}
+
+/// Half of a pair of calls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Acquire,
+    Release,
 }
 
 /// Runs so many pairs in so many tasks, on so many connections. Returns the pairs a second.
@@ -201,16 +209,33 @@ async fn engine(engine: Engine, rounds: usize, pairs: usize) {
     }
     println!("(the second number: the ratio to plain INCR, DECR)");
 
-    println!("{:26}{:>12}{:>12}{:>12}", "for one pair", "server µs", "bytes in", "bytes out");
+    println!(
+        "{:26}{:>12}{:>12}{:>12}{:>12}",
+        "", "acquire µs", "release µs", "bytes in", "bytes out"
+    );
+    let client = redis::Client::open(server.url()).expect("an address");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
     for (name, design) in Design::all() {
-        let bytes = |which| fact(&server, "stats", which);
-        let _: () = server.command(&["CONFIG", "RESETSTAT"]);
-        round(&server, &design, 1, 1, pairs).await;
-        let count = pairs as f64 + 1.0;
-        let (time, read) = (server_time(&server, &design), bytes("total_net_input_bytes:"));
-        let written = bytes("total_net_output_bytes:");
-        println!("{name:26}{:>12.1}{:>12.0}{:>12.0}", time / count, read / count, written / count);
+        // All acquire first, then all release: so the server's time can be told apart.
+        let count = pairs / 4;
+        let ids: Vec<String> =
+            (0..count).map(|id| format!("0123456789abcdef0123456789abcdef-{id:x}")).collect();
+        let (mut times, mut read, mut written) = (Vec::new(), 0.0, 0.0);
+        for which in [Half::Acquire, Half::Release] {
+            let _: () = server.command(&["CONFIG", "RESETSTAT"]);
+            for id in &ids {
+                design.half(which, &mut connection, id).await;
+            }
+            times.push(server_time(&server, &design) / count as f64);
+            read += fact(&server, "stats", "total_net_input_bytes:") / count as f64;
+            written += fact(&server, "stats", "total_net_output_bytes:") / count as f64;
+        }
+        println!("{name:26}{:>12.1}{:>12.1}{read:>12.0}{written:>12.0}", times[0], times[1]);
     }
+    println!(
+        "(the server's time for each script beside up to {} leases; bytes of one pair)",
+        pairs / 4
+    );
     calls(&server, pairs).await;
 }
 
@@ -241,8 +266,8 @@ async fn calls(server: &Server, count: usize) {
     println!("a join of a lobby, up to {many} members: {:.1} µs of the server", time / many as f64);
 }
 
-/// A batched gate while its block lasts, beside a local gate.
-async fn batched(rounds: usize, pairs: usize) {
+/// A leased gate beside a local gate: batched while its block lasts, and exact.
+async fn leased(rounds: usize, pairs: usize) {
     let server = Server::start(Engine::Redis);
     let connection = Connection::open(&server.url()).await.expect("a connection");
     let leased =
@@ -280,6 +305,18 @@ async fn batched(rounds: usize, pairs: usize) {
     {
         println!("{name:28} {:>6.1} ns, {:.2} x", median(times.clone()), ratio(times));
     }
+    let exact =
+        LeasedGate::new(&connection, "exact", 1000, Duration::from_secs(60)).expect("a gate");
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        for _ in 0..pairs.div_ceil(1000) {
+            let permit = exact.try_acquire().await.expect("a place");
+            permit.release().await.expect("an answer");
+        }
+        times.push(begun.elapsed().as_nanos() as f64 / pairs.div_ceil(1000) as f64);
+    }
+    println!("exact, two calls to the engine {:>6.0} ns", median(times));
 }
 
 fn main() {
@@ -297,7 +334,7 @@ fn main() {
         .expect("a runtime");
     runtime.block_on(async {
         if chosen("local") {
-            batched(if short { 1 } else { 25 }, if short { 100 } else { 1_000_000 }).await;
+            leased(if short { 1 } else { 25 }, if short { 100 } else { 1_000_000 }).await;
         }
         if chosen("redis") {
             engine(Engine::Redis, rounds, pairs).await;

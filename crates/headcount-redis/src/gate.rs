@@ -42,7 +42,9 @@ pub(crate) fn gate_object(connection: &Connection, name: &str) -> Object {
 ///   [fence](RemoteLease::fence) below one that it has seen.
 /// - A call that is delayed in the network until after its lease was released can take the places
 ///   again, for at most one ttl.
-/// - The server's clock decides. If it jumps forwards, leases end early.
+/// - The server's clock decides. If it jumps forwards, leases end early: the gate can admit others
+///   before the holders learn that, at the latest with their next renewal, a third of the ttl later.
+///   If it jumps back, the leases of crashed processes last longer by the jump.
 ///
 /// # Examples
 ///

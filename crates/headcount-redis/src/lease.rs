@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::connection::Arg;
 use crate::error::EngineError;
+use crate::mutants::mutant;
 use crate::object::Object;
 
 /// How many leases one call renews or releases.
@@ -40,7 +41,8 @@ struct Hold {
 impl Hold {
     /// Returns whether the lease is lost; from then on it stays so.
     fn is_lost(&self) -> bool {
-        self.change(|until| if Instant::now() < until { Status::Held(until) } else { Status::Lost })
+        let is_held = |until| Instant::now() < until || mutant!("lease-reads-no-clock");
+        self.change(|until| if is_held(until) { Status::Held(until) } else { Status::Lost })
             == Status::Lost
     }
 
@@ -152,14 +154,16 @@ impl Keeper {
     async fn keep(self: Arc<Self>) {
         let mut next = Instant::now() + self.ttl / 3;
         loop {
-            let releases = {
+            // Renewals come first: releases may never cease.
+            let is_due = Instant::now() >= next && !mutant!("lease-releases-come-first");
+            let releases: Vec<_> = {
                 let mut books = self.books();
                 if books.is_idle() {
                     books.runs = false;
                     return;
                 }
-                let count = books.releases.len().min(BATCH);
-                books.releases.drain(..count).collect::<Vec<_>>()
+                let count = if is_due { 0 } else { books.releases.len().min(BATCH) };
+                books.releases.drain(..count).collect()
             };
             if !releases.is_empty() {
                 // Best effort: if the engine does not answer, what is not released ends by itself.
@@ -168,7 +172,7 @@ impl Keeper {
                 continue;
             }
             tokio::select! {
-                () = self.wake.notified() => {}
+                () = self.wake.notified(), if !is_due => {}
                 () = tokio::time::sleep_until(next) => {
                     let renewed = self.renew_all().await;
                     next = Instant::now() + if renewed { self.ttl / 3 } else { self.ttl / 20 };
@@ -201,9 +205,12 @@ impl Keeper {
         }
         let mut books = self.books();
         for (number, hold) in held {
-            if hold.is_lost() && books.held.remove(&number).is_some() {
-                // The renewal may have arrived after the end.
-                books.releases.push(hold.release.clone());
+            if hold.is_lost() {
+                // The renewal may have arrived after the end, or after a release.
+                let was_held = books.held.remove(&number).is_some();
+                if was_held || !mutant!("lease-is-released-once") {
+                    books.releases.push(hold.release.clone());
+                }
             }
         }
         answered
@@ -260,6 +267,10 @@ impl Guard {
     /// Releases it, and returns once the engine has confirmed that. If this future is dropped, the
     /// release is left to the task.
     pub(crate) async fn release(mut self) -> Result<(), EngineError> {
+        if let Some((_, hold)) = &self.hold {
+            // Lets a renewal that is on its way release it once more.
+            hold.lose();
+        }
         self.stop();
         if let Some(release) = &self.release {
             let args = [self.keeper.release.clone(), release.clone()].concat();

@@ -5,8 +5,10 @@
 //! before the engine is told that they are free, and put in after the engine has granted them.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -14,10 +16,12 @@ use headcount::{Gate, Permit};
 use tokio::sync::{mpsc, oneshot, Notify};
 use tokio::time::Instant;
 
+use crate::block::LocalBlock;
 use crate::connection::{check_ttl, Answer, Arg, Connection};
 use crate::error::{EngineError, RemoteError};
 use crate::gate::{gate_object, RemoteGate, RemoteLease};
 use crate::lease::valid_until;
+use crate::mutants::mutant;
 use crate::object::{args, fresh_id, ms, Object};
 
 /// A gate that several processes share, at the choice of exactness or of a local gate's price.
@@ -31,13 +35,14 @@ use crate::object::{args, fresh_id, ms, Object};
 /// |---|---|---|
 /// | *never-over* | yes | yes |
 /// | *exact*: refused only if too few places were free | yes | no: places can lie idle in the blocks of other processes |
-/// | price, while the block lasts | a call to the engine | [`try_acquire_local`](Self::try_acquire_local): that of a local gate; [`try_acquire`](Self::try_acquire): about twice that, for its future |
+/// | price, while the block lasts | a call to the engine, and one more for the release | about that of a local gate: no call, no clock, no allocation |
 /// | a close by another process is seen | at once | within a third of the ttl |
 ///
 /// A batched gate grows its block when the local gate is full: by what is needed if that is free,
 /// or by up to half of its share of the free places. A refusal by the engine asks the other
 /// processes, at most every 20 ms, to return what lies idle; so a caller that tries again soon is
-/// likely to succeed. Each third of the ttl, a block returns half of what lies idle.
+/// likely to succeed. Each third of the ttl, a block returns half of what lies idle; all of it, if
+/// the gate is closed.
 ///
 /// # What is not promised
 ///
@@ -68,12 +73,22 @@ enum Kind {
 
 /// What the callers and the task share.
 struct Shared {
-    local: Gate,
-    /// The fence of the block, or 0 if there is none.
-    fence: AtomicU64,
-    /// Until when the block is relied upon, in nanoseconds after `base`.
-    until: AtomicU64,
+    block: LocalBlock,
+    /// The start of the clock that the block's end is on.
     base: Instant,
+}
+
+impl Shared {
+    /// Returns that instant in nanoseconds of the block's clock.
+    fn nanos(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.base).as_nanos().try_into().unwrap_or(u64::MAX)
+    }
+
+    fn is_lost(&self, fence: u64) -> bool {
+        // The clock is read first: a renewal in between can only lengthen the block.
+        let now = self.nanos(Instant::now());
+        self.block.is_lost(fence, now)
+    }
 }
 
 /// A caller that found the local gate full.
@@ -136,12 +151,7 @@ impl LeasedGate {
         if capacity > Gate::MAX_CAPACITY {
             return Err(RemoteError::Invalid("a capacity above Gate::MAX_CAPACITY"));
         }
-        let shared = Arc::new(Shared {
-            local: Gate::new(0),
-            fence: AtomicU64::new(0),
-            until: AtomicU64::new(0),
-            base: Instant::now(),
-        });
+        let shared = Arc::new(Shared { block: LocalBlock::new(), base: Instant::now() });
         let (requests, receiver) = mpsc::unbounded_channel();
         let keeper = BlockKeeper {
             object: gate_object(connection, name),
@@ -174,12 +184,10 @@ impl LeasedGate {
     /// # }
     /// ```
     #[inline]
-    pub async fn try_acquire(&self) -> Result<LeasedPermit<'_>, RemoteError> {
-        match self.try_acquire_local() {
-            Some(permit) => Ok(permit),
-            // In a box, so that the future of the usual case stays small.
-            None => Box::pin(self.try_acquire_remote(1)).await,
-        }
+    pub fn try_acquire(
+        &self,
+    ) -> impl Future<Output = Result<LeasedPermit<'_>, RemoteError>> + Send + Unpin {
+        TryAcquire { gate: self, places: 1, remote: None }
     }
 
     /// Acquires `n` places, all or none, without waiting for them.
@@ -200,16 +208,12 @@ impl LeasedGate {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn try_acquire_many(&self, n: u32) -> Result<LeasedPermit<'_>, RemoteError> {
-        if n == 0 {
-            return Err(RemoteError::Invalid("no places"));
-        }
-        if let Kind::Batched { shared, .. } = &self.0 {
-            if let Some(permit) = shared.hand_out(|local| local.try_acquire_many(n).ok()) {
-                return Ok(permit);
-            }
-        }
-        Box::pin(self.try_acquire_remote(n)).await
+    #[inline]
+    pub fn try_acquire_many(
+        &self,
+        n: u32,
+    ) -> impl Future<Output = Result<LeasedPermit<'_>, RemoteError>> + Send + Unpin {
+        TryAcquire { gate: self, places: n, remote: None }
     }
 
     /// Acquires one place of the block that this process holds; never calls the engine. An exact
@@ -226,15 +230,23 @@ impl LeasedGate {
     /// ```
     #[inline]
     pub fn try_acquire_local(&self) -> Option<LeasedPermit<'_>> {
-        match &self.0 {
-            Kind::Batched { shared, .. } => shared.hand_out(|local| local.try_acquire().ok()),
-            Kind::Exact(_) => None,
-        }
+        self.hand_out(1)
+    }
+
+    /// Hands out places of the block, if this gate has one.
+    #[inline]
+    fn hand_out(&self, n: u32) -> Option<LeasedPermit<'_>> {
+        let Kind::Batched { shared, .. } = &self.0 else { return None };
+        let (permit, fence) = shared.block.hand_out(n)?;
+        Some(LeasedPermit(PermitKind::Batched { permit, shared, fence }))
     }
 
     async fn try_acquire_remote(&self, n: u32) -> Result<LeasedPermit<'_>, RemoteError> {
-        let (shared, requests) = match &self.0 {
-            Kind::Batched { shared, requests } => (shared, requests),
+        if n == 0 {
+            return Err(RemoteError::Invalid("no places"));
+        }
+        let requests = match &self.0 {
+            Kind::Batched { requests, .. } => requests,
             Kind::Exact(gate) => {
                 let lease = gate.try_acquire_many(n).await?;
                 return Ok(LeasedPermit(PermitKind::Exact(Box::new(lease))));
@@ -247,7 +259,7 @@ impl LeasedGate {
             let stopped = || EngineError::new(crate::EngineErrorKind::Other, "the task has ended");
             requests.send(Request { places: n, answer }).map_err(|_| stopped())?;
             retry_after = granted.await.map_err(|_| stopped())??;
-            if let Some(permit) = shared.hand_out(|local| local.try_acquire_many(n).ok()) {
+            if let Some(permit) = self.hand_out(n) {
                 return Ok(permit);
             }
             if retry_after >= 0 {
@@ -269,7 +281,7 @@ impl LeasedGate {
     /// ```
     pub fn leased(&self) -> Option<u32> {
         match &self.0 {
-            Kind::Batched { shared, .. } => Some(shared.local.capacity()),
+            Kind::Batched { shared, .. } => Some(shared.block.gate().capacity()),
             Kind::Exact(_) => None,
         }
     }
@@ -281,30 +293,37 @@ impl fmt::Debug for LeasedGate {
     }
 }
 
-impl Shared {
-    /// Hands out a place of the local gate, with the fence of a block that covered it.
-    #[inline]
-    fn hand_out<'a>(
-        &'a self,
-        acquire: impl FnOnce(&'a Gate) -> Option<Permit<'a>>,
-    ) -> Option<LeasedPermit<'a>> {
-        // Acquire, pairs with the store in `BlockKeeper::apply`: `until` is that of this block or
-        // of a later one. Read before the place is taken: if the block is lost in between, the
-        // permit has the fence of the lost block and is lost.
-        let fence = self.fence.load(Ordering::Acquire);
-        if fence == 0 {
-            return None;
-        }
-        let permit = acquire(&self.local)?;
-        Some(LeasedPermit(PermitKind::Batched { permit, shared: self, fence }))
-    }
+type Remote<'a> = Pin<Box<dyn Future<Output = Result<LeasedPermit<'a>, RemoteError>> + Send + 'a>>;
 
-    fn is_lost(&self, fence: u64) -> bool {
-        let since = self.base.elapsed().as_nanos();
-        // Acquire, pairs with the stores of `BlockKeeper`: a permit of a lost block sees that the
-        // fence has changed before it sees the time of a later block.
-        let until = self.until.load(Ordering::Acquire);
-        since >= u128::from(until) || self.fence.load(Ordering::Acquire) != fence
+/// Hands places of the block out when it is polled; only where that fails, it makes the future of a
+/// call to the engine.
+struct TryAcquire<'a> {
+    gate: &'a LeasedGate,
+    places: u32,
+    remote: Option<Remote<'a>>,
+}
+
+impl<'a> Future for TryAcquire<'a> {
+    type Output = Result<LeasedPermit<'a>, RemoteError>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.remote.is_none() && self.places > 0 {
+            if let Some(permit) = self.gate.hand_out(self.places) {
+                return Poll::Ready(Ok(permit));
+            }
+        }
+        self.poll_remote(context)
+    }
+}
+
+impl<'a> TryAcquire<'a> {
+    #[cold]
+    #[inline(never)]
+    fn poll_remote(&mut self, context: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
+        let (gate, places) = (self.gate, self.places);
+        let remote = self.remote.get_or_insert_with(|| Box::pin(gate.try_acquire_remote(places)));
+        remote.as_mut().poll(context)
     }
 }
 
@@ -471,15 +490,13 @@ impl BlockKeeper {
                     }
                 }
                 () = nudge.notified(), if self.block.is_held() => {
-                    let _ = self.sync(self.shared.local.available(), 0, 0).await;
+                    let _ = self.sync(self.gate().available(), 0, 0).await;
                 }
                 () = tokio::time::sleep_until(renewal) => {
-                    let idle = self.shared.local.available();
+                    let idle = self.gate().available();
+                    let give = if self.gate().is_closed() { idle } else { idle.div_ceil(2) };
                     let renewed = !self.block.is_held()
-                        || !matches!(
-                            self.sync(idle.div_ceil(2), 0, 0).await,
-                            Err(RemoteError::Engine(_))
-                        );
+                        || !matches!(self.sync(give, 0, 0).await, Err(RemoteError::Engine(_)));
                     renewal = Instant::now() + if renewed { self.ttl / 3 } else { self.ttl / 20 };
                 }
                 () = tokio::time::sleep_until(self.block.until), if self.block.is_held() => {
@@ -488,10 +505,19 @@ impl BlockKeeper {
             }
         }
         listener.abort();
-        // No permit is left, since they borrow the gate.
+        // No permit is left, since they borrow the gate: all places are given back, also those of
+        // permits that were forgotten.
         if self.block.is_held() {
-            let _ = self.sync(self.block.weight, 0, 0).await;
+            if !mutant!("leased-keeps-its-block") {
+                self.block.weight = 0;
+            }
+            self.block.sequence += 1;
+            let _ = self.object.run(&self.args(&self.block, 0, 0)).await;
         }
+    }
+
+    fn gate(&self) -> &Gate {
+        self.shared.block.gate()
     }
 
     /// Grows the block for callers that need so many places each. Returns the time in ms until a
@@ -500,7 +526,8 @@ impl BlockKeeper {
         let asked = places.fold(0, u32::saturating_add);
         for _ in 0..2 {
             // Permits of a lost block that are still held occupy places of the local gate.
-            let occupied = self.shared.local.occupied();
+            let occupied = self.gate().occupied();
+            let occupied = if mutant!("leased-forgets-lost-permits") { 0 } else { occupied };
             let need = asked.saturating_add(occupied).saturating_sub(self.block.weight);
             if need == 0 {
                 return Ok(-1);
@@ -518,15 +545,8 @@ impl BlockKeeper {
         if self.block.is_held() && Instant::now() >= self.block.until {
             self.lose();
         }
-        let give = give.min(self.block.weight);
         if give > 0 {
-            // Once they are taken, they are out of the reach of callers; lowering the capacity
-            // removes them when the permit is dropped. If callers were faster, nothing is returned.
-            if let Ok(idle) = self.shared.local.try_acquire_many(give) {
-                self.block.weight -= give;
-                self.shared.local.set_capacity(self.block.weight);
-                drop(idle);
-            }
+            self.block.weight -= self.shared.block.take_back(give);
         }
         self.block.sequence += 1;
         let args = self.args(&self.block, need, want);
@@ -540,7 +560,7 @@ impl BlockKeeper {
                 call.await?
             }
         };
-        if self.block.id == id {
+        if self.block.id == id || mutant!("leased-applies-a-late-answer") {
             return self.apply(&answer);
         }
         // The answer came after the end of the block. What the engine has renewed is given back.
@@ -572,27 +592,19 @@ impl BlockKeeper {
         } else {
             self.block.fence = fence;
             self.block.until = valid_until(answer.sent, self.ttl);
-            let until = self.block.until.saturating_duration_since(self.shared.base).as_nanos();
-            // Release, pairs with the loads in `Shared`: the time before the fence, the fence
-            // before the places that it covers.
-            self.shared.until.store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Release);
-            self.shared.fence.store(fence, Ordering::Release);
-            self.shared.local.set_capacity(weight);
+            self.shared.block.grant(weight, fence, self.shared.nanos(self.block.until));
         }
         if closed {
-            self.shared.local.close();
+            self.gate().close();
             return Err(RemoteError::Closed);
         }
-        self.shared.local.reopen();
+        self.gate().reopen();
         Ok(retry_after)
     }
 
     /// The block has ended: no place is handed out, and every permit of it is lost.
     fn lose(&mut self) {
-        // Release, pairs with the loads in `Shared::is_lost`.
-        self.shared.fence.store(0, Ordering::Release);
-        self.shared.local.close();
-        self.shared.local.set_capacity(0);
+        self.shared.block.lose();
         match Block::new() {
             Ok(block) => self.block = block,
             // Without random numbers, none was made before either.

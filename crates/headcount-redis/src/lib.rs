@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod block;
 mod connection;
 mod course;
 mod error;
@@ -7,7 +8,9 @@ mod gate;
 mod lease;
 mod leased;
 mod lobby;
+mod mutants;
 mod object;
+mod sync;
 mod tally;
 
 pub use connection::{Connection, ConnectionBuilder};

@@ -8,17 +8,18 @@ use redis::Script;
 
 use crate::connection::{Answer, Arg, Connection};
 use crate::error::EngineError;
+use crate::mutants::mutant;
 
 /// Builds the script of an object, once: the shared part, that of the object, and the end.
 macro_rules! script {
     ($file:literal) => {{
         static SCRIPT: std::sync::OnceLock<redis::Script> = std::sync::OnceLock::new();
         SCRIPT.get_or_init(|| {
-            redis::Script::new(concat!(
+            redis::Script::new(&$crate::mutants::script(concat!(
                 include_str!("lua/common.lua"),
                 include_str!(concat!("lua/", $file)),
                 include_str!("lua/last.lua")
-            ))
+            )))
         })
     }};
 }
@@ -72,7 +73,10 @@ impl Object {
         name: &str,
         suffixes: &[&str],
     ) -> Object {
-        let prefix = format!("{{{}:{name}}}:{kind}", connection.namespace());
+        let mut prefix = format!("{{{}:{name}}}:{kind}", connection.namespace());
+        if mutant!("object-without-a-tag") {
+            prefix = prefix.replace(['{', '}'], "");
+        }
         let keys = suffixes.iter().map(|suffix| arg(format!("{prefix}:{suffix}"))).collect();
         Object { connection: connection.clone(), script, prefix, keys }
     }

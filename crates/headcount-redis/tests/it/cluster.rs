@@ -10,7 +10,7 @@ use crate::support::{ms, on_both, until, Engine, Server};
 
 on_both! {
     objects_are_spread, a_slot_moves, scripts_are_loaded_again, a_node_is_down,
-    a_nudge_crosses_the_cluster,
+    a_nudge_crosses_the_cluster, odd_names,
 }
 
 struct Cluster {
@@ -183,4 +183,25 @@ async fn a_nudge_crosses_the_cluster(engine: Engine) {
     }
     held.pop();
     until("the other process gets a place", async || there.try_acquire().await.is_ok()).await;
+}
+
+/// Whatever the name, the keys of one object are in one slot: else its scripts are refused.
+async fn odd_names(engine: Engine) {
+    let cluster = Cluster::start(engine).await;
+    let connection = cluster.connect().await;
+    for name in crate::inputs::names() {
+        let gate = RemoteGate::new(&connection, &name, 1, ms(60_000)).unwrap();
+        let _lease = gate.try_acquire().await.unwrap();
+        assert!(gate.try_acquire().await.unwrap_err().is_full(), "{name:?}");
+        let posts = RemoteTally::new(&connection, &name, 0).unwrap();
+        assert_eq!(posts.increment().await, Ok(1), "{name:?}");
+        let course = RemoteCourse::new(&connection, &name, 1, ms(60_000)).unwrap();
+        course.try_reserve(&name).await.unwrap().confirm().await.unwrap();
+        assert!(course.try_reserve("bob").await.unwrap_err().is_full(), "{name:?}");
+        let jams = RemoteLobby::builder(2).build(&connection, &name).unwrap();
+        assert_eq!(jams.join(&name).await.unwrap().number(), 0, "{name:?}");
+        // A refused block publishes on a channel of that name.
+        let jobs = LeasedGate::batched(&connection, &name, 1, ms(60_000)).unwrap();
+        assert!(jobs.try_acquire().await.unwrap_err().is_full(), "{name:?}");
+    }
 }

@@ -22,6 +22,7 @@ on_both! {
     a_restart_with_its_log_loses_nothing, a_restart_without_its_log, a_failover_with_lost_writes,
     a_wrong_password, a_wrong_type, out_of_memory, a_replica_is_read_only, a_server_that_loads,
     a_cluster_that_is_down, an_unreachable_server, a_server_that_comes_back,
+    the_runtime_has_ended,
 }
 
 const TTL: u64 = 800;
@@ -53,6 +54,9 @@ fn holder() {
             say(permit.fence());
             wait();
             say(permit.is_lost());
+            drop(permit);
+            // The task has not run yet: what is handed out now is known to be lost, too.
+            say(jobs.try_acquire_local().is_none_or(|permit| permit.is_lost()));
         });
     }
     run(async {
@@ -125,6 +129,7 @@ async fn a_stopped_block(engine: Engine) {
     holder.go();
     holder.signal("CONT");
     assert_eq!(holder.hear(), "true", "the first look says that the permit is lost");
+    assert_eq!(holder.hear(), "true", "and so is the next one");
 }
 
 async fn replies_that_are_lost_late_doubled_or_cut(engine: Engine) {
@@ -136,7 +141,7 @@ async fn replies_that_are_lost_late_doubled_or_cut(engine: Engine) {
     for _ in 0..3 {
         connections.push(settings.clone().open(&proxy.url()).await.unwrap());
     }
-    proxy.set(Faults { drop: 30, delay: 30, duplicate: 30, cut: 30, refuse: false });
+    proxy.set(Faults { drop: 30, delay: 30, duplicate: 30, cut: 30, ..Faults::default() });
     let inside = Arc::new(AtomicI64::new(0));
     let seats = Arc::new(Mutex::new(HashSet::new()));
     let mut tasks = JoinSet::new();
@@ -441,6 +446,37 @@ async fn a_server_that_comes_back(engine: Engine) {
     tokio::time::sleep(ms(2 * TTL)).await;
     assert!(!lease.is_lost(), "renewals are tried until the time is over");
     let _second = gate.try_acquire().await.unwrap();
+}
+
+/// The tasks of a connection end with the runtime on which it was opened. Then nothing is renewed,
+/// and each lease says so; nothing panics.
+async fn the_runtime_has_ended(engine: Engine) {
+    let server = Server::start(engine);
+    let url = server.url();
+    let ended = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let connection = connect(&url).await;
+            let gate = RemoteGate::new(&connection, "door", 2, ms(TTL)).unwrap();
+            let jobs = LeasedGate::batched(&connection, "jobs", 2, ms(TTL)).unwrap();
+            drop(jobs.try_acquire().await.unwrap());
+            (gate.try_acquire().await.unwrap(), gate, jobs)
+        })
+    });
+    let (first, gate, jobs) = ended.join().expect("no panic");
+    let permit = jobs.try_acquire_local().expect("the block lasts");
+    assert!(!first.is_lost() && !permit.is_lost());
+    let call = tokio::time::timeout(ms(10_000), gate.try_acquire());
+    let second = call.await.expect("the call ends").ok();
+    tokio::time::sleep(ms(TTL)).await;
+    assert!(first.is_lost() && permit.is_lost());
+    assert!(second.is_none_or(|lease| lease.is_lost()));
+    first.lost().await;
+    drop(permit);
+    let error = jobs.try_acquire_many(2).await.map(drop);
+    assert_eq!(kind(error), EngineErrorKind::Other, "the task has ended");
+    drop((first, jobs));
+    until("the places are free", async || gate.occupied().await == Ok(0)).await;
 }
 
 /// Whatever the server answers, calls return an error and nothing panics.

@@ -1,5 +1,6 @@
 use headcount_redis::{RemoteGate, RemoteLease};
 
+use crate::support::proxy::{Faults, Proxy};
 use crate::support::{connect, ms, on_both, until, Engine, Server};
 
 async fn gate(server: &Server, name: &str, capacity: u32, ttl: u64) -> RemoteGate {
@@ -11,7 +12,9 @@ on_both! {
     admits_as_many_as_it_has_places, many_places_are_all_or_none, closes, a_lease_is_renewed,
     a_dropped_lease_frees_its_place, a_lease_that_is_not_renewed_ends, reads_leave_nothing_behind,
     a_dropped_call_releases_what_it_took, fences_grow, keys_expire, many_leases_are_renewed,
-    a_gate_that_learns_admits_nothing_at_first,
+    a_gate_that_learns_admits_nothing_at_first, renewals_come_before_releases,
+    a_release_during_a_renewal, a_lease_that_is_dropped_during_its_renewal, a_cancelled_release,
+    the_last_lease_outside_a_runtime,
 }
 
 async fn admits_as_many_as_it_has_places(engine: Engine) {
@@ -171,4 +174,88 @@ async fn a_gate_that_learns_admits_nothing_at_first(engine: Engine) {
     assert!(!lease.is_lost());
     let _second = gate.try_acquire().await.unwrap();
     assert!(gate.try_acquire().await.unwrap_err().is_full());
+}
+
+/// However many leases are dropped, one after the other, those that are held are renewed.
+async fn renewals_come_before_releases(engine: Engine) {
+    let server = Server::start(engine);
+    // With a server at hand, there would be moments at which no lease waits for its release.
+    let proxy = Proxy::start(server.port).await;
+    let gate = RemoteGate::new(&connect(&proxy.url()).await, "door", 1000, ms(600)).unwrap();
+    let kept = gate.try_acquire().await.unwrap();
+    proxy.set(Faults { slow: true, ..Faults::default() });
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let gate = gate.clone();
+        tasks.spawn(async move {
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < ms(1500) {
+                drop(gate.try_acquire().await.unwrap());
+            }
+        });
+    }
+    tasks.join_all().await;
+    assert!(!kept.is_lost());
+    until("the others are released", async || gate.occupied().await == Ok(1)).await;
+}
+
+/// A renewal that gets no answer is repeated, also when its lease has been released meanwhile: that
+/// must not take the place again.
+async fn a_release_during_a_renewal(engine: Engine) {
+    let server = Server::start(engine);
+    let proxy = Proxy::start(server.port).await;
+    let near = gate(&server, "door", 9, 3000).await;
+    let far = RemoteGate::new(&connect(&proxy.url()).await, "door", 9, ms(3000)).unwrap();
+    for _ in 0..3 {
+        let leases = [far.try_acquire().await.unwrap(), far.try_acquire().await.unwrap()];
+        tokio::time::sleep(ms(900)).await;
+        proxy.set(Faults { refuse: true, ..Faults::default() });
+        // The renewal is tried again and again, at last every 200 ms.
+        tokio::time::sleep(ms(700)).await;
+        proxy.set(Faults::default());
+        for lease in leases {
+            lease.release().await.unwrap();
+        }
+        // Much less than the ttl, within which the place would be free in any case.
+        tokio::time::sleep(ms(500)).await;
+        assert_eq!(near.occupied().await, Ok(0));
+    }
+}
+
+async fn a_lease_that_is_dropped_during_its_renewal(engine: Engine) {
+    let server = Server::start(engine);
+    let gate = gate(&server, "door", 9, 600).await;
+    let lease = gate.try_acquire().await.unwrap();
+    tokio::time::sleep(ms(150)).await;
+    let _: () = server.command(&["CLIENT", "PAUSE", "200", "ALL"]);
+    tokio::time::sleep(ms(100)).await;
+    // The renewal is on its way: the ttl's first third is over.
+    drop(lease);
+    let begun = std::time::Instant::now();
+    until("the place is free", async || gate.occupied().await == Ok(0)).await;
+    assert!(begun.elapsed() < ms(450), "released, and not at the end of its time");
+    tokio::time::sleep(ms(200)).await;
+    assert_eq!(gate.occupied().await, Ok(0), "and not taken again");
+}
+
+async fn a_cancelled_release(engine: Engine) {
+    let server = Server::start(engine);
+    let gate = gate(&server, "door", 1, 60_000).await;
+    let lease = gate.try_acquire().await.unwrap();
+    let _: () = server.command(&["CLIENT", "PAUSE", "200", "ALL"]);
+    assert!(tokio::time::timeout(ms(50), lease.release()).await.is_err(), "the server is paused");
+    until("the place is free", async || gate.occupied().await == Ok(0)).await;
+    // Also when not a single poll has been made.
+    drop(gate.try_acquire().await.unwrap().release());
+    until("the place is free", async || gate.occupied().await == Ok(0)).await;
+    let _next = gate.try_acquire().await.unwrap();
+}
+
+async fn the_last_lease_outside_a_runtime(engine: Engine) {
+    let server = Server::start(engine);
+    let first = gate(&server, "door", 1, 60_000).await;
+    let lease = first.try_acquire().await.unwrap();
+    std::thread::spawn(move || drop((lease, first))).join().expect("no panic");
+    let second = gate(&server, "door", 1, 60_000).await;
+    until("the place is free", async || second.occupied().await == Ok(0)).await;
 }

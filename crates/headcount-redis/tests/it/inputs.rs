@@ -11,10 +11,7 @@ use crate::support::{connect, ms, on_both, Engine, Server};
 
 on_both! { odd_names, numbers, odd_arguments_of_scripts, namespaces }
 
-async fn odd_names(engine: Engine) {
-    let server = Server::start(engine);
-    let connection = connect(&server.url()).await;
-    let long = "x".repeat(10_240);
+pub(crate) fn names() -> Vec<String> {
     let names = [
         "",
         " ",
@@ -36,11 +33,17 @@ async fn odd_names(engine: Engine) {
         "%",
         "ñ",
         "日本",
-        &long,
     ];
+    names.into_iter().map(String::from).chain(["x".repeat(10_240)]).collect()
+}
+
+async fn odd_names(engine: Engine) {
+    let server = Server::start(engine);
+    let connection = connect(&server.url()).await;
+    let names = names();
     // All at once: no two of them share a key.
     let mut held = Vec::new();
-    for name in names {
+    for name in &names {
         let gate = RemoteGate::new(&connection, name, 1, ms(60_000)).unwrap();
         let lease = gate.try_acquire().await.unwrap();
         assert!(gate.try_acquire().await.unwrap_err().is_full(), "{name:?}");
@@ -52,7 +55,7 @@ async fn odd_names(engine: Engine) {
     let jams = RemoteLobby::builder(3).build(&connection, "jams").unwrap();
     let course = RemoteCourse::new(&connection, "algebra", names.len() as u32, ms(60_000)).unwrap();
     let mut seats = Vec::new();
-    for name in names {
+    for name in &names {
         seats.push(jams.join(name).await.unwrap());
         course.try_reserve(name).await.unwrap().confirm().await.unwrap();
     }

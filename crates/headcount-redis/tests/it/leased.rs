@@ -5,7 +5,8 @@ use crate::support::{connect, ms, on_both, until, Engine, Server};
 on_both! {
     a_block_is_handed_out_locally, exact_admits_where_batched_refuses, idle_places_come_back,
     a_nudge_returns_idle_places, a_block_is_renewed, a_lost_block_loses_its_permits, closes,
-    a_dropped_gate_returns_its_block, processes_are_never_over, many_places,
+    a_dropped_gate_returns_its_block, a_closed_gate_returns_its_block, processes_are_never_over,
+    many_places, the_local_path_allocates_nothing, an_answer_after_the_end_of_the_block,
 }
 
 async fn batched(server: &Server, capacity: u32, ttl: u64) -> LeasedGate {
@@ -142,6 +143,69 @@ async fn a_dropped_gate_returns_its_block(engine: Engine) {
     drop(jobs);
     let gate = remote(&server, 10).await;
     until("the block is returned", async || gate.occupied().await == Ok(0)).await;
+}
+
+/// A process that waits until a closed gate is empty also waits for what lies idle in blocks.
+async fn a_closed_gate_returns_its_block(engine: Engine) {
+    let server = Server::start(engine);
+    let jobs = batched(&server, 10, 300).await;
+    let mut held = futures(&jobs, 6).await;
+    held.truncate(2);
+    let gate = remote(&server, 10).await;
+    gate.close().await.unwrap();
+    until("what is idle is returned", async || gate.occupied().await == Ok(2)).await;
+    drop(held);
+    until("the gate is empty", async || gate.occupied().await == Ok(0)).await;
+
+    // Dropped while it knows that the gate is closed. Here the ttl is long.
+    gate.reopen().await.unwrap();
+    let jobs = batched(&server, 10, 60_000).await;
+    let held = futures(&jobs, 10).await;
+    gate.close().await.unwrap();
+    assert_eq!(jobs.try_acquire().await.unwrap_err(), RemoteError::Closed);
+    drop(held);
+    assert!(jobs.try_acquire_local().is_none());
+    drop(jobs);
+    until("the block is returned", async || gate.occupied().await == Ok(0)).await;
+}
+
+/// The server takes longer than the ttl: the permit is lost by then, and stays lost, although the
+/// server has renewed the block. The block is given back.
+async fn an_answer_after_the_end_of_the_block(engine: Engine) {
+    let server = Server::start(engine);
+    let jobs = batched(&server, 10, 600).await;
+    let permit = jobs.try_acquire().await.unwrap();
+    let _: () = server.command(&["CLIENT", "PAUSE", "900", "ALL"]);
+    until("the permit is lost", async || permit.is_lost()).await;
+    assert!(jobs.try_acquire_local().is_none());
+    let gate = remote(&server, 10).await;
+    until("the server answers again", async || gate.occupied().await.is_ok()).await;
+    for _ in 0..30 {
+        assert!(permit.is_lost());
+        tokio::time::sleep(ms(10)).await;
+    }
+    assert_eq!(gate.occupied().await, Ok(0), "the block is given back");
+    let _next = jobs.try_acquire().await.unwrap();
+}
+
+async fn the_local_path_allocates_nothing(engine: Engine) {
+    use std::future::Future;
+    use std::task::{Context, Poll, Waker};
+    let server = Server::start(engine);
+    let jobs = batched(&server, 10, 60_000).await;
+    drop(futures(&jobs, 2).await);
+    for places in [1, 2] {
+        let allocated = allocation_counter::measure(|| {
+            let mut call = jobs.try_acquire_many(places);
+            let mut context = Context::from_waker(Waker::noop());
+            let Poll::Ready(permit) = std::pin::Pin::new(&mut call).poll(&mut context) else {
+                panic!("the block has a place");
+            };
+            assert_eq!(permit.unwrap().count(), places);
+        });
+        assert_eq!(allocated.count_total, 0);
+    }
+    assert!(std::mem::size_of_val(&jobs.try_acquire()) <= 32);
 }
 
 async fn many_places(engine: Engine) {

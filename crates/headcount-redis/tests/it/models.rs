@@ -11,7 +11,7 @@ use crate::support::{on_both, Engine, Server};
 
 on_both! {
     a_gate_is_that_of_the_core, a_gate_on_a_clock, blocks_on_a_clock, a_tally, a_course_on_a_clock,
-    a_lobby_on_a_clock,
+    a_lobby_on_a_clock, a_clock_that_jumps,
 }
 
 /// Runs cases, each on an object of its own; a failing one is shrunk.
@@ -166,6 +166,43 @@ async fn a_gate_on_a_clock(engine: Engine) {
             assert!(held <= CAPACITY);
         }
     });
+}
+
+/// The server's clock is set forwards and back.
+async fn a_clock_that_jumps(engine: Engine) {
+    const HOUR: u64 = 3_600_000_000;
+    let server = Server::start(engine);
+    let mut gate = Object::new(&server, "gate");
+    gate.now = 10 * HOUR;
+    let acquire = |id: &str| words!["acquire", id, 1, TTL, 1, 0].to_vec();
+    let ann = gate.run(&acquire("ann"));
+    assert_eq!(gate.run(&acquire("bob"))[..2], [0, TTL as i64]);
+    // Forwards: the lease has ended, and its holder is told so by the next renewal.
+    gate.now += HOUR;
+    let bob = gate.run(&acquire("bob"));
+    assert!(bob[0] == 1 && bob[1] > ann[1]);
+    assert_eq!(gate.run(words!["renew", TTL, 1, 0, "ann", 1, ann[1]]), [0]);
+    // Back: what is not renewed lasts longer by the jump, and a renewal puts that right.
+    gate.now -= HOUR;
+    assert_eq!(gate.run(&acquire("eve"))[..2], [0, (HOUR / 1000 + TTL) as i64]);
+    assert_eq!(gate.run(words!["renew", TTL, 1, 0, "bob", 1, bob[1]]), []);
+    assert_eq!(gate.run(&acquire("eve"))[..2], [0, TTL as i64]);
+    gate.run(words!["release", "bob", 1]);
+    let eve = gate.run(&acquire("eve"));
+    assert!(eve[0] == 1 && eve[1] > bob[1], "fences grow on a clock that is behind");
+
+    let mut course = Object::new(&server, "course");
+    course.now = 10 * HOUR;
+    let first = course.run(words!["reserve", "ann", "r1", TTL, 9]);
+    course.now -= HOUR;
+    assert!(course.run(words!["reserve", "bob", "r2", TTL, 9])[1] > first[1]);
+
+    let mut lobby = Object::new(&server, "lobby");
+    lobby.now = 10 * HOUR;
+    let first = lobby.run(words!["join", "ann", "r1", TTL, TTL, 1, 9]);
+    lobby.now -= HOUR;
+    let second = lobby.run(words!["join", "bob", "r2", TTL, TTL, 1, 9]);
+    assert!(second[1] > first[1] && second[3] > first[3], "rooms and fences");
 }
 
 /// Blocks grow by what is needed if that is free, never beyond the capacity, and repetitions get

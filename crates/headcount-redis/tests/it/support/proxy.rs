@@ -17,6 +17,8 @@ pub(crate) struct Faults {
     pub(crate) delay: u32,
     pub(crate) duplicate: u32,
     pub(crate) cut: u32,
+    /// Replies come one after the other, each a millisecond later.
+    pub(crate) slow: bool,
     /// No connection gets through.
     pub(crate) refuse: bool,
 }
@@ -119,6 +121,9 @@ async fn replies(
             let (duplicate, cut) = (meets(now.duplicate, &seen[2]), meets(now.cut, &seen[3]));
             if drop {
                 continue;
+            }
+            if now.slow {
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
             if delay {
                 tokio::time::sleep(Duration::from_millis(random.random_range(1..500))).await;
