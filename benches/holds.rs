@@ -25,9 +25,7 @@
 
 mod common;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -35,121 +33,19 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
-use headcount::{Gate, Holds, Ticket};
+use headcount::{Gate, Holds};
 use tokio::runtime::{EnterGuard, Runtime};
 use tokio_util::time::delay_queue::{DelayQueue, Key};
 
 use common::contenders::Contender;
 use common::crew::Crew;
+use common::keepers::{Keeper, MapAndHeap, TicketHasher, TicketMap, TTL};
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
 
 const THREADS: usize = 2;
 const OUTSTANDING: [usize; 3] = [10, 10_000, 1_000_000];
-const TTL: Duration = Duration::from_secs(3600);
 const BATCH: usize = 64;
-
-/// Keeps guards until a deadline.
-trait Keeper: Send + Sync + 'static {
-    const NAME: &'static str;
-    type Name: Copy + Send + Sync + 'static;
-
-    fn new() -> Self;
-    fn put(&self, guard: u64, ttl: Duration) -> Self::Name;
-    fn claim(&self, ticket: Self::Name) -> Option<u64>;
-    /// Drops what is due.
-    fn expire(&self);
-}
-
-impl Keeper for Holds<u64> {
-    const NAME: &'static str = "Holds";
-    type Name = Ticket;
-
-    fn new() -> Self {
-        Holds::new(TTL)
-    }
-
-    #[inline(always)]
-    fn put(&self, guard: u64, ttl: Duration) -> Ticket {
-        self.put_for(guard, ttl)
-    }
-
-    #[inline(always)]
-    fn claim(&self, ticket: Ticket) -> Option<u64> {
-        Holds::claim(self, ticket).ok()
-    }
-
-    fn expire(&self) {
-        black_box(Holds::expire(self));
-    }
-}
-
-/// Takes 64 bits of a ticket as its hash: tickets are random.
-#[derive(Default)]
-struct TicketHasher(u64);
-
-impl Hasher for TicketHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("a ticket is hashed as one number");
-    }
-
-    fn write_u128(&mut self, ticket: u128) {
-        self.0 = ticket as u64;
-    }
-}
-
-type TicketMap<V> = HashMap<u128, V, BuildHasherDefault<TicketHasher>>;
-
-#[derive(Default)]
-struct MapAndHeap {
-    held: TicketMap<u64>,
-    due: BinaryHeap<Reverse<(Instant, u128)>>,
-}
-
-impl Keeper for Mutex<MapAndHeap> {
-    const NAME: &'static str = "map and heap";
-    type Name = u128;
-
-    fn new() -> Self {
-        Mutex::default()
-    }
-
-    #[inline(always)]
-    fn put(&self, guard: u64, ttl: Duration) -> u128 {
-        let (deadline, ticket) = (Instant::now() + ttl, rand::random());
-        let mut all = self.lock().unwrap();
-        all.held.insert(ticket, guard);
-        all.due.push(Reverse((deadline, ticket)));
-        ticket
-    }
-
-    #[inline(always)]
-    fn claim(&self, ticket: u128) -> Option<u64> {
-        let mut all = self.lock().unwrap();
-        let guard = all.held.remove(&ticket);
-        if all.due.len() > 2 * all.held.len() + BATCH {
-            let MapAndHeap { held, due } = &mut *all;
-            due.retain(|Reverse((_, ticket))| held.contains_key(ticket));
-        }
-        guard
-    }
-
-    fn expire(&self) {
-        let now = Instant::now();
-        let mut released = Vec::new();
-        let mut all = self.lock().unwrap();
-        while all.due.peek().is_some_and(|&Reverse((deadline, _))| deadline <= now) {
-            let Reverse((_, ticket)) = all.due.pop().unwrap();
-            released.extend(all.held.remove(&ticket));
-        }
-        drop(all);
-        black_box(released);
-    }
-}
 
 /// The runtime whose clock the queue uses. Each thread enters it once, as the threads of a program
 /// that runs on tokio have.

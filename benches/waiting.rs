@@ -14,122 +14,20 @@
 //!
 //! `cargo bench --features wait --bench waiting`
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+mod common;
+
 use std::future::{poll_fn, Future};
-use std::pin::{pin, Pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
 use headcount::Gate;
 
-/// A limit of one place, with callers that wait.
-trait Limit: Send + Sync + 'static {
-    const NAME: &'static str;
-    type Permit<'a>;
-
-    fn new() -> Self;
-    fn acquire(&self) -> impl Future<Output = Self::Permit<'_>> + Send;
-    fn acquire_blocking(&self) -> Self::Permit<'_>;
-}
-
-impl Limit for Gate {
-    const NAME: &'static str = "Gate";
-    type Permit<'a> = headcount::Permit<'a>;
-
-    fn new() -> Self {
-        Gate::new(1)
-    }
-
-    async fn acquire(&self) -> Self::Permit<'_> {
-        Gate::acquire(self).await.unwrap()
-    }
-
-    fn acquire_blocking(&self) -> Self::Permit<'_> {
-        Gate::acquire(self).wait().unwrap()
-    }
-}
-
-impl Limit for tokio::sync::Semaphore {
-    const NAME: &'static str = "tokio::sync::Semaphore";
-    type Permit<'a> = tokio::sync::SemaphorePermit<'a>;
-
-    fn new() -> Self {
-        tokio::sync::Semaphore::new(1)
-    }
-
-    async fn acquire(&self) -> Self::Permit<'_> {
-        tokio::sync::Semaphore::acquire(self).await.unwrap()
-    }
-
-    /// tokio has no blocking acquire without a runtime, so the future blocks the thread.
-    fn acquire_blocking(&self) -> Self::Permit<'_> {
-        block_on(tokio::sync::Semaphore::acquire(self)).unwrap()
-    }
-}
-
-impl Limit for async_lock::Semaphore {
-    const NAME: &'static str = "async_lock::Semaphore";
-    type Permit<'a> = async_lock::SemaphoreGuard<'a>;
-
-    fn new() -> Self {
-        async_lock::Semaphore::new(1)
-    }
-
-    async fn acquire(&self) -> Self::Permit<'_> {
-        async_lock::Semaphore::acquire(self).await
-    }
-
-    fn acquire_blocking(&self) -> Self::Permit<'_> {
-        async_lock::Semaphore::acquire_blocking(self)
-    }
-}
-
-struct Unpark {
-    thread: Thread,
-    woken: AtomicBool,
-}
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::Release);
-        self.thread.unpark();
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
-    let waker = Waker::from(Arc::clone(&unpark));
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        match future.as_mut().poll(&mut cx) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => {
-                while !unpark.woken.swap(false, Ordering::Acquire) {
-                    thread::park();
-                }
-            }
-        }
-    }
-}
-
-thread_local! {
-    /// The tasks that have been woken.
-    static READY: RefCell<VecDeque<usize>> = const { RefCell::new(VecDeque::new()) };
-}
-
-struct Task(usize);
-
-impl Wake for Task {
-    fn wake(self: Arc<Self>) {
-        READY.with_borrow_mut(|ready| ready.push_back(self.0));
-    }
-}
+use common::waiting::{block_on, next_woken, Limit, Task};
 
 type Boxed = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -175,8 +73,8 @@ impl<L: Limit> Tasks<L> {
         }
         drop(permit);
         for done in 0..self.tasks.len() {
-            let next = READY.with_borrow_mut(VecDeque::pop_front);
-            let next = next.unwrap_or_else(|| panic!("the place was lost after {done} waiters"));
+            let next =
+                next_woken().unwrap_or_else(|| panic!("the place was lost after {done} waiters"));
             self.poll(next);
         }
     }

@@ -11,7 +11,9 @@ pub(crate) use core::sync::atomic::{AtomicU32, Ordering};
 pub(crate) use core::sync::atomic::AtomicU64;
 
 #[cfg(headcount_shuttle)]
-pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use core::sync::atomic::Ordering;
+#[cfg(headcount_shuttle)]
+pub(crate) use switched::{AtomicU32, AtomicU64};
 
 #[cfg(headcount_loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -25,7 +27,127 @@ pub(crate) use core::sync::atomic::AtomicPtr;
 #[cfg(all(feature = "keyed", headcount_loom))]
 pub(crate) use loom::sync::atomic::AtomicPtr;
 #[cfg(all(feature = "keyed", headcount_shuttle))]
-pub(crate) use shuttle::sync::atomic::AtomicPtr;
+pub(crate) use switched::AtomicPtr;
+
+/// The atomics under shuttle: `core`'s, with a possible switch of threads before each operation.
+/// Shuttle's own have the switch too, but are larger. These have the size and alignment that they
+/// have in production, so that a test can tell which of them share a cache line.
+#[cfg(headcount_shuttle)]
+mod switched {
+    use core::sync::atomic::{self, Ordering};
+
+    pub(crate) type AtomicU32 = Switched<atomic::AtomicU32>;
+    pub(crate) type AtomicU64 = Switched<atomic::AtomicU64>;
+    pub(crate) type AtomicPtr<T> = Switched<atomic::AtomicPtr<T>>;
+
+    #[repr(transparent)]
+    #[derive(Default, Debug)]
+    pub(crate) struct Switched<A>(A);
+
+    impl<A> Switched<A> {
+        /// Lets another thread run, if the scheduler wants it, and reports the operation that
+        /// follows.
+        fn switch(&self, writes: bool) {
+            // A load of an atomic of shuttle's is a point at which it can switch.
+            shuttle::sync::atomic::AtomicBool::new(false).load(Ordering::SeqCst);
+            super::report(&self.0, writes);
+        }
+    }
+
+    macro_rules! switched {
+        ($value:ty, $atomic:ty $(, $generic:ident)?) => {
+            // Each set of features uses a part of them.
+            #[allow(dead_code)]
+            impl$(<$generic>)? Switched<$atomic> {
+                pub(crate) const fn new(value: $value) -> Self {
+                    Switched(<$atomic>::new(value))
+                }
+
+                pub(crate) fn get_mut(&mut self) -> &mut $value {
+                    self.0.get_mut()
+                }
+
+                pub(crate) fn into_inner(self) -> $value {
+                    self.0.into_inner()
+                }
+
+                pub(crate) fn load(&self, order: Ordering) -> $value {
+                    self.switch(false);
+                    self.0.load(order)
+                }
+
+                pub(crate) fn store(&self, value: $value, order: Ordering) {
+                    self.switch(true);
+                    self.0.store(value, order);
+                }
+
+                pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
+                    self.switch(true);
+                    self.0.swap(value, order)
+                }
+
+                /// An exchange that fails writes nothing, and takes the cache line all the same.
+                pub(crate) fn compare_exchange(
+                    &self,
+                    current: $value,
+                    new: $value,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$value, $value> {
+                    self.switch(true);
+                    self.0.compare_exchange(current, new, success, failure)
+                }
+            }
+        };
+    }
+
+    switched!(u32, atomic::AtomicU32);
+    switched!(u64, atomic::AtomicU64);
+    switched!(*mut T, atomic::AtomicPtr<T>, T);
+
+    macro_rules! switched_integer {
+        ($value:ty, $atomic:ty, $($change:ident)+) => {
+            #[allow(dead_code)]
+            impl Switched<$atomic> {
+                $(pub(crate) fn $change(&self, value: $value, order: Ordering) -> $value {
+                    self.switch(true);
+                    self.0.$change(value, order)
+                })+
+
+                /// A load and exchanges until one succeeds, as `core` has it.
+                pub(crate) fn fetch_update(
+                    &self,
+                    success: Ordering,
+                    failure: Ordering,
+                    mut f: impl FnMut($value) -> Option<$value>,
+                ) -> Result<$value, $value> {
+                    let mut seen = self.load(failure);
+                    while let Some(new) = f(seen) {
+                        match self.compare_exchange(seen, new, success, failure) {
+                            Ok(before) => return Ok(before),
+                            Err(now) => seen = now,
+                        }
+                    }
+                    Err(seen)
+                }
+            }
+        };
+    }
+
+    switched_integer!(u32, atomic::AtomicU32, fetch_add fetch_sub fetch_and fetch_or);
+    switched_integer!(u64, atomic::AtomicU64, fetch_add fetch_sub fetch_and fetch_or);
+}
+
+/// Reports an access to shared memory to the observer of the running thread, if it has one. That is
+/// a label of the thread: a function of the address, the size, and whether the access writes.
+#[cfg(headcount_shuttle)]
+fn report<T>(at: *const T, writes: bool) {
+    use shuttle::current::{get_label_for_task, try_get_current_task};
+    let observer = try_get_current_task().and_then(get_label_for_task::<fn(usize, usize, bool)>);
+    if let Some(observer) = observer {
+        observer(at as usize, size_of::<T>(), writes);
+    }
+}
 
 /// Loads a value relaxed, of which the next compare-exchange of the caller is to be made.
 #[cfg(all(feature = "keyed", target_has_atomic = "64", not(headcount_loom)))]
@@ -48,7 +170,7 @@ pub(crate) fn load_to_change(atomic: &AtomicU64) -> u64 {
 #[cfg(all(
     any(feature = "holds", feature = "keyed"),
     target_has_atomic = "64",
-    not(headcount_loom)
+    not(any(headcount_loom, headcount_shuttle))
 ))]
 #[cold]
 pub(crate) fn relax(tries: u32) {
@@ -68,6 +190,12 @@ pub(crate) fn relax(tries: u32) {
 #[cfg(all(any(feature = "holds", feature = "keyed"), headcount_loom))]
 pub(crate) fn relax(_: u32) {
     loom::thread::yield_now();
+}
+
+/// Under shuttle too.
+#[cfg(all(any(feature = "holds", feature = "keyed"), headcount_shuttle))]
+pub(crate) fn relax(_: u32) {
+    shuttle::thread::yield_now();
 }
 
 #[cfg(all(headcount_loom, any(feature = "holds", feature = "keyed")))]
@@ -94,11 +222,15 @@ impl<T> UnsafeCell<T> {
 
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        #[cfg(headcount_shuttle)]
+        report(self.0.get(), false);
         f(self.0.get())
     }
 
     #[inline]
     pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        #[cfg(headcount_shuttle)]
+        report(self.0.get(), true);
         f(self.0.get())
     }
 }
@@ -122,6 +254,8 @@ pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
 /// What the rooms of a lobby need beyond the atomics above.
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod rooms {
+    #[cfg(headcount_shuttle)]
+    pub(crate) use super::switched::AtomicPtr;
     #[cfg(headcount_loom)]
     pub(crate) use loom::sync::{
         atomic::AtomicPtr, Condvar as StateCondvar, Mutex as StateMutex,
@@ -129,8 +263,7 @@ mod rooms {
     };
     #[cfg(headcount_shuttle)]
     pub(crate) use shuttle::sync::{
-        atomic::AtomicPtr, Condvar as StateCondvar, Mutex as StateMutex,
-        MutexGuard as StateMutexGuard,
+        Condvar as StateCondvar, Mutex as StateMutex, MutexGuard as StateMutexGuard,
     };
     #[cfg(not(any(headcount_loom, headcount_shuttle)))]
     pub(crate) use std::sync::{
@@ -189,7 +322,10 @@ mod rooms {
 
     use super::AtomicU64;
 
-    const IN_SMALL: bool = cfg!(any(headcount_loom, headcount_shuttle));
+    /// Whether lobbies are small, as in models. A count of cache lines is made of full ones: it is
+    /// built with this variable set.
+    const IN_SMALL: bool = cfg!(any(headcount_loom, headcount_shuttle))
+        && option_env!("HEADCOUNT_FULL_SIZE").is_none();
 
     /// The last generation of a room; small in loom's models, so that they come to it.
     pub(crate) const LAST_GENERATION: u32 = if cfg!(headcount_loom) { 3 } else { (1 << 24) - 1 };

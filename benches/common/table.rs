@@ -115,7 +115,7 @@ fn figure(value: Option<f64>) -> String {
 }
 
 /// Returns the processor's name, if the system tells it.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name"));
     let name = name.map_or("unknown processor", |rest| rest.trim_start_matches([' ', '\t', ':']));

@@ -14,6 +14,8 @@ mod support;
 mod stall_course;
 mod stall_gate;
 mod stall_lobby;
+#[cfg(feature = "keyed")]
+mod transfers;
 
 use std::sync::Arc;
 

@@ -7,3 +7,5 @@ pub(crate) mod lobby_crowd;
 pub(crate) mod model;
 #[cfg(headcount_shuttle)]
 pub(crate) mod stall;
+#[cfg(headcount_shuttle)]
+pub(crate) mod transfers;
