@@ -2,16 +2,18 @@
 //!
 //! # Invariant
 //!
-//! An entry never moves and is never freed before the table. The key is there while the entry's
-//! word counts refs, and while it is busy; the gate is there while the word says so. Each ref that
-//! the word counts belongs to one [`EntryRef`](super::table::EntryRef). The table in
-//! `protocol/cell.rs` has the states.
+//! An entry never moves and is never freed before the table. The key is there unless the entry is
+//! vacant; the gate is there while the word says so. Each ref that the word counts belongs to one
+//! [`EntryRef`](super::table::EntryRef). The table in `protocol/cell.rs` has the states.
+//!
+//! A key with a destructor is never dormant: it is moved out, and dropped, by the call that ends
+//! it. Neither is a key of a table that limits its keys: its end gives the limit's place back.
 //!
 //! # Safety
 //!
 //! What the unsafe code rests on: `key` and `gate` are written by the caller that has the lock of
-//! the shard, and moved out by the caller that owns the busy entry; in between they are only read,
-//! by callers with a ref.
+//! the shard while the entry is vacant, and moved out by the caller that owns the busy entry; in
+//! between they are only read, by callers with a ref.
 #![allow(unsafe_code)]
 
 use alloc::boxed::Box;
@@ -73,7 +75,8 @@ impl<K> Entry<K> {
     }
 
     /// Writes a key and opens the entry with `n` places held, or one pin if there are none. If
-    /// there is a limit, the key holds one of its places until it has ended.
+    /// there is a limit, the key holds one of its places until it has ended. If the key `returns`,
+    /// because its hash was here before, the entry keeps it if it can.
     ///
     /// # Safety
     ///
@@ -86,10 +89,11 @@ impl<K> Entry<K> {
         capacity: u32,
         n: u32,
         limit: Option<&Gate>,
+        returns: bool,
     ) {
         let seen = self.state.read();
         // SAFETY: the entry is vacant, so no caller has a ref or takes one; the lock keeps other
-        // openers away. The last key was moved out before (`vacate` or `release` → `read`).
+        // openers away. The last key was left before (`vacate`, `forget` or `release` → `read`).
         self.key.with_mut(|memory| unsafe {
             (*memory).write(key);
         });
@@ -99,7 +103,22 @@ impl<K> Entry<K> {
         }
         self.hash.store(hash, Ordering::Relaxed);
         self.capacity.store(capacity, Ordering::Relaxed);
-        self.state.open(seen, n);
+        self.state.open(seen, n, returns && limit.is_none() && !needs_drop::<K>());
+    }
+
+    /// Makes a dormant entry vacant. Returns whether the entry is vacant.
+    ///
+    /// The caller has the lock of the shard, or else the answer is soon out of date.
+    pub(super) fn forget(&self) -> bool {
+        loop {
+            let seen = self.state.read();
+            if !seen.is_dormant() {
+                return seen.is_vacant();
+            }
+            if self.state.forget(seen) {
+                return true;
+            }
+        }
     }
 
     /// Gives a plain entry a gate. Does nothing if no key lives here, or if it has one.

@@ -30,7 +30,7 @@ use core::ptr::null_mut;
 use super::entry::Entry;
 use super::slab::Slab;
 use crate::gate::Gate;
-use crate::protocol::mutants::ordering;
+use crate::protocol::mutants::{mutant, ordering};
 use crate::short_lock::ShortLock;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Lazy, Ordering, IN_MODEL};
 
@@ -43,6 +43,9 @@ const USED_AT_FIRST: usize = if IN_MODEL { 1 } else { 5 };
 
 /// The number of buckets of a group.
 const GROUP: usize = 8;
+
+/// The lowest bit of the hash that chooses the group.
+const GROUP_BITS_FROM: u32 = 32;
 
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
@@ -71,10 +74,10 @@ impl Group {
     }
 }
 
-/// Returns the tag of a hash. The other bits of the hash choose the group and the shard.
+/// Returns the tag of a hash. Higher bits of the hash choose the group, and the highest the shard.
 #[inline]
 fn tag(hash: u64) -> u64 {
-    0x80 | ((hash >> 48) & 0x7f)
+    0x80 | ((hash >> (GROUP_BITS_FROM - 7)) & 0x7f)
 }
 
 /// A search for the entries that may have a hash: from group to group, up to the first group that
@@ -104,7 +107,8 @@ impl<'a> Probe<'a> {
 
     #[inline]
     fn group(&self) -> &'a Group {
-        &self.groups[(self.hash as usize).wrapping_add(self.step) & (self.groups.len() - 1)]
+        let first = (self.hash >> GROUP_BITS_FROM) as usize;
+        &self.groups[first.wrapping_add(self.step) & (self.groups.len() - 1)]
     }
 
     #[inline]
@@ -229,16 +233,17 @@ impl Shard {
     }
 
     /// Decides under the lock whether a key lives, and opens an entry with `open` if it does not
-    /// and `open` is given. `differs` is called with each entry whose key may live and has the same
-    /// hash, and returns whether that key has ended or is known to be another one. `limit` is the
-    /// gate of the living keys, if they are limited.
+    /// and `open` is given. `differs` is called with each entry whose key lives and has the same
+    /// hash. It returns whether that key is known to be another one, or `None` if it has ended.
+    /// `open` is also told whether the entry had the same hash before. `limit` is the gate of the
+    /// living keys, if they are limited.
     #[inline]
     pub(super) fn settle<'a, K>(
         &self,
         slab: &'a Slab<K>,
         hash: u64,
-        mut differs: impl FnMut(&Entry<K>) -> bool,
-        open: Option<impl FnOnce(&Entry<K>)>,
+        mut differs: impl FnMut(&Entry<K>) -> Option<bool>,
+        open: Option<impl FnOnce(&Entry<K>, bool)>,
         limit: Option<&Gate>,
     ) -> Found<'a, K> {
         let lock = match self.lock.get() {
@@ -256,10 +261,27 @@ impl Shard {
                 if entry.hash() != hash {
                     continue;
                 }
-                if entry.state.read().is_vacant() {
-                    vacant = Some(entry);
-                } else {
-                    others |= !differs(entry);
+                // Until it is settled what the entry has: a key that is neither gone nor another
+                // one could come back to life beside the one that is opened here.
+                loop {
+                    let seen = entry.state.read();
+                    if seen.is_live() {
+                        match differs(entry) {
+                            Some(known) => others |= !known,
+                            None if mutant!("keyed-ended-while-compared") => {}
+                            None => continue,
+                        }
+                    } else if seen.is_dormant() && open.is_some() {
+                        // Also beside another one: each of them may have the key.
+                        let beside = vacant.is_some() && mutant!("keyed-dormant-beside");
+                        if !beside && !entry.state.forget(seen) {
+                            continue;
+                        }
+                        vacant = Some(entry);
+                    } else if seen.is_vacant() {
+                        vacant = Some(entry);
+                    }
+                    break;
                 }
             }
             if others {
@@ -269,8 +291,9 @@ impl Shard {
             if limit.is_some_and(|limit| limit.take(1).is_err()) {
                 return Found::KeysFull;
             }
+            let returns = vacant.is_some();
             let entry = vacant.unwrap_or_else(|| self.add(shelf, slab, probe));
-            open(entry);
+            open(entry, returns);
             Found::Opened(entry)
         })
     }
@@ -305,7 +328,7 @@ impl Shard {
             for bucket in (0..GROUP).filter(|bucket| tags >> (8 * bucket) & 0xff != 0) {
                 let index = group.entry(bucket);
                 let entry = slab.get(index).expect("a bucket has an entry");
-                if entry.state.read().is_vacant() {
+                if entry.forget() {
                     entry.next_free.store(shelf.free, Ordering::Relaxed);
                     shelf.free = index + 1;
                 } else {

@@ -44,21 +44,22 @@ fn back_off() {
     (0..BACKOFF_SPINS).for_each(|_| core::hint::spin_loop());
 }
 
-/// Spreads the differences of two hashes over all bits. Different hashes stay different.
+/// Spreads the differences of two hashes over the high bits, of which the shard, the group and the
+/// tag are made. Different hashes stay different.
 #[inline]
 pub(super) fn mix(hash: u64) -> u64 {
     if IN_MODEL {
         return hash;
     }
-    // The finalizer of MurmurHash3.
-    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ (hash >> 33)
+    // A multiplication moves differences up only, so those of the high half are first copied down.
+    // The factor is odd, and its bits look random: 2^64 divided by the golden ratio.
+    (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// A key that a caller asks for: owned, or borrowed and made when it comes to life.
 pub(super) trait Asked<K> {
     fn is(&self, key: &K) -> bool;
+    fn capacity(&self, capacity_of: impl Fn(&K) -> u32) -> u32;
     fn into_key(self) -> K;
 }
 
@@ -68,6 +69,11 @@ impl<K: Eq> Asked<K> for Owned<K> {
     #[inline]
     fn is(&self, key: &K) -> bool {
         self.0 == *key
+    }
+
+    #[inline]
+    fn capacity(&self, capacity_of: impl Fn(&K) -> u32) -> u32 {
+        capacity_of(&self.0)
     }
 
     #[inline]
@@ -82,6 +88,10 @@ impl<K: Borrow<Q>, Q: Eq + ToOwned<Owned = K> + ?Sized> Asked<K> for Borrowed<'_
     #[inline]
     fn is(&self, key: &K) -> bool {
         self.0 == key.borrow()
+    }
+
+    fn capacity(&self, capacity_of: impl Fn(&K) -> u32) -> u32 {
+        capacity_of(&self.0.to_owned())
     }
 
     fn into_key(self) -> K {
@@ -350,6 +360,7 @@ impl<K> Table<K> {
     }
 
     /// Returns a ref of an entry with `wants` places, if the entry has the key that is asked for.
+    /// If the key is dormant, it comes to life if `has_capacity` is true of its capacity.
     #[inline]
     fn try_entry(
         &self,
@@ -357,16 +368,21 @@ impl<K> Table<K> {
         hash: u64,
         wants: Option<u32>,
         is_it: impl Fn(&K) -> bool,
+        mut has_capacity: impl FnMut(u32) -> bool,
     ) -> Option<Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError>> {
         // Relaxed: the caller that has met two keys with one hash sees it; to all others it was at
         // no instant known before.
         while self.same_hash.load(Ordering::Relaxed) == 0 {
             let Some(n @ 1..) = wants else { break };
             let seen = entry.state.read();
-            if !seen.is_live() || entry.hash() != hash {
+            if entry.hash() != hash {
                 return None;
             }
-            if seen.is_gated() || !seen.admits(n, entry.capacity()) {
+            let capacity = entry.capacity();
+            if !seen.is_live() && !(seen.is_dormant() && n <= capacity && has_capacity(capacity)) {
+                return None;
+            }
+            if seen.is_gated() || !seen.admits(n, capacity) {
                 break;
             }
             if entry.state.take(seen, n).is_some() {
@@ -405,10 +421,11 @@ impl<K> Table<K> {
         hash: u64,
         wants: Option<u32>,
         is_it: impl Fn(&K) -> bool,
+        mut has_capacity: impl FnMut(u32) -> bool,
     ) -> Option<Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError>> {
         for index in self.shard(hash).hints(hash) {
             let Some(entry) = self.slab.get(index) else { continue };
-            if let Some(found) = self.try_entry(entry, hash, wants, &is_it) {
+            if let Some(found) = self.try_entry(entry, hash, wants, &is_it, &mut has_capacity) {
                 return Some(found);
             }
         }
@@ -421,7 +438,7 @@ impl<K> Table<K> {
         &self,
         hash: u64,
         differs: impl Fn(&K) -> bool,
-        mut open: Option<impl FnMut(&Entry<K>)>,
+        mut open: Option<impl FnMut(&Entry<K>, bool)>,
     ) -> Result<EntryRef<Borrows<'_, K>, K>, Found<'_, K>> {
         // Refs of all other keys with that hash that were compared, by the address of their entry:
         // none of them can end, and another key take its entry, before the lock is taken again.
@@ -433,13 +450,11 @@ impl<K> Table<K> {
             };
             let differs_or_new = |entry: &Entry<K>| {
                 if known(&others, NonNull::from(entry)) {
-                    return true;
+                    return Some(true);
                 }
                 // SAFETY: `settle` calls this under the lock of the shard.
-                let pinned = unsafe { self.pin_locked(entry) };
-                let ended = pinned.is_none();
-                others.extend(pinned);
-                ended
+                others.push(unsafe { self.pin_locked(entry) }?);
+                Some(false)
             };
             let limit = self.limit.as_deref();
             let settled =
@@ -462,10 +477,10 @@ impl<K> Table<K> {
         hash: u64,
         is_it: impl Fn(&K) -> bool,
     ) -> Option<EntryRef<Borrows<'_, K>, K>> {
-        if let Some(found) = self.try_hints(hash, None, &is_it) {
+        if let Some(found) = self.try_hints(hash, None, &is_it, |_| false) {
             return found.ok();
         }
-        self.settle(hash, |key| !is_it(key), None::<fn(&Entry<K>)>).ok()
+        self.settle(hash, |key| !is_it(key), None::<fn(&Entry<K>, bool)>).ok()
     }
 }
 
@@ -479,12 +494,18 @@ impl<K: Eq> Table<K> {
         wants: Option<u32>,
         capacity_of: impl Fn(&K) -> u32,
     ) -> Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError> {
-        if let Some(found) = self.try_hints(hash, wants, |key| asked.is(key)) {
+        // Called before anything changes: it may panic, take its time, or use this table.
+        let mut capacity = None;
+        let mut known = |asked: &_| *capacity.get_or_insert_with(|| Asked::capacity(asked, &capacity_of));
+        let found = self.try_hints(hash, wants, |key| asked.is(key), |other| other == known(&asked));
+        if let Some(found) = found {
             // Here, where a panic of the key's destructor releases what was found.
             drop(asked);
             return found;
         }
-        self.join_new(asked.into_key(), hash, wants, capacity_of)
+        let key = asked.into_key();
+        let capacity = capacity.unwrap_or_else(|| capacity_of(&key));
+        self.join_new(key, hash, wants, capacity)
     }
 
     /// As [`join`](Self::join), for a key that probably does not live.
@@ -493,17 +514,15 @@ impl<K: Eq> Table<K> {
         key: K,
         hash: u64,
         wants: Option<u32>,
-        capacity_of: impl Fn(&K) -> u32,
+        capacity: u32,
     ) -> Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError> {
         let n = wants.unwrap_or(0);
-        // Called before anything changes: it may panic, take its time, or use this table.
-        let capacity = capacity_of(&key);
         let key = RefCell::new(Some(key));
-        let open = |entry: &Entry<K>| {
+        let open = |entry: &Entry<K>, returns| {
             let key = key.take().expect("it is taken once");
             // SAFETY: `settle` calls this under the lock of the shard with a vacant entry. The
             // limit is in a box of the table's own, for good.
-            unsafe { entry.open(key, hash, capacity, n, self.limit.as_deref()) };
+            unsafe { entry.open(key, hash, capacity, n, self.limit.as_deref(), returns) };
         };
         let differs = |other: &K| key.borrow().as_ref() != Some(other);
         match self.settle(hash, differs, (capacity >= n).then_some(open)) {

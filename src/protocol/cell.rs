@@ -3,37 +3,43 @@
 //! # Invariant
 //!
 //! ```text
-//! bits 42..64  generation: how many keys have lived here, until it wraps
+//! bits 43..64  generation: how many keys have left this entry, until it wraps
+//! bit  42      KEEPS: the key stays here when its last ref goes
 //! bit  41      GATE: the entry has a gate, which counts the places
 //! bits 29..41  pins: callers that look at the key            (without GATE)
 //! bits  0..29  places: held places of the key                (without GATE)
 //! bits  0..41  refs: places, pins, handles and waiters       (with GATE)
 //! ```
 //!
-//! | GATE  | bits 0..41 | the entry is                                                    |
-//! |-------|------------|-----------------------------------------------------------------|
-//! | clear | some       | *plain*: the key lives; the word counts its places              |
-//! | set   | some       | *gated*: the key lives; its gate counts its places              |
-//! | set   | none       | *busy*: the caller that took the last ref away clears the entry |
-//! | clear | none       | *vacant*: a caller under the lock of the shard may open it      |
+//! | GATE  | KEEPS | bits 0..41 | the entry is                                             |
+//! |-------|-------|------------|----------------------------------------------------------|
+//! | clear | any   | some       | *plain*: the key lives; the word counts its places       |
+//! | set   | any   | some       | *gated*: the key lives; its gate counts its places       |
+//! | set   | any   | none       | *busy*: the caller that released the last ref clears it  |
+//! | clear | set   | none       | *dormant*: the key does not live, and is still here      |
+//! | clear | clear | none       | *vacant*: there is no key here                           |
 //!
-//! A vacant entry is opened by a store, under the lock. A busy one is vacated by a store of the
-//! caller that owns it. All else is a read-modify-write of a living entry: to take places or a ref
-//! is possible only while there are some, so a key that has ended stays ended.
+//! A vacant entry is opened by a store, under the lock of the shard. A busy one is vacated by a
+//! store of the caller that owns it. All else is a read-modify-write. A key that ends in an entry
+//! that does not keep it stays ended: to take places or a ref of a living entry is possible only
+//! while there are some. A dormant key is brought back to life by the step that takes places of a
+//! living one. The caller that has the lock makes a dormant entry vacant before it writes another
+//! key there; that and a taker exclude each other, because both change the same word.
 //!
-//! The generation makes a compare-exchange fail if another key has come to live here since the
-//! caller read the word. What the caller read of the entry in between, its hash and its capacity,
-//! then belongs to the key whose word it changes: another key would have moved the generation on
-//! before it wrote its own. A caller would have to be stopped during exactly 2^22 lives of one
-//! entry, or a multiple, to be wrong. It then holds places of the wrong key until it has compared
-//! the keys.
+//! The generation makes a compare-exchange fail if the key that was here when the caller read the
+//! word has left. What the caller read of the entry in between, its hash and its capacity, then
+//! belongs to the key whose word it changes: another key would have moved the generation on before
+//! it wrote its own. A caller would have to be stopped during exactly 2^21 changes of the key of
+//! one entry, or a multiple, to be wrong. It then holds places of the wrong key until it has
+//! compared the keys.
 
-use crate::protocol::mutants::ordering;
+use crate::protocol::mutants::{mutant, ordering};
 use crate::sync::{load_to_change, AtomicU64, Ordering};
 
 const PIN: u64 = 1 << 29;
 const GATE: u64 = 1 << 41;
-const GENERATION: u64 = 1 << 42;
+const KEEPS: u64 = 1 << 42;
+const GENERATION: u64 = 1 << 43;
 
 const PLACES: u64 = PIN - 1;
 const REFS: u64 = GATE - 1;
@@ -50,10 +56,16 @@ impl CellWord {
         self.0 & REFS != 0
     }
 
-    /// Returns whether the entry can be opened.
+    /// Returns whether there is no key here.
     #[inline]
     pub(crate) fn is_vacant(self) -> bool {
-        self.0 & (REFS | GATE) == 0
+        self.0 & (REFS | GATE | KEEPS) == 0
+    }
+
+    /// Returns whether a key is here that does not live.
+    #[inline]
+    pub(crate) fn is_dormant(self) -> bool {
+        self.0 & (REFS | GATE | KEEPS) == KEEPS
     }
 
     /// Returns whether the places are counted by a gate.
@@ -101,7 +113,7 @@ impl CellWord {
 /// What a release has led to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Released {
-    /// The key lives on.
+    /// The key lives on, or is dormant.
     Kept,
     /// The key has ended, and the entry is vacant.
     Vacant,
@@ -135,10 +147,11 @@ impl CellState {
         swapped.ok().map(|_| CellWord(next))
     }
 
-    /// Takes `n` places of a plain entry if the word is still as it was seen.
+    /// Takes `n` places, 1 or more, of a plain or dormant entry if the word is still as it was
+    /// seen. A dormant key comes to life.
     #[inline]
     pub(crate) fn take(&self, seen: CellWord, n: u32) -> Option<CellWord> {
-        debug_assert!(seen.is_live() && !seen.is_gated());
+        debug_assert!((seen.is_live() && !seen.is_gated()) || seen.is_dormant());
         // Acquire, pairs with the Release of `release`: releases may have come between the reading
         // and this, if as many places were taken again.
         self.swap(seen, seen.0 + u64::from(n), ordering!("cell-take", Acquire => Relaxed))
@@ -179,7 +192,7 @@ impl CellState {
     }
 
     /// Releases `n` places, or a pin if there are none, of a plain entry. If the key ends and its
-    /// entry `clears`, the caller owns the entry.
+    /// entry `clears`, the caller owns the entry. Such an entry does not keep its key.
     #[inline]
     pub(crate) fn release(&self, n: u32, clears: bool) -> Released {
         let mut seen = CellWord(load_to_change(&self.0));
@@ -192,7 +205,7 @@ impl CellState {
             let rest = seen.0 - seen.part(n);
             let (next, released) = match rest & REFS {
                 0 if clears => (rest | GATE, Released::Busy),
-                0 => (CellWord(rest).vacated(), Released::Vacant),
+                0 if rest & KEEPS == 0 => (CellWord(rest).vacated(), Released::Vacant),
                 _ => (rest, Released::Kept),
             };
             // Release: pairs with the Acquire of `read`, `take` and `admit`: the next holder, and
@@ -223,12 +236,28 @@ impl CellState {
     }
 
     /// Opens a vacant entry with `n` places held, or one pin if there are none. The caller has the
-    /// lock of the shard, and has written the key.
+    /// lock of the shard, and has written the key. Whether the entry `keeps` the key.
     #[inline]
-    pub(crate) fn open(&self, seen: CellWord, n: u32) {
+    pub(crate) fn open(&self, seen: CellWord, n: u32, keeps: bool) {
         debug_assert!(seen.is_vacant());
+        let kept = if keeps { KEEPS } else { 0 };
         // Release, pairs with the Acquire of `read`: the key is visible.
-        self.0.store(seen.0 + seen.part(n), ordering!("cell-open", Release => Relaxed));
+        self.0.store(seen.0 + seen.part(n) + kept, ordering!("cell-open", Release => Relaxed));
+    }
+
+    /// Makes a dormant entry vacant if the word is still as it was seen. The caller has the lock of
+    /// the shard.
+    #[inline]
+    pub(crate) fn forget(&self, seen: CellWord) -> bool {
+        debug_assert!(seen.is_dormant());
+        // Acquire, pairs with the Release of `release`: the key may have come to life and ended
+        // since the caller read the word. The next key is written after that.
+        let order = ordering!("cell-forget", Acquire => Relaxed);
+        if mutant!("cell-forget-stores") {
+            self.0.store(seen.vacated(), Ordering::Release);
+            return true;
+        }
+        self.swap(seen, seen.vacated(), order).is_some()
     }
 
     /// Makes a busy entry vacant. The caller owns it.

@@ -26,10 +26,8 @@ impl Hasher for OneCell {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        let unshifted = |hash: u64| hash ^ (hash >> 33);
-        let hash = unshifted(bytes[0].into()).wrapping_mul(0x9cb4_b2f8_1293_37db);
-        let hash = unshifted(hash).wrapping_mul(0x4f74_430c_22a5_4005);
-        self.0 = unshifted(hash);
+        let hash = (u64::from(bytes[0]) << 25).wrapping_mul(0xf1de_83e1_9937_733d);
+        self.0 = hash ^ (hash >> 32);
     }
 }
 
