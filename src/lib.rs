@@ -120,8 +120,8 @@
 //! - neither limit is ever exceeded; a refusal or an error of the second gives the first place
 //!   back; a future that is dropped at any point keeps nothing of either.
 //! - no callers wait for each other in a circle: a caller that waits for the total waits for
-//!   holders of both places, and they wait for nothing here. This holds if all callers take the two in the
-//!   same order, and none waits for a pair while it holds another.
+//!   holders of both places, and they wait for nothing here. This holds if all callers take the
+//!   two in the same order, and none waits for a pair while it holds another.
 //! - a caller that waits for its key holds no place of the total, so a busy key holds up no other.
 //!   A caller that waits for the total holds a place of its own key alone.
 //!

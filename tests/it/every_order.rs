@@ -135,6 +135,8 @@ fn run<'w, W>(
         if acts.iter().all(|act| matches!(act, Act::Cancel(_))) {
             let all_gone = states.iter().all(|state| matches!(state, State::Gone));
             assert!(all_gone, "callers wait for ever, after {:?}", choices.made);
+            let kept = woken.iter().any(|woken| Arc::strong_count(woken) > 1);
+            assert!(!kept, "a waker was kept, after {:?}", choices.made);
             return;
         }
         match acts[choices.choose(acts.len())] {

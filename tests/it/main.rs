@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "wait")]
+mod cancellation;
 mod capacity;
 mod course;
 mod errors;

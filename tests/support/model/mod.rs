@@ -9,6 +9,8 @@ pub(crate) mod course;
 pub(crate) mod gate;
 #[cfg(feature = "holds")]
 pub(crate) mod holds;
+#[cfg(feature = "keyed")]
+pub(crate) mod keyed;
 #[cfg(feature = "std")]
 pub(crate) mod lobby;
 #[cfg(feature = "std")]
