@@ -192,7 +192,7 @@ mod rooms {
     const IN_SMALL: bool = cfg!(any(headcount_loom, headcount_shuttle));
 
     /// The last generation of a room; small in loom's models, so that they come to it.
-    pub(crate) const LAST_GENERATION: u32 = if cfg!(headcount_loom) { 3 } else { (1 << 24) - 1 };
+    pub(crate) const LAST_GENERATION: u32 = if cfg!(headcount_loom) { 3 } else { (1 << 23) - 1 };
 
     /// How many bits of a word of hints are used; few in models, so that they have layers.
     pub(crate) const FAN_OUT: usize = if IN_SMALL { 2 } else { 64 };
