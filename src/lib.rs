@@ -297,8 +297,8 @@ pub use course::{
 pub use holds::{ClaimError, Holds, HoldsBuilder, ParseTicketError, Ticket};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use lobby::{
-    JoinError, JoinRoomError, JoinRoomErrorKind, Lobby, LobbyBuilder, LobbyStats, OwnedSeat,
-    ParseRoomIdError, RoomId, RoomInfo, Seat,
+    JoinError, JoinRoomError, JoinRoomErrorKind, Lobby, LobbyBuilder, LobbyStats, OwnedParty,
+    OwnedSeat, ParseRoomIdError, Party, RoomId, RoomInfo, Seat,
 };
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use striped::{OwnedStripedPermit, StripedGate, StripedPermit};

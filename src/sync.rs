@@ -328,7 +328,7 @@ mod rooms {
         && option_env!("HEADCOUNT_FULL_SIZE").is_none();
 
     /// The last generation of a room; small in loom's models, so that they come to it.
-    pub(crate) const LAST_GENERATION: u32 = if cfg!(headcount_loom) { 3 } else { (1 << 24) - 1 };
+    pub(crate) const LAST_GENERATION: u32 = if cfg!(headcount_loom) { 3 } else { (1 << 23) - 1 };
 
     /// How many bits of a word of hints are used; few in models, so that they have layers.
     pub(crate) const FAN_OUT: usize = if IN_SMALL { 2 } else { 64 };

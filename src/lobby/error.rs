@@ -5,7 +5,8 @@ use core::fmt;
 
 use super::id::RoomId;
 
-/// Why [`Lobby::join`](crate::Lobby::join) gave the caller no seat.
+/// Why [`Lobby::join`](crate::Lobby::join) and other calls that name no room gave the caller no
+/// seat.
 ///
 /// # Examples
 ///
@@ -16,16 +17,20 @@ use super::id::RoomId;
 /// let _seat = lobby.join()?;
 /// let refused = lobby.join().unwrap_err();
 /// assert_eq!(refused, JoinError::Full);
-/// assert_eq!(refused.to_string(), "no free seat was found, and no more rooms may be opened");
+/// let text = "no open room fits the request, and no more rooms may be opened";
+/// assert_eq!(refused.to_string(), text);
 /// # Ok::<(), JoinError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// No unlocked room had a free seat, and as many rooms were open as `max_rooms` allows, or as
-    /// there are ids for, at an instant within the call. Trying again can succeed once a member has
-    /// left or a room was unlocked.
+    /// As many rooms were open as `max_rooms` allows, or as there are ids for, and no listed,
+    /// unlocked one had enough free seats, at an instant within the call. A caller that asks for a
+    /// room of its own is refused whatever seats are free. Trying again can succeed once a member
+    /// has left or a room was unlocked or listed.
     Full,
+    /// The party has no member, or more than a room has seats. Trying again cannot succeed.
+    PartySize,
 }
 
 impl JoinError {
@@ -40,17 +45,32 @@ impl JoinError {
     pub fn is_full(&self) -> bool {
         matches!(self, JoinError::Full)
     }
+
+    /// Returns true if this is [`PartySize`](Self::PartySize).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(7);
+    /// assert!(lobby.join_many(8).unwrap_err().is_party_size());
+    /// ```
+    pub fn is_party_size(&self) -> bool {
+        matches!(self, JoinError::PartySize)
+    }
 }
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            JoinError::Full => "no free seat was found, and no more rooms may be opened",
+            JoinError::Full => "no open room fits the request, and no more rooms may be opened",
+            JoinError::PartySize => PARTY_SIZE,
         })
     }
 }
 
 impl Error for JoinError {}
+
+const PARTY_SIZE: &str = "a party has from one member to as many as a room has seats";
 
 /// Why [`Lobby::join_room`](crate::Lobby::join_room) gave the caller no seat, and which room to try
 /// instead.
@@ -66,7 +86,7 @@ impl Error for JoinError {}
 /// assert_eq!(refused.kind(), JoinRoomErrorKind::Full);
 ///
 /// let next = refused.try_next().expect("this lobby may open any number of rooms");
-/// assert_eq!(refused.to_string(), format!("the room has no free seat: try {next}"));
+/// assert_eq!(refused.to_string(), format!("the room has too few free seats: try {next}"));
 /// assert!(lobby.join_room(next).is_ok());
 /// # Ok::<(), headcount::JoinError>(())
 /// ```
@@ -101,8 +121,9 @@ impl JoinRoomError {
     }
 
     /// Returns the room where [`join`](crate::Lobby::join) would have gone at the time of the
-    /// refusal, or `None` if `join` would have been refused too. It is only a suggestion: while
-    /// other calls overlap, `join` may go elsewhere, or find a room although this is `None`.
+    /// refusal, or `None` if `join` would have been refused too; for a party, where
+    /// [`join_many`](crate::Lobby::join_many) would have gone. It is only a suggestion: while other
+    /// calls overlap, the call may go elsewhere, or find a room although this is `None`.
     ///
     /// # Examples
     ///
@@ -165,13 +186,26 @@ impl JoinRoomError {
     pub fn is_gone(&self) -> bool {
         self.kind.is_gone()
     }
+
+    /// Returns true if the kind is [`PartySize`](JoinRoomErrorKind::PartySize).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(7);
+    /// let id = lobby.filling();
+    /// assert!(lobby.join_room_many(id, 0).unwrap_err().is_party_size());
+    /// ```
+    pub fn is_party_size(&self) -> bool {
+        self.kind.is_party_size()
+    }
 }
 
 impl fmt::Display for JoinRoomError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.try_next {
             Some(id) => write!(f, "{}: try {id}", self.kind),
-            None => write!(f, "{}, and no other room was found to have a free seat", self.kind),
+            None => write!(f, "{}, and no other room was found", self.kind),
         }
     }
 }
@@ -190,14 +224,16 @@ impl Error for JoinRoomError {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum JoinRoomErrorKind {
-    /// All seats of the room are taken; or the room is the next to be opened, and `max_rooms` are
-    /// open. Trying again can succeed once a member has left.
+    /// All seats of the room are taken, or too many for the party; or the room is the next to be
+    /// opened, and `max_rooms` are open. Trying again can succeed once a member has left.
     Full,
     /// The room is locked. Trying again can succeed once it is unlocked.
     Locked,
     /// No room is open under that id: the room has closed, or the lobby has not opened it and it is
     /// not the next to be opened.
     Gone,
+    /// The party has no member, or more than a room has seats. Trying again cannot succeed.
+    PartySize,
 }
 
 impl JoinRoomErrorKind {
@@ -233,14 +269,26 @@ impl JoinRoomErrorKind {
     pub fn is_gone(&self) -> bool {
         matches!(self, JoinRoomErrorKind::Gone)
     }
+
+    /// Returns true if this is [`PartySize`](Self::PartySize).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(headcount::JoinRoomErrorKind::PartySize.is_party_size());
+    /// ```
+    pub fn is_party_size(&self) -> bool {
+        matches!(self, JoinRoomErrorKind::PartySize)
+    }
 }
 
 impl fmt::Display for JoinRoomErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            JoinRoomErrorKind::Full => "the room has no free seat",
+            JoinRoomErrorKind::Full => "the room has too few free seats",
             JoinRoomErrorKind::Locked => "the room is locked",
             JoinRoomErrorKind::Gone => "no room is open under that id",
+            JoinRoomErrorKind::PartySize => PARTY_SIZE,
         })
     }
 }

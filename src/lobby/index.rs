@@ -220,6 +220,27 @@ impl<T> Lobby<T> {
         is_best.then_some(Choice { at, seen })
     }
 
+    /// Returns the most populated room of a shard that admits `n` callers together.
+    pub(super) fn choose_for(&self, shard: usize, n: u32) -> Option<Choice<'_, T>> {
+        let index = &*self.shards[shard];
+        // Acquire: as in `known`.
+        let filling = self.pages.at(index.filling.load(Ordering::Acquire) as u32);
+        let filling = filling.map(|at| Choice { at, seen: at.read() });
+        let filling = filling.filter(|choice| choice.seen.admits_many(n, self.size));
+        let least = filling.as_ref().map_or(0, |choice| choice.seen.members());
+        for level in (least + 1..=self.size.seats() - n).rev() {
+            let (word, bit) = index.level_bit(level);
+            // Relaxed: only a hint.
+            if word.load(Ordering::Relaxed) & 1 << bit != 0 {
+                match self.find(shard, level) {
+                    None => index.sink(level),
+                    found => return found,
+                }
+            }
+        }
+        filling
+    }
+
     /// Returns the id of the vacant room that a shard opens next. The room's page may not exist
     /// yet.
     pub(super) fn vacancy(&self, shard: usize) -> Option<RoomId> {

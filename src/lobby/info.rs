@@ -24,6 +24,8 @@ pub struct RoomInfo {
     pub seats: u32,
     /// Whether the room is locked.
     pub locked: bool,
+    /// Whether the room is listed: calls that name no room may choose it.
+    pub listed: bool,
 }
 
 impl RoomInfo {
@@ -64,4 +66,6 @@ pub struct LobbyStats {
     pub full: usize,
     /// The number of locked rooms.
     pub locked: usize,
+    /// The number of unlisted rooms.
+    pub unlisted: usize,
 }

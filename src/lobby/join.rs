@@ -16,12 +16,12 @@ use super::error::{JoinError, JoinRoomError, JoinRoomErrorKind};
 use super::id::RoomId;
 use super::index::Choice;
 use super::info::RoomInfo;
-use super::room::{Departure, RoomRef, Seated, TakenSeat};
+use super::room::{Departure, Opening, RoomRef, Seated, TakenSeat, TakenSeats};
 use super::{own_shard, Lobby, States};
 
 use crate::protocol::bound::Bounds;
 use crate::protocol::mutants::mutant;
-use crate::protocol::room::{RoomRefusal, RoomSize};
+use crate::protocol::room::{FlagWanted, RoomFlag, RoomRefusal, RoomSize};
 use crate::protocol::step::Step;
 use crate::protocol::survey::{Goal, RoomTable, Survey, Surveyed};
 use crate::sync::{AtomicU64, PATIENCE};
@@ -47,6 +47,7 @@ impl<T> Lobby<T> {
             members,
             seats: self.seats(),
             locked: word.is_locked(),
+            listed: !word.is_unlisted(),
         })
     }
 
@@ -92,12 +93,51 @@ impl<T> Lobby<T> {
                     }
                 }
                 Outlook::Opens(id) => {
-                    if let Some(seated) = self.open(id) {
+                    if let Some(seated) = self.open(id, true) {
                         return Ok(seated);
                     }
                 }
                 Outlook::Full => return Err(JoinError::Full),
                 Outlook::Again => {}
+            }
+        }
+    }
+
+    /// Takes `n` seats of one room together.
+    pub(super) fn seats_anywhere(&self, n: u32) -> Result<TakenSeats<'_, T>, JoinError> {
+        loop {
+            let chosen = self.shards_in_order().find_map(|shard| self.choose_for(shard, n));
+            match chosen.map_or_else(|| self.prospect(n), Outlook::Admits) {
+                Outlook::Admits(Choice { at, seen }) => {
+                    if let Ok(taken) = at.enter_many_seen(seen, n) {
+                        self.offer(at, taken.word());
+                        return Ok(taken);
+                    }
+                }
+                Outlook::Opens(id) => {
+                    if let Some(taken) = self.open_for(id, n, true) {
+                        return Ok(taken);
+                    }
+                }
+                Outlook::Full => return Err(JoinError::Full),
+                Outlook::Again => {}
+            }
+        }
+    }
+
+    /// Takes a seat in a room that the caller opens.
+    pub(super) fn seat_in_new(&self, listed: bool) -> Result<Seated, JoinError> {
+        loop {
+            let next = self.shards_in_order().find_map(|shard| self.vacancy(shard));
+            let outlook = next.map(Outlook::Opens).or_else(|| self.survey(Goal::Vacancy));
+            match outlook {
+                Some(Outlook::Opens(id)) => {
+                    if let Some(seated) = self.open(id, listed) {
+                        return Ok(seated);
+                    }
+                }
+                Some(_) => {}
+                None => return Err(JoinError::Full),
             }
         }
     }
@@ -116,11 +156,16 @@ impl<T> Lobby<T> {
             spin_loop();
             return Outlook::Again;
         }
+        self.prospect(1)
+    }
+
+    /// Finds out what is true for `n` callers that are to sit together.
+    fn prospect(&self, n: u32) -> Outlook<'_, T> {
         // Before the survey, so that callers that arrive at the same time are to open the same
         // room: one opens it, and the others find it.
         match self.shards_in_order().find_map(|shard| self.vacancy(shard)) {
-            Some(id) => self.survey(Goal::Seat).unwrap_or(Outlook::Opens(id)),
-            None => self.survey(Goal::SeatOrVacancy).unwrap_or(Outlook::Full),
+            Some(id) => self.survey(Goal::Seats(n)).unwrap_or(Outlook::Opens(id)),
+            None => self.survey(Goal::SeatsOrVacancy(n)).unwrap_or(Outlook::Full),
         }
     }
 
@@ -153,8 +198,12 @@ impl<T> Lobby<T> {
                     }
                     None => RoomId::new(self.mark, location, 1),
                 };
-                // Chosen before the proof, as in `outlook`.
-                Some(self.survey(Goal::Seat).unwrap_or(Outlook::Opens(id)))
+                // Chosen before the proof, as in `prospect`.
+                let admits = match goal {
+                    Goal::Seats(n) | Goal::SeatsOrVacancy(n) => self.survey(Goal::Seats(n)),
+                    Goal::Vacancy => None,
+                };
+                Some(admits.unwrap_or(Outlook::Opens(id)))
             }
         }
     }
@@ -165,7 +214,18 @@ impl<T> Lobby<T> {
             return Err(RoomRefusal::Gone);
         }
         match self.enter_by_id(id) {
-            Err(RoomRefusal::Vacant) => self.open_named(id),
+            Err(RoomRefusal::Vacant) => self.seat_by_opening(id),
+            entered => entered,
+        }
+    }
+
+    /// Takes `n` seats in that room together.
+    pub(super) fn seats_in(&self, id: RoomId, n: u32) -> Result<TakenSeats<'_, T>, RoomRefusal> {
+        if id.mark() != self.mark {
+            return Err(RoomRefusal::Gone);
+        }
+        match self.enter_many_by_id(id, n) {
+            Err(RoomRefusal::Vacant) => self.open_named(id, n),
             entered => entered,
         }
     }
@@ -173,12 +233,25 @@ impl<T> Lobby<T> {
     /// Enters that room. Returns `Vacant` also for a room without a page.
     #[inline]
     fn enter_by_id(&self, id: RoomId) -> Result<Seated, RoomRefusal> {
-        let Some(at) = self.pages.at(id.location()) else {
-            return Err(if id.generation() == 1 { RoomRefusal::Vacant } else { RoomRefusal::Gone });
-        };
+        let at = self.named(id)?;
         let taken = at.enter(id.generation())?;
         self.offer(at, taken.word());
         Ok(self.seated(taken))
+    }
+
+    /// As `enter_by_id`, for `n` callers.
+    fn enter_many_by_id(&self, id: RoomId, n: u32) -> Result<TakenSeats<'_, T>, RoomRefusal> {
+        let at = self.named(id)?;
+        let taken = at.enter_many(id.generation(), n)?;
+        self.offer(at, taken.word());
+        Ok(taken)
+    }
+
+    #[inline]
+    fn named(&self, id: RoomId) -> Result<RoomRef<'_, T>, RoomRefusal> {
+        let is_first = id.generation() == 1;
+        let without = if is_first { RoomRefusal::Vacant } else { RoomRefusal::Gone };
+        self.pages.at(id.location()).ok_or(without)
     }
 
     #[inline]
@@ -192,19 +265,24 @@ impl<T> Lobby<T> {
         taken.into_seated(completed_quorum)
     }
 
+    #[cold]
+    fn seat_by_opening(&self, id: RoomId) -> Result<Seated, RoomRefusal> {
+        self.seat_first(self.open_named(id, 1)?).ok_or(RoomRefusal::Full)
+    }
+
     /// Opens a vacant room that the caller has named, if it is the next to be opened. If another
     /// caller opens it meanwhile, enters it.
     #[cold]
-    fn open_named(&self, id: RoomId) -> Result<Seated, RoomRefusal> {
+    fn open_named(&self, id: RoomId, n: u32) -> Result<TakenSeats<'_, T>, RoomRefusal> {
         loop {
             let shard = self.pages.shard_of(id.location());
             let next = if shard < self.shards.len() { self.vacancy(shard) } else { None };
             if next == Some(id) {
-                if let Some(seated) = self.open(id) {
-                    return Ok(seated);
+                if let Some(taken) = self.open_for(id, n, true) {
+                    return Ok(taken);
                 }
             }
-            match self.enter_by_id(id) {
+            match self.enter_many_by_id(id, n) {
                 Err(RoomRefusal::Vacant) if next != Some(id) => {
                     let may_open =
                         self.shards_in_order().any(|shard| self.vacancy(shard).is_some());
@@ -217,15 +295,48 @@ impl<T> Lobby<T> {
     }
 
     /// Opens that vacant room and makes its state, unless another member is doing that. Returns
-    /// `None` if another caller has opened it.
+    /// `None` if it was not opened.
     #[cold]
-    fn open(&self, id: RoomId) -> Option<Seated> {
+    fn open(&self, id: RoomId, listed: bool) -> Option<Seated> {
+        self.seat_first(self.open_for(id, 1, listed)?)
+    }
+
+    /// Opens that vacant room for `n` callers, which are to make its state. Returns `None` if it
+    /// was not opened.
+    fn open_for(&self, id: RoomId, n: u32, listed: bool) -> Option<TakenSeats<'_, T>> {
         let at = self.pages.make_at(id.location())?;
-        let taken = at.open(id.generation(), self.bounds_of(at))?;
-        self.offer(at, taken.word());
-        let mut opener = Opener { lobby: self, seated: Some(self.seated(taken)) };
-        opener.make_state();
+        match at.open(id.generation(), n, listed, self.bounds_of(at)) {
+            Opening::Opened(taken) => {
+                self.offer(at, taken.word());
+                Some(taken)
+            }
+            Opening::Retired => {
+                self.closed(at, true);
+                None
+            }
+            Opening::Lost => None,
+        }
+    }
+
+    /// Seats a single caller. Makes the state if it has opened the room, unless another member is
+    /// doing that.
+    fn seat_first(&self, mut taken: TakenSeats<'_, T>) -> Option<Seated> {
+        let is_new = taken.is_new();
+        let mut opener = Opener { lobby: self, seated: Some(self.seated(taken.next()?)) };
+        if is_new {
+            opener.make_state();
+        }
         opener.seated.take()
+    }
+
+    /// Seats the members of a party, as if they had come one after the other.
+    pub(super) fn seated_together<'a>(
+        &'a self,
+        taken: TakenSeats<'a, T>,
+    ) -> impl Iterator<Item = Seated> + 'a {
+        let before = taken.word().members() - taken.size_hint().0 as u32;
+        let members = before + 1..;
+        members.zip(taken).map(|(members, taken)| taken.into_seated(members == self.quorum))
     }
 
     /// Leaves the room of a seat of this lobby, and closes the room after its last member.
@@ -258,11 +369,12 @@ impl<T> Lobby<T> {
         }
     }
 
-    pub(super) fn set_lock(&self, id: RoomId, locked: bool) -> bool {
+    pub(super) fn set_flag(&self, id: RoomId, flag: RoomFlag, on: bool) -> bool {
         let Some(at) = self.pages.at(id.location()) else { return false };
+        let wanted = FlagWanted { flag, on, at_least: 0 };
         let known = id.mark() == self.mark
-            && at.set_lock(id.generation(), locked, 0, self.bounds_of(at)).is_some();
-        if known && !locked && !mutant!("lobby-unlocked-not-offered") {
+            && at.set_flag(id.generation(), wanted, self.bounds_of(at)).is_some();
+        if known && !on && !mutant!("lobby-unlocked-not-offered") {
             self.offer_again(at);
         }
         known
@@ -288,6 +400,13 @@ impl<T> Lobby<T> {
         }
     }
 
+    /// As `next`, for `n` callers that are to sit together.
+    fn next_for(&self, n: u32) -> Option<RoomId> {
+        let mut shards = self.shards_in_order();
+        let admits = shards.find_map(|shard| self.choose_for(shard, n)).map(|room| self.id(room));
+        admits.or_else(|| self.shards_in_order().find_map(|shard| self.vacancy(shard)))
+    }
+
     /// Returns the id of a room that is not to be opened, or of the first room if there is none.
     pub(super) fn unopened(&self) -> RoomId {
         let location = self.shards_in_order().find_map(|shard| self.unused(shard));
@@ -300,13 +419,14 @@ impl<T> Lobby<T> {
     }
 
     #[inline(never)]
-    pub(super) fn refuse<S>(&self, refusal: RoomRefusal) -> Result<S, JoinRoomError> {
+    pub(super) fn refuse(&self, refusal: RoomRefusal, n: u32) -> JoinRoomError {
         let kind = match refusal {
-            RoomRefusal::Full => JoinRoomErrorKind::Full,
+            // A caller that names the room is not told that it is unlisted.
+            RoomRefusal::Full | RoomRefusal::Unlisted => JoinRoomErrorKind::Full,
             RoomRefusal::Locked => JoinRoomErrorKind::Locked,
             RoomRefusal::Vacant | RoomRefusal::Gone => JoinRoomErrorKind::Gone,
         };
-        Err(JoinRoomError::new(kind, self.next()))
+        JoinRoomError::new(kind, if n == 1 { self.next() } else { self.next_for(n) })
     }
 
     /// Returns the state of the room of a seat of this lobby. Makes it if no member has.
@@ -323,6 +443,18 @@ impl<T> Lobby<T> {
     }
 }
 
+impl<T> Lobby<T> {
+    /// Makes the state of the room that a member has opened, unless another member is doing that.
+    pub(super) fn make_state(&self, seated: &Seated) {
+        if let States::Each(make) = &self.states {
+            let at = self.pages.at(seated.location());
+            let at = at.expect("the page of a room with a member");
+            // SAFETY: as in `leave`.
+            unsafe { at.make_state(seated, &self.waiters, || make(seated.room_id(self.mark))) };
+        }
+    }
+}
+
 /// A caller that has opened a room, while it makes the state. It leaves if the constructor panics.
 struct Opener<'a, T> {
     lobby: &'a Lobby<T>,
@@ -331,13 +463,7 @@ struct Opener<'a, T> {
 
 impl<T> Opener<'_, T> {
     fn make_state(&self) {
-        if let (States::Each(make), Some(seated)) = (&self.lobby.states, &self.seated) {
-            let at = self.lobby.pages.at(seated.location());
-            let at = at.expect("the page of a room with a member");
-            let id = seated.room_id(self.lobby.mark);
-            // SAFETY: as in `leave`.
-            unsafe { at.make_state(seated, &self.lobby.waiters, || make(id)) };
-        }
+        self.seated.iter().for_each(|seated| self.lobby.make_state(seated));
     }
 }
 

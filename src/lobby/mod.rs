@@ -18,6 +18,7 @@ mod join;
 mod last_left;
 mod own_shard;
 mod pages;
+mod party;
 mod room;
 mod seat;
 #[cfg(all(test, not(headcount_shuttle)))]
@@ -31,9 +32,10 @@ pub use builder::LobbyBuilder;
 pub use error::{JoinError, JoinRoomError, JoinRoomErrorKind};
 pub use id::{ParseRoomIdError, RoomId};
 pub use info::{LobbyStats, RoomInfo};
+pub use party::{OwnedParty, Party};
 pub use seat::{OwnedSeat, Seat};
 
-use crate::protocol::room::RoomSize;
+use crate::protocol::room::{RoomFlag, RoomSize};
 use crate::sync::AtomicU32;
 use index::RoomIndex;
 use pages::Pages;
@@ -83,29 +85,36 @@ use seat::SeatInner;
 ///
 /// # Guarantees
 ///
-/// - *never-over*: no room has more members than seats, and at most `max_rooms` rooms are open.
+/// - *never-over*: no room has more members than seats, and at most `max_rooms` rooms are open,
+///   unlisted ones included.
 /// - *seat-distinct*: two live seats of one room never have the same number.
 /// - *no-ghost*: the id of a closed room never admits a caller.
 /// - *exact-lobby*: [`join`](Self::join) is refused only if, at an instant within the call,
-///   `max_rooms` rooms were open and none of them had a free seat and was unlocked.
+///   `max_rooms` rooms were open and none of them had a free seat and was listed and unlocked.
+///   [`open_room`](Self::open_room) and [`open_unlisted`](Self::open_unlisted) are refused only if,
+///   at an instant within the call, `max_rooms` rooms were open.
 /// - *no-needless-room*: with one shard, [`join`](Self::join) opens a room only if, at an instant
-///   within the call, no open, unlocked room had a free seat. Callers that arrive at the same empty
+///   within the call, no listed, unlocked room had a free seat. Callers that arrive at the same empty
 ///   lobby at the same time are sent to one room; only a room that closes meanwhile diverts them.
-/// - *unblocked*: both also hold while other threads have stopped in the middle of their calls, for
+/// - *unblocked*: these also hold while other threads have stopped in the middle of their calls, for
 ///   however long. The exceptions: a thread that stops while it puts a new page of rooms in its
 ///   place holds up callers that need that page; [`state`](Seat::state) waits for the thread that
 ///   makes the state, and for an instant under a lock that all waiting members of the lobby share.
-/// - *no-lost-room*: once calls are quiet, `join` finds every open, unlocked room with a free seat.
+/// - *together*: [`join_many`](Self::join_many) seats a party in one room, all or none. *exact-lobby*
+///   and *no-needless-room* hold for parties as that call says.
+/// - *no-lost-room*: once calls are quiet, `join` finds every open, listed, unlocked room with a
+///   free seat, and `join_many` every one with enough free seats.
 /// - *best-fit*: with one shard and one caller at a time, `join` takes the most populated room that
 ///   has a free seat, and opens a new room only if no room has one. With more shards, each thread
 ///   prefers the rooms of its own shard, then those of the others, and opens a new room only if it
 ///   finds no free seat in any shard.
-/// - *no-leak*: each seat returns what it holds exactly once. When all seats have been dropped and
+/// - *no-leak*: each seat, of a party or not, returns what it holds exactly once. When all seats have been dropped and
 ///   these calls have returned, no room is open and every state has been dropped.
 ///
 /// # What is not promised
 ///
-/// - Fairness among callers that join at the same time.
+/// - Fairness among callers that join at the same time. In particular, no seat is kept for a party:
+///   callers that come alone may take each seat that becomes free.
 /// - Which of several equally populated rooms is chosen.
 /// - That a caller gets the fullest room while other calls overlap. While one call is in the middle
 ///   of joining or leaving a room, others may overlook that room and take another one that is open.
@@ -124,7 +133,7 @@ use seat::SeatInner;
 /// and while it is open an allocation for the state. Each shard allocates its rooms in pages that
 /// double in size, and reuses them: its memory is at most about twice that of the most rooms that
 /// it had open at once. The memory is returned when the lobby is dropped. A shard without rooms
-/// takes about 5 KiB. A room's memory is retired after 2^24 - 1 uses, so that no id ever means two
+/// takes about 5 KiB. A room's memory is retired after 2^23 - 1 uses, so that no id ever means two
 /// rooms.
 pub struct Lobby<T = ()> {
     size: RoomSize,
@@ -379,6 +388,253 @@ impl<T> Lobby<T> {
         SeatInner::join_room_or_any(self, id).map(OwnedSeat)
     }
 
+    /// Takes `n` seats of one room together: all of them or none. Never waits for a seat.
+    ///
+    /// The room is the most populated one that has `n` free seats, or a new one. With `n == 1` the
+    /// call is [`join`](Self::join).
+    ///
+    /// # Errors
+    ///
+    /// - [`JoinError::PartySize`] if `n` is 0 or above [`seats`](Self::seats).
+    /// - [`JoinError::Full`] if no listed, unlocked room has `n` free seats and no more rooms may
+    ///   be opened.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join). All members of the party have left the room then.
+    ///
+    /// # Guarantees
+    ///
+    /// - *together*: no call ever finds a part of the party in the room. The party takes its places
+    ///   in one step.
+    /// - *exact-lobby*: the call is refused as full only if, at an instant within the call,
+    ///   `max_rooms` rooms were open and none of them had `n` free seats and was listed and
+    ///   unlocked.
+    /// - *no-needless-room* (one shard): the call opens a room only if, at an instant within the
+    ///   call, no listed, unlocked room had `n` free seats, but for rooms that others have opened
+    ///   since the call began.
+    /// - Both also hold while other threads have stopped in the middle of their calls.
+    ///
+    /// # What is not promised
+    ///
+    /// Fairness: no seat is kept for a party, so callers that come alone may take each seat that
+    /// becomes free, and a party that tries again and again may be refused for ever.
+    ///
+    /// # Cost
+    ///
+    /// A load for each number of members at which a party fits, an allocation for the seats, and a
+    /// compare-exchange; in rooms of more than 24 seats another one for each seat. The exchange is
+    /// repeated if other callers join or leave the same room in between.
+    ///
+    /// Before a refusal, and before a room opens, the call reads every open room, and marks those
+    /// that it has not found marked, with a compare-exchange each. The first leave from a marked
+    /// room takes two more additions. While calls have stopped in the middle of such leaves, the
+    /// rooms are read once more for each of them; the proof begins anew whenever another call makes
+    /// such a leave.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::builder(4).max_rooms(1).build();
+    /// let party = lobby.join_many(3)?;
+    /// assert_eq!(party.len(), 3);
+    /// assert!(lobby.join_many(2).unwrap_err().is_full());
+    /// assert!(lobby.join().is_ok());
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn join_many(&self, n: u32) -> Result<Party<'_, T>, JoinError> {
+        party::join_many(&self, n).map(|seats| Party::new(seats, Seat))
+    }
+
+    /// Takes `n` seats of that room together: all of them or none. Never waits for a seat.
+    ///
+    /// As with [`join_room`](Self::join_room), the room may be the next to be opened, and it may be
+    /// unlisted.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinRoomError`], which says whether the room had too few free seats, was locked or gone,
+    /// or whether `n` is 0 or above [`seats`](Self::seats), and which room the party may try
+    /// instead.
+    ///
+    /// # Panics
+    ///
+    /// As [`join_many`](Self::join_many).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(4);
+    /// let host = lobby.join()?;
+    /// let guests = lobby.join_room_many(host.room_id(), 3).expect("three seats are free");
+    /// assert_eq!((guests.len(), host.members()), (3, 4));
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn join_room_many(&self, id: RoomId, n: u32) -> Result<Party<'_, T>, JoinRoomError> {
+        party::join_room_many(&self, id, n).map(|seats| Party::new(seats, Seat))
+    }
+
+    /// Takes owned seats as [`join_many`](Self::join_many) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`join_many`](Self::join_many). The `Arc` is dropped then.
+    ///
+    /// # Panics
+    ///
+    /// As [`join_many`](Self::join_many).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let lobby = Arc::new(headcount::Lobby::new(4));
+    /// let party = Arc::clone(&lobby).join_many_owned(3)?;
+    /// assert_eq!(lobby.stats().members, 3);
+    /// # drop(party);
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn join_many_owned(self: Arc<Self>, n: u32) -> Result<OwnedParty<T>, JoinError> {
+        party::join_many(&self, n).map(|seats| OwnedParty::new(seats, OwnedSeat))
+    }
+
+    /// Takes owned seats as [`join_room_many`](Self::join_room_many) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`join_room_many`](Self::join_room_many). The `Arc` is dropped then.
+    ///
+    /// # Panics
+    ///
+    /// As [`join_many`](Self::join_many).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let lobby = Arc::new(headcount::Lobby::new(4));
+    /// let filling = lobby.filling();
+    /// let party = lobby.join_room_many_owned(filling, 3)?;
+    /// assert_eq!(party.room_id(), filling);
+    /// # Ok::<(), headcount::JoinRoomError>(())
+    /// ```
+    pub fn join_room_many_owned(
+        self: Arc<Self>,
+        id: RoomId,
+        n: u32,
+    ) -> Result<OwnedParty<T>, JoinRoomError> {
+        party::join_room_many(&self, id, n).map(|seats| OwnedParty::new(seats, OwnedSeat))
+    }
+
+    /// Opens a room and takes its first seat, whatever other rooms have free seats. Never waits.
+    ///
+    /// Others may join the room from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError::Full`] if, at an instant within the call, `max_rooms` rooms were open.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(7);
+    /// let seat = lobby.join()?;
+    /// let host = lobby.open_room()?;
+    /// assert_ne!(host.room_id(), seat.room_id());
+    /// assert_eq!(host.members(), 1);
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn open_room(&self) -> Result<Seat<'_, T>, JoinError> {
+        SeatInner::open(self, true).map(Seat)
+    }
+
+    /// Takes an owned seat as [`open_room`](Self::open_room) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_room`](Self::open_room). The `Arc` is dropped then.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let lobby = Arc::new(headcount::Lobby::new(7));
+    /// let rooms = [lobby.clone().open_room_owned()?, lobby.open_room_owned()?];
+    /// assert_ne!(rooms[0].room_id(), rooms[1].room_id());
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn open_room_owned(self: Arc<Self>) -> Result<OwnedSeat<T>, JoinError> {
+        SeatInner::open(self, true).map(OwnedSeat)
+    }
+
+    /// Opens an unlisted room and takes its first seat. Never waits.
+    ///
+    /// An unlisted room is joined by its id alone: calls that name no room never choose it, and
+    /// neither [`filling`](Self::filling) nor a refusal names it. Its id is a new one, which no
+    /// call has named before. It counts as one of `max_rooms`.
+    /// [`set_listed`](Self::set_listed) lists it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_room`](Self::open_room).
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// # Cost
+    ///
+    /// That of [`open_room`](Self::open_room). It uses up two of the ids that the memory of a room
+    /// has, so the memory is retired sooner.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(7);
+    /// let host = lobby.open_unlisted()?;
+    /// assert_ne!(lobby.join()?.room_id(), host.room_id());
+    /// assert!(lobby.join_room(host.room_id()).is_ok());
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn open_unlisted(&self) -> Result<Seat<'_, T>, JoinError> {
+        SeatInner::open(self, false).map(Seat)
+    }
+
+    /// Takes an owned seat as [`open_unlisted`](Self::open_unlisted) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_room`](Self::open_room). The `Arc` is dropped then.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let lobby = Arc::new(headcount::Lobby::new(7));
+    /// let host = Arc::clone(&lobby).open_unlisted_owned()?;
+    /// assert!(!lobby.room(host.room_id()).expect("it has a member").listed);
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn open_unlisted_owned(self: Arc<Self>) -> Result<OwnedSeat<T>, JoinError> {
+        SeatInner::open(self, false).map(OwnedSeat)
+    }
+
     /// Returns the id of the room where [`join`](Self::join) would go now.
     ///
     /// If no room has a free seat, this is the id of a room that is not open yet.
@@ -414,7 +670,7 @@ impl<T> Lobby<T> {
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn lock(&self, id: RoomId) -> bool {
-        self.set_lock(id, true)
+        self.set_flag(id, RoomFlag::Locked, true)
     }
 
     /// Unlocks that room: it admits new members again. Returns false if the room is not open.
@@ -435,7 +691,34 @@ impl<T> Lobby<T> {
     /// # Ok::<(), headcount::JoinError>(())
     /// ```
     pub fn unlock(&self, id: RoomId) -> bool {
-        self.set_lock(id, false)
+        self.set_flag(id, RoomFlag::Locked, false)
+    }
+
+    /// Lists that room or makes it unlisted. Returns false if the room is not open.
+    ///
+    /// An unlisted room is joined by its id alone: calls that name no room never choose it, and
+    /// neither [`filling`](Self::filling) nor a refusal names it once this call has returned. Its
+    /// id does not change, so a client that was told it before can still join. A room that is
+    /// listed again is found again. Whether a room is locked is another matter: an unlisted room
+    /// that is unlocked stays unlisted.
+    ///
+    /// # Memory ordering
+    ///
+    /// Listing an unlisted room is a release operation, as [`unlock`](Self::unlock) is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lobby = headcount::Lobby::new(7);
+    /// let host = lobby.join()?;
+    /// assert!(lobby.set_listed(host.room_id(), false));
+    /// assert_ne!(lobby.join()?.room_id(), host.room_id());
+    /// assert!(lobby.set_listed(host.room_id(), true));
+    /// assert_eq!(lobby.join()?.room_id(), host.room_id());
+    /// # Ok::<(), headcount::JoinError>(())
+    /// ```
+    pub fn set_listed(&self, id: RoomId, listed: bool) -> bool {
+        self.set_flag(id, RoomFlag::Unlisted, !listed)
     }
 
     /// Returns the facts about that room at an instant within the call, or `None` if it is not
@@ -513,6 +796,7 @@ impl<T> Lobby<T> {
             stats.members += room.members as usize;
             stats.full += usize::from(room.is_full());
             stats.locked += usize::from(room.locked);
+            stats.unlisted += usize::from(!room.listed);
         }
         stats
     }

@@ -29,9 +29,10 @@ use super::Lobby;
 use crate::origin::Origin;
 use crate::protocol::bound::Bounds;
 use crate::protocol::mutants::{mutant, ordering};
+use crate::protocol::party::{EnterMany, PartyWanted};
 use crate::protocol::room::{
-    self, EnterRoom, LeaveOther, LeaveRoom, OpenRoom, PassRoom, RoomRefusal, RoomSize, RoomWord,
-    SetLock,
+    self, EnterRoom, FlagWanted, LeaveOther, LeaveRoom, OpenRoom, PassRoom, RoomRefusal, RoomSize,
+    RoomWord, SetFlag,
 };
 use crate::protocol::seat_bitmap;
 use crate::protocol::step::{run, Step};
@@ -191,6 +192,25 @@ pub(super) struct Seated {
     entered: Entered,
 }
 
+/// Seats of one room that were just taken together, as an iterator that is to be run to its end.
+pub(super) struct TakenSeats<'a, T> {
+    at: RoomRef<'a, T>,
+    word: RoomWord,
+    /// The number of members that have not been taken out, and in small rooms their seats.
+    left: u32,
+    seats: u64,
+    is_new: bool,
+}
+
+/// How the opening of a room ends.
+pub(super) enum Opening<'a, T> {
+    Opened(TakenSeats<'a, T>),
+    /// The room was not opened: it had one generation left, and is retired now.
+    Retired,
+    /// Another caller has opened it.
+    Lost,
+}
+
 /// The state of a room after a member has left.
 pub(super) enum Departure<T> {
     /// Other members are inside.
@@ -211,6 +231,33 @@ impl TakenSeat {
         let TakenSeat { entered, location, number, word } = self;
         let seat = u32::from(completed_quorum) << NUMBER_BITS | number;
         Seated { packed: RoomId::new(seat, location, word.generation()), entered }
+    }
+}
+
+impl<T> TakenSeats<'_, T> {
+    /// Returns the word that the room had once the seats were taken.
+    pub(super) fn word(&self) -> RoomWord {
+        self.word
+    }
+
+    /// Returns whether the callers have opened the room. Then they are to make its state.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+}
+
+impl<T> Iterator for TakenSeats<'_, T> {
+    type Item = TakenSeat;
+
+    fn next(&mut self) -> Option<TakenSeat> {
+        self.left = self.left.checked_sub(1)?;
+        let number = self.seats.trailing_zeros();
+        self.seats &= self.seats.wrapping_sub(1);
+        Some(self.at.sit((self.word, number)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left as usize, Some(self.left as usize))
     }
 }
 
@@ -289,7 +336,39 @@ impl<'a, T> RoomRef<'a, T> {
     /// Enters under a generation.
     #[inline]
     pub(super) fn enter(self, generation: u32) -> Result<TakenSeat, RoomRefusal> {
-        Ok(self.sit(run!(EnterRoom::Look { generation }, self.word, self.page.size)?))
+        match run!(EnterRoom::Look { generation }, self.word, self.page.size) {
+            Ok(entered) => Ok(self.sit(entered)),
+            Err(RoomRefusal::Unlisted) => self.enter_unlisted(generation),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    #[cold]
+    fn enter_unlisted(self, generation: u32) -> Result<TakenSeat, RoomRefusal> {
+        self.enter_many(generation, 1)?.next().ok_or(RoomRefusal::Full)
+    }
+
+    /// Takes `n` seats under a generation.
+    pub(super) fn enter_many(
+        self,
+        generation: u32,
+        n: u32,
+    ) -> Result<TakenSeats<'a, T>, RoomRefusal> {
+        self.take_many(EnterMany::Look { generation, wanted: PartyWanted { n, named: true } }, n)
+    }
+
+    /// Takes `n` seats in a room that the caller has just read, and that admitted so many.
+    pub(super) fn enter_many_seen(
+        self,
+        seen: RoomWord,
+        n: u32,
+    ) -> Result<TakenSeats<'a, T>, RoomRefusal> {
+        self.take_many(EnterMany::Swap { seen, wanted: PartyWanted { n, named: false } }, n)
+    }
+
+    fn take_many(self, entering: EnterMany, n: u32) -> Result<TakenSeats<'a, T>, RoomRefusal> {
+        let (word, seats) = run!(entering, self.word, self.page.size)?;
+        Ok(TakenSeats { at: self, word, left: n, seats, is_new: false })
     }
 
     /// Enters a room that the caller has just read, and that admitted.
@@ -313,11 +392,26 @@ impl<'a, T> RoomRef<'a, T> {
         }
     }
 
-    /// Opens a vacant room under that generation, with the caller as member. See [`OpenRoom`].
-    pub(super) fn open(self, generation: u32, bounds: &Bounds) -> Option<TakenSeat> {
-        let opening = OpenRoom::new(generation, self.page.size);
-        let opened = run!(opening, self.word, self.page.size, || bounds)?;
-        Some(self.sit((opened, 0)))
+    /// Opens a vacant room of that generation, with `n` members. See [`OpenRoom`].
+    pub(super) fn open(
+        self,
+        generation: u32,
+        n: u32,
+        listed: bool,
+        bounds: &Bounds,
+    ) -> Opening<'a, T> {
+        let opening = match listed {
+            true => OpenRoom::new(generation, n, self.page.size),
+            false => OpenRoom::unlisted(generation, self.page.size),
+        };
+        match run!(opening, self.word, || bounds) {
+            None => Opening::Lost,
+            Some(word) if word.is_retired() => Opening::Retired,
+            Some(word) => {
+                let seats = (1 << n.min(63)) - 1;
+                Opening::Opened(TakenSeats { at: self, word, left: n, seats, is_new: true })
+            }
+        }
     }
 
     /// Marks a room as not counted that the caller has just read, and that was counted and did not
@@ -497,16 +591,15 @@ impl<'a, T> RoomRef<'a, T> {
         making.ends = Stage::Made;
     }
 
-    /// Locks or unlocks the room under a generation, if it has at least so many members. See
-    /// [`SetLock`].
-    pub(super) fn set_lock(
+    /// Sets or clears a flag of the room under a generation, if it has at least so many members.
+    /// See [`SetFlag`].
+    pub(super) fn set_flag(
         self,
         generation: u32,
-        locked: bool,
-        at_least: u32,
+        wanted: FlagWanted,
         bounds: &Bounds,
     ) -> Option<Result<u32, u32>> {
-        let look = SetLock::Look { generation, locked, at_least };
+        let look = SetFlag::Look { generation, wanted };
         run!(look, self.word, self.page.size, || bounds)
     }
 

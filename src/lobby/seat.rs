@@ -12,6 +12,7 @@ use core::ops::Deref;
 use super::room::{RoomRef, Seated};
 use super::{JoinError, JoinRoomError, Lobby, RoomId};
 use crate::error::QuorumError;
+use crate::protocol::room::{FlagWanted, RoomFlag};
 
 /// The fields and operations that [`Seat`] and [`OwnedSeat`] share. `L` is a reference or an `Arc`:
 /// it yields the same lobby each time.
@@ -32,7 +33,7 @@ impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
     pub(super) fn join_room(lobby: L, id: RoomId) -> Result<Self, JoinRoomError> {
         match lobby.seat_in(id) {
             Ok(seated) => Ok(SeatInner { lobby, seated: Some(seated) }),
-            Err(refusal) => lobby.refuse(refusal),
+            Err(refusal) => Err(lobby.refuse(refusal, 1)),
         }
     }
 
@@ -42,8 +43,19 @@ impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
         Ok(SeatInner { lobby, seated: Some(seated) })
     }
 
+    /// Takes a seat in a room that it opens.
+    pub(super) fn open(lobby: L, listed: bool) -> Result<Self, JoinError> {
+        let seated = lobby.seat_in_new(listed)?;
+        Ok(SeatInner::new(lobby, seated))
+    }
+
+    /// The lobby has seated that member.
+    pub(super) fn new(lobby: L, seated: Seated) -> Self {
+        SeatInner { lobby, seated: Some(seated) }
+    }
+
     #[inline]
-    fn seated(&self) -> &Seated {
+    pub(super) fn seated(&self) -> &Seated {
         self.seated.as_ref().expect("a member that has not left")
     }
 
@@ -67,7 +79,8 @@ impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
     fn start(&self) -> Result<u32, QuorumError> {
         let quorum = self.lobby.quorum;
         let (at, bounds) = (self.at(), self.lobby.bounds_of(self.at()));
-        match at.set_lock(self.seated().generation(), true, quorum, bounds) {
+        let wanted = FlagWanted { flag: RoomFlag::Locked, on: true, at_least: quorum };
+        match at.set_flag(self.seated().generation(), wanted, bounds) {
             Some(Ok(members)) => Ok(members),
             Some(Err(members)) => Err(QuorumError { occupied: members, quorum }),
             None => unreachable!("the room of a member that has not left is open"),

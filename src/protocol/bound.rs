@@ -80,12 +80,14 @@ pub(crate) struct Bounds {
     pub(crate) admitting: Bound,
     /// On the rooms that are vacant and may be opened.
     pub(crate) vacant: Bound,
+    /// On the calls that are about to make a *watched* room admit more: see `party`.
+    pub(crate) watched: Bound,
 }
 
 impl Bounds {
     /// Creates the bounds of a shard of `rooms` vacant rooms.
     pub(crate) fn new(rooms: u32) -> Bounds {
-        Bounds { admitting: Bound::new(0), vacant: Bound::new(rooms) }
+        Bounds { admitting: Bound::new(0), vacant: Bound::new(rooms), watched: Bound::new(0) }
     }
 }
 
@@ -94,6 +96,7 @@ impl Bounds {
 pub(crate) struct Pending {
     pub(crate) admitting: u32,
     pub(crate) vacant: u32,
+    pub(crate) watched: u32,
 }
 
 impl Pending {
@@ -102,13 +105,25 @@ impl Pending {
         self == Pending::default()
     }
 
+    /// Returns whether all that a change needs was announced.
+    #[inline]
+    pub(crate) fn covers(self, need: Pending) -> bool {
+        self.admitting >= need.admitting
+            && self.vacant >= need.vacant
+            && self.watched >= need.watched
+    }
+
     /// Retracts from one of the bounds. Returns what is still pending.
     pub(crate) fn settle(self, bounds: &Bounds) -> Pending {
         if self.admitting > 0 {
             bounds.admitting.retract(self.admitting);
             return Pending { admitting: 0, ..self };
         }
-        bounds.vacant.retract(self.vacant);
+        if self.vacant > 0 {
+            bounds.vacant.retract(self.vacant);
+            return Pending { vacant: 0, ..self };
+        }
+        bounds.watched.retract(self.watched);
         Pending::default()
     }
 }

@@ -23,6 +23,8 @@ pub(crate) mod cell;
 #[cfg(all(feature = "holds", target_has_atomic = "64"))]
 pub(crate) mod hold;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub(crate) mod party;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub(crate) mod room;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub(crate) mod seat_bitmap;

@@ -10,24 +10,28 @@
 //! ```text
 //! bit 63       COUNTED: the room counts in its shard's bound of rooms that may admit
 //! bit 62       LOCKED
+//! bit 61       UNLISTED
 //! bits 48..61  the number of members
 //! bits 24..48  the seats that are taken, for rooms of up to 24 seats
-//! bits  0..24  the generation of the room less 1, or the next one where the room is vacant
+//! bit 23       WATCHED: a leave has to be announced, see `party`
+//! bits  0..23  the generation of the room less 1, or the next one where the room is vacant
 //! ```
 //!
-//! | members | LOCKED | COUNTED | the room is                                               |
-//! |---------|--------|---------|-----------------------------------------------------------|
-//! | some    | clear  | set     | *open*: it admits if a seat is free                       |
-//! | some    | clear  | clear   | open and full                                             |
-//! | some    | set    | either  | *locked*: members stay or leave, new ones are refused     |
-//! | none    | clear  | clear   | *vacant*: to be opened under the generation in the word   |
-//! | none    | clear  | clear   | *retired*, if the generation is none: never opened again  |
+//! | members | LOCKED | UNLISTED | COUNTED | the room is                                          |
+//! |---------|--------|----------|---------|------------------------------------------------------|
+//! | some    | clear  | clear    | set     | *open*: it admits if a seat is free                  |
+//! | some    | clear  | clear    | clear   | open and full                                        |
+//! | some    | set    | either   | either  | *locked*: members stay or leave, and none come       |
+//! | some    | clear  | set      | either  | *unlisted*: it takes callers that name it, no others |
+//! | none    | clear  | clear    | clear   | *vacant*: to be opened under its generation          |
+//! | none    | clear  | clear    | clear   | *retired*, if that is none: never opened again       |
 //!
 //! No other combination occurs. The last member to leave closes the room and advances the
 //! generation in the same step, so an open room is never empty. A word of 0 is vacant in its first
 //! generation: fresh memory is rooms.
 //!
-//! A room admits only while it is COUNTED. A call that brings a room from not counted to counted
+//! To *admit* is to take a caller that has not named the room. A room admits only while it is
+//! COUNTED. A call that brings a room from not counted to counted
 //! announces that in the bound beforehand; the step that lets the room admit sets the flag. A
 //! search that comes upon a counted room that does not admit clears the flag ([`PassRoom`]) and
 //! retracts it from the bound afterwards. So a bound of 0 proves that no room of the shard admits,
@@ -50,11 +54,13 @@ use crate::sync::{AtomicU64, Ordering};
 
 const COUNTED: u64 = 1 << 63;
 const LOCKED: u64 = 1 << 62;
+const UNLISTED: u64 = 1 << 61;
+pub(super) const WATCHED: u64 = 1 << 23;
 
-/// The number of bits of a generation.
+/// The number of bits of a generation in an id. In a word the highest of them is WATCHED.
 pub(crate) const GENERATION_BITS: u32 = 24;
 /// The bits of a word that are the generation.
-const GENERATION: u64 = (1 << GENERATION_BITS) - 1;
+const GENERATION: u64 = WATCHED - 1;
 /// The last generation of a room.
 pub(crate) const LAST_GENERATION: u32 = crate::sync::LAST_GENERATION;
 
@@ -97,11 +103,32 @@ impl RoomSize {
         let seat = if self.is_small() { 1 << (GENERATION_BITS + number) } else { 0 };
         ONE + seat
     }
+
+    /// As `one`, for `n` members on those seats.
+    pub(super) fn many(self, n: u32, seats: u64) -> u64 {
+        u64::from(n) * ONE + if self.is_small() { seats << GENERATION_BITS } else { 0 }
+    }
+}
+
+/// What keeps callers out of a room that has a free seat.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum RoomFlag {
+    Locked,
+    Unlisted,
+}
+
+impl RoomFlag {
+    fn bit(self) -> u64 {
+        match self {
+            RoomFlag::Locked => LOCKED,
+            RoomFlag::Unlisted => UNLISTED,
+        }
+    }
 }
 
 /// A value of a room's word.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct RoomWord(u64);
+pub(crate) struct RoomWord(pub(super) u64);
 
 impl RoomWord {
     /// Returns the word of a vacant room, or of a retired one if the generation is 0.
@@ -120,7 +147,27 @@ impl RoomWord {
         ((self.0 & MEMBERS) >> MEMBERS_SHIFT) as u32
     }
 
-    /// Returns whether the room is open and has a free seat.
+    /// Returns the word of a room that was just opened with `n` members, on the lowest seats.
+    fn opened(generation: u32, n: u32, size: RoomSize) -> RoomWord {
+        let open = RoomWord::vacant(generation).0 + size.many(n, (1 << n.min(SMALL)) - 1);
+        RoomWord(if n < size.seats { open | COUNTED } else { open })
+    }
+
+    /// As `opened`, for an unlisted room, in the place of a vacant one of that generation. Its own
+    /// generation is the next one: as the next room to be opened, the vacant room may have been
+    /// named to others. Returns the word of a retired room if there is no next generation.
+    fn opened_unlisted(generation: u32, size: RoomSize) -> RoomWord {
+        let next = match mutant!("room-unlisted-same-generation") {
+            true => RoomWord::vacant(generation),
+            false => RoomWord::vacant(generation).emptied(),
+        };
+        match next.is_retired() {
+            true => next,
+            false => RoomWord((next.0 + size.one(0)) | UNLISTED),
+        }
+    }
+
+    /// Returns whether the room is open, unlocked and listed, and has a free seat.
     #[inline]
     pub(crate) fn admits(self, size: RoomSize) -> bool {
         self.0 ^ COUNTED < size.full
@@ -151,6 +198,14 @@ impl RoomWord {
         self.0 & LOCKED != 0
     }
 
+    pub(crate) fn is_unlisted(self) -> bool {
+        self.0 & UNLISTED != 0
+    }
+
+    pub(crate) fn is_watched(self) -> bool {
+        self.0 & WATCHED != 0
+    }
+
     pub(crate) fn is_vacant(self) -> bool {
         self.members() == 0 && !self.is_retired()
     }
@@ -164,28 +219,42 @@ impl RoomWord {
         self.0 == 0
     }
 
+    /// Returns why the room refuses a caller that knows its generation.
+    pub(super) fn refusal(self, size: RoomSize) -> RoomRefusal {
+        if self.members() == 0 {
+            RoomRefusal::Vacant
+        } else if self.is_locked() {
+            RoomRefusal::Locked
+        } else if self.is_unlisted() && self.members() < size.seats {
+            RoomRefusal::Unlisted
+        } else {
+            RoomRefusal::Full
+        }
+    }
+
     /// Returns the lowest free seat of a small room.
     #[inline]
     fn next_seat(self) -> u32 {
         lowest_free(self.0 >> GENERATION_BITS)
     }
 
-    /// Returns whether the room is counted and unlocked and has more than one member: then it is
-    /// counted after a leave too.
+    /// Returns whether the room is counted, unlocked and listed and has more than one member: then
+    /// it is counted after a leave too. A room that is watched needs an announcement.
     #[inline(always)]
     fn stays_counted(self) -> bool {
-        (self.0 ^ COUNTED).wrapping_sub(2 * ONE) < LOCKED - 2 * ONE
+        (self.0 ^ COUNTED).wrapping_sub(2 * ONE) < UNLISTED - 2 * ONE
+            && (self.0 & WATCHED == 0 || mutant!("room-watched-left-plainly"))
     }
 
-    /// Returns the word without one member. Unless it is locked, the room is counted then, as it
-    /// admits. Without its last member a room is vacant, and in its next generation.
+    /// Returns the word without one member. Unless it is locked or unlisted, the room is counted
+    /// then, as it admits. Without its last member a room is vacant, and in its next generation.
     #[inline]
     fn without(self, number: u32, size: RoomSize) -> RoomWord {
         if self.members() <= 1 {
             return self.emptied();
         }
-        let less = self.0 - size.one(number);
-        RoomWord(if self.is_locked() { less } else { less | COUNTED })
+        let less = (self.0 - size.one(number)) & !WATCHED;
+        RoomWord(if self.0 & (LOCKED | UNLISTED) != 0 { less } else { less | COUNTED })
     }
 
     #[cold]
@@ -198,31 +267,41 @@ impl RoomWord {
         RoomWord::vacant(if last { 0 } else { self.generation() % LAST_GENERATION + 1 })
     }
 
-    /// Returns the word with that lock. An unlocked room is counted if it has a free seat.
-    fn with_lock(self, locked: bool, size: RoomSize) -> RoomWord {
-        if locked {
-            return RoomWord(self.0 | LOCKED);
+    /// Returns the word with or without that flag. A room that is neither locked nor unlisted any
+    /// more is counted if it has a free seat, and is not watched.
+    fn with_flag(self, flag: RoomFlag, on: bool, size: RoomSize) -> RoomWord {
+        if on {
+            return RoomWord(self.0 | flag.bit());
+        }
+        let less = self.0 & !flag.bit();
+        if less & (LOCKED | UNLISTED) != 0 {
+            return RoomWord(less);
         }
         let has_free_seat = self.members() < size.seats;
-        RoomWord(self.0 & !LOCKED | if has_free_seat { COUNTED } else { 0 })
+        let unwatched = if mutant!("room-unlocked-stays-watched") { less } else { less & !WATCHED };
+        RoomWord(unwatched | if has_free_seat { COUNTED } else { 0 })
     }
 
     /// Returns what a call has to announce before it makes `self` of `seen`.
     #[inline]
     fn announces(self, seen: RoomWord) -> Pending {
+        let stays = self.members() > 0;
         Pending {
             admitting: u32::from(self.is_counted() && !seen.is_counted()),
-            vacant: u32::from(self.members() == 0 && seen.members() > 0),
+            vacant: u32::from(!stays && seen.members() > 0),
+            watched: u32::from(stays && seen.is_watched() && !self.is_watched()),
         }
     }
 
-    /// Returns what a call has pending once it has made `self` of `seen`, of `pending` before.
+    /// Returns what a call has pending once it has made `self` of `seen`, of `pending` before. The
+    /// bound of what was watched counts only calls, so what they announced there stays pending.
     #[inline]
     fn leaves_pending(self, seen: RoomWord, pending: Pending) -> Pending {
         let announced = self.announces(seen);
         Pending {
             admitting: pending.admitting - announced.admitting + seen.announces(self).admitting,
             vacant: pending.vacant - announced.vacant + seen.announces(self).vacant,
+            watched: pending.watched,
         }
     }
 }
@@ -232,14 +311,17 @@ impl RoomWord {
 pub(crate) enum RoomRefusal {
     Full,
     Locked,
+    /// The room admits callers that name it, and no other.
+    Unlisted,
     /// The room is not open yet under this generation.
     Vacant,
     /// The room has another generation.
     Gone,
 }
 
-/// Takes a place under a generation. Yields the new word and, in small rooms, the number of the
-/// seat.
+/// Takes a place under a generation, unless the room is unlisted: then it is left to
+/// [`EnterMany`](super::party::EnterMany). Yields the new word and, in small rooms, the number of
+/// the seat.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum EnterRoom {
     Look { generation: u32 },
@@ -256,12 +338,8 @@ impl EnterRoom {
             Done(Err(RoomRefusal::Gone))
         } else if seen.admits(size) {
             Next(EnterRoom::Swap { seen })
-        } else if seen.is_locked() {
-            Done(Err(RoomRefusal::Locked))
-        } else if seen.members() > 0 {
-            Done(Err(RoomRefusal::Full))
         } else {
-            Done(Err(RoomRefusal::Vacant))
+            Done(Err(seen.refusal(size)))
         }
     }
 
@@ -374,11 +452,9 @@ fn leave(word: &AtomicU64, seen: RoomWord, left: RoomWord) -> Result<(), RoomWor
 impl LeaveOther {
     #[cold]
     fn decide(number: u32, seen: RoomWord, pending: Pending, size: RoomSize) -> LeaveOther {
-        let need = seen.without(number, size).announces(seen);
-        if need.admitting > pending.admitting || need.vacant > pending.vacant {
-            LeaveOther::Announce { number, seen, pending }
-        } else {
-            LeaveOther::Swap { number, seen, pending }
+        match pending.covers(seen.without(number, size).announces(seen)) {
+            true => LeaveOther::Swap { number, seen, pending },
+            false => LeaveOther::Announce { number, seen, pending },
         }
     }
 
@@ -422,51 +498,59 @@ fn announce(bounds: &Bounds, need: Pending, pending: Pending) -> Pending {
             bounds.admitting.announce();
         }
         Pending { admitting: pending.admitting + 1, ..pending }
-    } else {
+    } else if need.vacant > pending.vacant {
         if !mutant!("room-vacancy-not-announced") {
             bounds.vacant.announce();
         }
         Pending { vacant: pending.vacant + 1, ..pending }
+    } else {
+        if !mutant!("room-watched-not-announced") {
+            bounds.watched.announce();
+        }
+        Pending { watched: pending.watched + 1, ..pending }
     }
 }
 
-/// Opens a vacant room under that generation, with the caller as member on seat 0. Yields the new
-/// word, or `None` if another call has opened the room.
+/// Opens a vacant room of that generation, with the callers as members on the lowest seats. Yields
+/// the new word, or `None` if another call has opened the room. The new word is that of a retired
+/// room if the generation was the last and the room was to be unlisted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum OpenRoom {
-    Announce { generation: u32 },
-    Swap { generation: u32, pending: Pending },
+    Announce { generation: u32, opened: RoomWord },
+    Swap { generation: u32, opened: RoomWord, pending: Pending },
     Settle { opened: Option<RoomWord>, pending: Pending },
 }
 
 impl OpenRoom {
-    pub(crate) fn new(generation: u32, size: RoomSize) -> OpenRoom {
-        match size.seats {
-            // Such a room is full at once, and is never counted.
-            1 => OpenRoom::Swap { generation, pending: Pending::default() },
-            _ => OpenRoom::Announce { generation },
-        }
+    pub(crate) fn new(generation: u32, n: u32, size: RoomSize) -> OpenRoom {
+        OpenRoom::begin(generation, RoomWord::opened(generation, n, size))
     }
 
-    fn opened(generation: u32, size: RoomSize) -> RoomWord {
-        let open = RoomWord::vacant(generation).0 + size.one(0);
-        RoomWord(if size.seats > 1 { open | COUNTED } else { open })
+    /// As `new`, for one caller and an unlisted room.
+    pub(crate) fn unlisted(generation: u32, size: RoomSize) -> OpenRoom {
+        OpenRoom::begin(generation, RoomWord::opened_unlisted(generation, size))
+    }
+
+    fn begin(generation: u32, opened: RoomWord) -> OpenRoom {
+        match opened.is_counted() {
+            true => OpenRoom::Announce { generation, opened },
+            false => OpenRoom::Swap { generation, opened, pending: Pending::default() },
+        }
     }
 
     pub(crate) fn step<'a>(
         self,
         word: &AtomicU64,
-        size: RoomSize,
         bounds: impl FnOnce() -> &'a Bounds,
     ) -> Step<OpenRoom, Option<RoomWord>> {
         match self {
-            OpenRoom::Announce { generation } => {
+            OpenRoom::Announce { generation, opened } => {
                 bounds().admitting.announce();
-                Next(OpenRoom::Swap { generation, pending: Pending { admitting: 1, vacant: 0 } })
+                let pending = Pending { admitting: 1, ..Pending::default() };
+                Next(OpenRoom::Swap { generation, opened, pending })
             }
-            OpenRoom::Swap { generation, pending } => {
-                let (vacant, opened) =
-                    (RoomWord::vacant(generation), OpenRoom::opened(generation, size));
+            OpenRoom::Swap { generation, opened, pending } => {
+                let vacant = RoomWord::vacant(generation);
                 // SeqCst. Its Acquire pairs with the Release of `LeaveRoom`: the new members see
                 // what those of earlier generations wrote. As SeqCst it pairs with the removal of
                 // hints, as in `EnterRoom`, and follows the announcement in the order of `bound`.
@@ -477,20 +561,16 @@ impl OpenRoom {
                     Ok(_) => (Some(opened), opened.leaves_pending(vacant, pending)),
                     Err(_) => (None, pending),
                 };
-                if pending.is_nothing() {
-                    Done(opened)
-                } else {
-                    Next(OpenRoom::Settle { opened, pending })
-                }
+                OpenRoom::end(opened, pending)
             }
-            OpenRoom::Settle { opened, pending } => {
-                let pending = pending.settle(bounds());
-                if pending.is_nothing() {
-                    Done(opened)
-                } else {
-                    Next(OpenRoom::Settle { opened, pending })
-                }
-            }
+            OpenRoom::Settle { opened, pending } => OpenRoom::end(opened, pending.settle(bounds())),
+        }
+    }
+
+    fn end(opened: Option<RoomWord>, pending: Pending) -> Step<OpenRoom, Option<RoomWord>> {
+        match pending.is_nothing() {
+            true => Done(opened),
+            false => Next(OpenRoom::Settle { opened, pending }),
         }
     }
 }
@@ -527,45 +607,60 @@ impl PassRoom {
     }
 }
 
-/// Locks or unlocks a room of that generation if it has at least so many members. Yields the number
-/// of members, as an error if they are too few, or `None` if the generation is another one.
+/// Sets or clears a flag of a room of that generation if it has at least so many members. Yields
+/// the number of members, as an error if they are too few, or `None` if the generation is another
+/// one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum SetLock {
-    Look { generation: u32, locked: bool, at_least: u32 },
-    Announce { locked: bool, at_least: u32, seen: RoomWord },
-    Swap { locked: bool, at_least: u32, seen: RoomWord, pending: Pending },
+pub(crate) enum SetFlag {
+    Look { generation: u32, wanted: FlagWanted },
+    Announce { wanted: FlagWanted, seen: RoomWord, pending: Pending },
+    Swap { wanted: FlagWanted, seen: RoomWord, pending: Pending },
     Settle { result: Option<Result<u32, u32>>, pending: Pending },
 }
 
-impl SetLock {
+/// What a call makes of a flag.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct FlagWanted {
+    pub(crate) flag: RoomFlag,
+    pub(crate) on: bool,
+    pub(crate) at_least: u32,
+}
+
+impl FlagWanted {
+    fn apply(self, seen: RoomWord, size: RoomSize) -> RoomWord {
+        seen.with_flag(self.flag, self.on, size)
+    }
+}
+
+impl SetFlag {
     fn decide(
-        (locked, at_least): (bool, u32),
+        wanted: FlagWanted,
         seen: RoomWord,
         pending: Pending,
         size: RoomSize,
-    ) -> Step<SetLock, Option<Result<u32, u32>>> {
+    ) -> Step<SetFlag, Option<Result<u32, u32>>> {
         let members = seen.members();
         if members == 0 {
-            SetLock::end(None, pending)
-        } else if members < at_least && !mutant!("room-start-without-quorum") {
-            SetLock::end(Some(Err(members)), pending)
-        } else if seen.is_locked() == locked {
-            SetLock::end(Some(Ok(members)), pending)
-        } else if seen.with_lock(locked, size).announces(seen).admitting > pending.admitting {
-            Next(SetLock::Announce { locked, at_least, seen })
+            SetFlag::end(None, pending)
+        } else if members < wanted.at_least && !mutant!("room-start-without-quorum") {
+            SetFlag::end(Some(Err(members)), pending)
+        } else if (seen.0 & wanted.flag.bit() != 0) == wanted.on {
+            SetFlag::end(Some(Ok(members)), pending)
+        } else if pending.covers(wanted.apply(seen, size).announces(seen)) {
+            Next(SetFlag::Swap { wanted, seen, pending })
         } else {
-            Next(SetLock::Swap { locked, at_least, seen, pending })
+            Next(SetFlag::Announce { wanted, seen, pending })
         }
     }
 
     fn end(
         result: Option<Result<u32, u32>>,
         pending: Pending,
-    ) -> Step<SetLock, Option<Result<u32, u32>>> {
+    ) -> Step<SetFlag, Option<Result<u32, u32>>> {
         if pending.is_nothing() {
             Done(result)
         } else {
-            Next(SetLock::Settle { result, pending })
+            Next(SetFlag::Settle { result, pending })
         }
     }
 
@@ -574,9 +669,9 @@ impl SetLock {
         word: &AtomicU64,
         size: RoomSize,
         bounds: impl FnOnce() -> &'a Bounds,
-    ) -> Step<SetLock, Option<Result<u32, u32>>> {
+    ) -> Step<SetFlag, Option<Result<u32, u32>>> {
         match self {
-            SetLock::Look { generation, locked, at_least } => {
+            SetFlag::Look { generation, wanted } => {
                 // Acquire, pairs with the Release of `LeaveRoom`: the call may return the count
                 // read here, and a caller that observes a leave sees what that member wrote.
                 let order = ordering!("room-lock-look-no-acquire", Acquire => Relaxed);
@@ -584,15 +679,14 @@ impl SetLock {
                 if seen.generation() != generation {
                     return Done(None);
                 }
-                SetLock::decide((locked, at_least), seen, Pending::default(), size)
+                SetFlag::decide(wanted, seen, Pending::default(), size)
             }
-            SetLock::Announce { locked, at_least, seen } => {
-                let need = seen.with_lock(locked, size).announces(seen);
-                let pending = announce(bounds(), need, Pending::default());
-                Next(SetLock::Swap { locked, at_least, seen, pending })
+            SetFlag::Announce { wanted, seen, pending } => {
+                let need = wanted.apply(seen, size).announces(seen);
+                SetFlag::decide(wanted, seen, announce(bounds(), need, pending), size)
             }
-            SetLock::Swap { locked, at_least, seen, pending } => {
-                let set = seen.with_lock(locked, size);
+            SetFlag::Swap { wanted, seen, pending } => {
+                let set = wanted.apply(seen, size);
                 // SeqCst. Its Release pairs with the Acquire of `EnterRoom`: a caller that joins
                 // after an unlocking sees what was written before it. As SeqCst an unlocking pairs
                 // with the removal of hints, as in `EnterRoom`, and follows the announcement in the
@@ -605,18 +699,18 @@ impl SetLock {
                 );
                 match word.compare_exchange(seen.0, set.0, order, failure) {
                     Ok(_) => {
-                        SetLock::end(Some(Ok(seen.members())), set.leaves_pending(seen, pending))
+                        SetFlag::end(Some(Ok(seen.members())), set.leaves_pending(seen, pending))
                     }
                     Err(now)
                         if RoomWord(now).generation() != seen.generation()
                             && !mutant!("room-lock-any-generation") =>
                     {
-                        SetLock::end(None, pending)
+                        SetFlag::end(None, pending)
                     }
-                    Err(now) => SetLock::decide((locked, at_least), RoomWord(now), pending, size),
+                    Err(now) => SetFlag::decide(wanted, RoomWord(now), pending, size),
                 }
             }
-            SetLock::Settle { result, pending } => SetLock::end(result, pending.settle(bounds())),
+            SetFlag::Settle { result, pending } => SetFlag::end(result, pending.settle(bounds())),
         }
     }
 }

@@ -19,8 +19,17 @@
 //!
 //! So a call that has stopped for ever costs others time and changes no answer. Vacant rooms are
 //! proven alike, by the bound of vacant rooms and the same readings.
+//!
+//! For a party of several the readings alone are the proof (`party.rs`). They mark each open room
+//! that does not admit the party as watched, and the sums are of the bounds of what was watched, in
+//! place of those of rooms that admit. If `count` calls had announced something at the beginning of
+//! the span, of `count + 1` readings at least one was undisturbed. The rooms that were open when it
+//! passed them did not admit the party from then on until its end, and if no room was vacant then,
+//! none was at its end. So at that end no room admitted the party, but for those that were opened
+//! while the survey went on, and where vacant rooms were looked for there are none of these.
 
-use super::bound::{BoundWord, Bounds};
+use super::bound::{Bound, BoundWord, Bounds};
+use super::party::watch;
 use super::room::{self, PassRoom, RoomSize, RoomWord};
 use crate::protocol::mutants::mutant;
 use crate::protocol::step::Step::{self, Done, Next};
@@ -46,10 +55,40 @@ pub(crate) trait RoomTable {
 /// What a survey looks for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Goal {
-    /// A room that admits.
-    Seat,
-    /// A room that admits, or a vacant one.
-    SeatOrVacancy,
+    /// A room that admits so many.
+    Seats(u32),
+    /// A room that admits so many, or a vacant one.
+    SeatsOrVacancy(u32),
+    /// A vacant room.
+    Vacancy,
+}
+
+impl Goal {
+    /// Returns the number of seats, if it looks for any.
+    fn seats(self) -> Option<u32> {
+        match self {
+            Goal::Seats(n) | Goal::SeatsOrVacancy(n) => Some(n),
+            Goal::Vacancy => None,
+        }
+    }
+
+    fn is_vacancy(self) -> bool {
+        !matches!(self, Goal::Seats(_))
+    }
+
+    fn is_party(self) -> bool {
+        self.seats().is_some_and(|n| n > 1)
+    }
+
+    /// Returns the bounds that concern it, one after the other.
+    fn bound(self, kind: usize, bounds: &Bounds) -> Option<&Bound> {
+        match (self, kind) {
+            (Goal::Seats(1) | Goal::SeatsOrVacancy(1), 0) => Some(&bounds.admitting),
+            (Goal::Seats(_) | Goal::SeatsOrVacancy(_), 0) => Some(&bounds.watched),
+            (Goal::SeatsOrVacancy(_), 1) | (Goal::Vacancy, 0) => Some(&bounds.vacant),
+            _ => None,
+        }
+    }
 }
 
 /// How a survey ends.
@@ -93,6 +132,7 @@ enum Phase {
     Sum { bound: usize, sums: Sums },
     Look(Place),
     Pass(Place, PassRoom),
+    Watch(Place, RoomWord),
 }
 
 /// The survey.
@@ -113,14 +153,10 @@ impl Survey {
     pub(crate) fn step(self, table: &impl RoomTable) -> Step<Survey, Surveyed> {
         match self.phase {
             Phase::Sum { bound, sums } => {
-                let bounds = table.bounds(bound % table.shards());
-                let kind = if bound < table.shards() { &bounds.admitting } else { &bounds.vacant };
-                let sums = sums.plus(kind.read());
-                let all = match self.goal {
-                    Goal::Seat => table.shards(),
-                    Goal::SeatOrVacancy => 2 * table.shards(),
-                };
-                if bound + 1 < all {
+                let shards = table.shards();
+                let of = |bound| self.goal.bound(bound / shards, table.bounds(bound % shards));
+                let sums = of(bound).map_or(sums, |bound| sums.plus(bound.read()));
+                if of(bound + 1).is_some() {
                     return Next(Survey { phase: Phase::Sum { bound: bound + 1, sums }, ..self });
                 }
                 self.judge(sums, table)
@@ -128,17 +164,29 @@ impl Survey {
             Phase::Look(at) => {
                 let Some(word) = table.word(at.shard, at.number) else { unreachable!("{at:?}") };
                 let seen = room::read_after(word);
-                if seen.admits(table.size()) {
+                if self.goal.seats().is_some_and(|n| seen.admits_many(n, table.size())) {
                     return Done(Surveyed::Admits(at.shard, at.number, seen));
                 }
-                if seen.is_vacant() && self.goal == Goal::SeatOrVacancy {
+                if seen.is_vacant() && self.goal.is_vacancy() {
                     return Done(Surveyed::Vacant(at.shard, at.number));
                 }
-                if seen.is_counted() && !mutant!("survey-does-not-pass") {
-                    let phase = Phase::Pass(at, PassRoom::Swap { seen });
-                    return Next(Survey { phase, ..self });
+                match self.goal.seats() {
+                    Some(1) if seen.is_counted() && !mutant!("survey-does-not-pass") => {
+                        let phase = Phase::Pass(at, PassRoom::Swap { seen });
+                        Next(Survey { phase, ..self })
+                    }
+                    Some(2..) if seen.members() > 0 && !seen.is_watched() => {
+                        Next(Survey { phase: Phase::Watch(at, seen), ..self })
+                    }
+                    _ => self.go_on(at, seen.is_retired(), table),
                 }
-                self.go_on(at, seen.is_retired(), table)
+            }
+            Phase::Watch(at, seen) => {
+                let Some(word) = table.word(at.shard, at.number) else { unreachable!("{at:?}") };
+                match watch(word, seen) {
+                    Ok(()) => self.go_on(at, false, table),
+                    Err(_) => Next(Survey { phase: Phase::Look(at), ..self }),
+                }
             }
             Phase::Pass(at, pass) => {
                 let word = table.word(at.shard, at.number);
@@ -156,6 +204,9 @@ impl Survey {
     fn judge(self, sums: Sums, table: &impl RoomTable) -> Step<Survey, Surveyed> {
         let rounds = |sums: Sums| match mutant!("survey-one-round-less") {
             true => sums.count.saturating_sub(1),
+            false if self.goal.is_party() && !mutant!("survey-one-round-less-for-a-party") => {
+                sums.count + 1
+            }
             false => sums.count,
         };
         let left = match self.span {
@@ -170,7 +221,8 @@ impl Survey {
             }
             _ => rounds(sums),
         };
-        if sums.count == 0 && table.shards() == 1 && self.goal == Goal::Seat {
+        let is_one = matches!(self.goal, Goal::Seats(1) | Goal::Vacancy) && table.shards() == 1;
+        if sums.count == 0 && is_one {
             // The sum is one bound, read at one instant.
             return Done(Surveyed::Nothing);
         }
@@ -194,8 +246,7 @@ impl Survey {
             if may_be_used && table.word(at.shard, at.number).is_some() {
                 return Next(Survey { phase: Phase::Look(at), ..self });
             }
-            if may_be_used && self.goal == Goal::SeatOrVacancy && table.exists(at.shard, at.number)
-            {
+            if may_be_used && self.goal.is_vacancy() && table.exists(at.shard, at.number) {
                 return Done(Surveyed::Vacant(at.shard, at.number));
             }
             at = Place { shard: at.shard + 1, ..Place::default() };

@@ -247,7 +247,7 @@ mod refusals {
             let refused = lobby.join().unwrap_err();
             assert!(refused.is_full());
             assert_eq!(refused, JoinError::Full);
-            let text = "no free seat was found, and no more rooms may be opened";
+            let text = "no open room fits the request, and no more rooms may be opened";
             assert_eq!(refused.to_string(), text);
         }
     }
@@ -255,7 +255,7 @@ mod refusals {
     #[test]
     fn a_kind_has_one_predicate_and_one_text() {
         let kinds = [
-            (JoinRoomErrorKind::Full, [true, false, false], "the room has no free seat"),
+            (JoinRoomErrorKind::Full, [true, false, false], "the room has too few free seats"),
             (JoinRoomErrorKind::Locked, [false, true, false], "the room is locked"),
             (JoinRoomErrorKind::Gone, [false, false, true], "no room is open under that id"),
         ];
@@ -274,7 +274,7 @@ mod refusals {
         assert_eq!(predicates, [kind.is_full(), kind.is_locked(), kind.is_gone()]);
         let text = match next {
             Some(next) => format!("{kind}: try {next}"),
-            None => format!("{kind}, and no other room was found to have a free seat"),
+            None => format!("{kind}, and no other room was found"),
         };
         assert_eq!(refused.to_string(), text);
     }

@@ -42,6 +42,8 @@ mod keyed_table;
 mod lobby;
 #[cfg(feature = "std")]
 mod lobby_properties;
+#[cfg(feature = "std")]
+mod party;
 #[cfg(feature = "serde")]
 mod serde;
 #[cfg(feature = "std")]

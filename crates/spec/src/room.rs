@@ -1,27 +1,53 @@
-//! A room of a lobby in ordinary numbers: numbered seats, a lock, and several lives.
+//! A room of a lobby in ordinary numbers: numbered seats, a lock, a listing, and several lives.
 
 use crate::Spec;
 
 /// What can be asked of a room.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RoomCall {
-    /// A seat, by an id of that generation.
+    /// A seat, by an id of that generation, if the room is listed.
     Enter {
         /// The generation.
         generation: u32,
+    },
+    /// So many seats at once.
+    EnterMany {
+        /// The generation.
+        generation: u32,
+        /// The number of seats.
+        n: u32,
+        /// Whether the room may be unlisted.
+        named: bool,
     },
     /// Gives that seat back.
     Leave {
         /// The number of the seat.
         seat: u32,
     },
-    /// Opens the vacant room under that generation, with the caller on seat 0.
+    /// Opens the vacant room under that generation, with so many members on the lowest seats.
     Open {
+        /// The generation.
+        generation: u32,
+        /// The number of members.
+        n: u32,
+    },
+    /// Opens the vacant room of that generation under the next one, as an unlisted room, with the
+    /// caller on seat 0. If there is no next one, the room retires.
+    OpenUnlisted {
         /// The generation.
         generation: u32,
     },
     /// Notes that the room does not admit, if that is so. Changes nothing.
     Pass,
+    /// Notes that the room does not admit a party. Changes nothing.
+    Watch,
+    /// Lists the room of that generation, or makes it unlisted.
+    SetListed {
+        /// The generation.
+        generation: u32,
+        /// Whether to list.
+        listed: bool,
+    },
     /// Locks or unlocks the room of that generation, if at least so many members are inside.
     SetLock {
         /// The generation.
@@ -40,6 +66,8 @@ pub enum RoomRefusal {
     Full,
     /// The room is locked.
     Locked,
+    /// The room is unlisted, and the caller may enter only a listed one.
+    Unlisted,
     /// The room has not been opened under this generation.
     Vacant,
     /// The id is of another generation.
@@ -56,6 +84,13 @@ pub enum RoomAnswer {
         /// The members inside, with the caller.
         members: u32,
     },
+    /// The seats are the caller's, as bits; so many members are inside now.
+    EnteredMany {
+        /// The seats.
+        seats: u32,
+        /// The members inside, with the caller's.
+        members: u32,
+    },
     /// The caller is refused.
     Refused(RoomRefusal),
     /// The caller has left; so many members are inside now.
@@ -65,12 +100,12 @@ pub enum RoomAnswer {
     },
     /// The caller was the last member, and the room has closed.
     Closed,
-    /// Whether the room is open now, with the caller as its only member.
+    /// Whether the room is open now, with the caller's members alone.
     Opened(bool),
     /// Nothing.
     Passed,
-    /// The lock is set as wanted, with so many members inside; or too few are, namely so many; or
-    /// no room is open under that generation.
+    /// The lock or the listing is set as wanted, with so many members inside; or too few are,
+    /// namely so many; or no room is open under that generation.
     Lock(Option<Result<u32, u32>>),
 }
 
@@ -83,6 +118,8 @@ pub enum RoomPhase {
     Open {
         /// Whether callers are refused.
         locked: bool,
+        /// Whether callers that may enter only a listed room are admitted.
+        listed: bool,
     },
     /// Is never opened again.
     Retired,
@@ -114,30 +151,40 @@ impl Room {
         self.taken.count_ones()
     }
 
-    fn enter(&mut self, generation: u32) -> Result<u32, RoomRefusal> {
+    /// Takes `n` seats, the lowest ones. Returns their bits.
+    fn enter(&mut self, generation: u32, n: u32, named: bool) -> Result<u32, RoomRefusal> {
         match self.phase {
             _ if generation != self.generation => Err(RoomRefusal::Gone),
             RoomPhase::Retired => Err(RoomRefusal::Gone),
             RoomPhase::Vacant => Err(RoomRefusal::Vacant),
-            RoomPhase::Open { locked: true } => Err(RoomRefusal::Locked),
-            RoomPhase::Open { .. } if self.members() == self.seats => Err(RoomRefusal::Full),
+            RoomPhase::Open { locked: true, .. } => Err(RoomRefusal::Locked),
+            RoomPhase::Open { listed: false, .. } if !named && self.members() < self.seats => {
+                Err(RoomRefusal::Unlisted)
+            }
+            RoomPhase::Open { .. } if self.members() + n > self.seats => Err(RoomRefusal::Full),
             RoomPhase::Open { .. } => {
-                let seat = self.taken.trailing_ones();
-                self.taken |= 1 << seat;
-                Ok(seat)
+                let before = self.taken;
+                (0..n).for_each(|_| self.taken |= 1 << self.taken.trailing_ones());
+                Ok(self.taken & !before)
             }
         }
     }
 
-    fn set_lock(&mut self, generation: u32, lock: bool, at_least: u32) -> Option<Result<u32, u32>> {
+    /// Begins the next generation, or retires. Returns whether there is a next one.
+    fn end_life(&mut self) -> bool {
+        self.generation += 1;
+        let lives = self.generation <= self.last_generation;
+        self.phase = if lives { RoomPhase::Vacant } else { RoomPhase::Retired };
+        lives
+    }
+
+    /// Returns the number of members, whether the room is locked, and whether it is listed, if it is
+    /// open under that generation.
+    fn open(&mut self, generation: u32) -> Option<(u32, &mut bool, &mut bool)> {
         let members = self.members();
         match &mut self.phase {
-            RoomPhase::Open { locked } if generation == self.generation => {
-                if members < at_least {
-                    return Some(Err(members));
-                }
-                *locked = lock;
-                Some(Ok(members))
+            RoomPhase::Open { locked, listed } if generation == self.generation => {
+                Some((members, locked, listed))
             }
             _ => None,
         }
@@ -149,31 +196,62 @@ impl Spec for Room {
     type Answer = RoomAnswer;
 
     fn apply(&mut self, call: RoomCall) -> RoomAnswer {
+        let is_vacant = |room: &Room, generation| {
+            room.phase == RoomPhase::Vacant && generation == room.generation
+        };
         match call {
-            RoomCall::Enter { generation } => match self.enter(generation) {
-                Ok(seat) => RoomAnswer::Entered { seat, members: self.members() },
+            RoomCall::Enter { generation } => match self.enter(generation, 1, false) {
+                Ok(seat) => {
+                    let seat = seat.trailing_zeros();
+                    RoomAnswer::Entered { seat, members: self.members() }
+                }
                 Err(refusal) => RoomAnswer::Refused(refusal),
             },
+            RoomCall::EnterMany { generation, n, named } => {
+                match self.enter(generation, n, named) {
+                    Ok(seats) => RoomAnswer::EnteredMany { seats, members: self.members() },
+                    Err(refusal) => RoomAnswer::Refused(refusal),
+                }
+            }
             RoomCall::Leave { seat } => {
                 self.taken &= !(1 << seat);
                 if self.taken != 0 {
                     return RoomAnswer::Left { members: self.members() };
                 }
-                self.generation += 1;
-                let retires = self.generation > self.last_generation;
-                self.phase = if retires { RoomPhase::Retired } else { RoomPhase::Vacant };
+                self.end_life();
                 RoomAnswer::Closed
             }
-            RoomCall::Open { generation } => {
-                let opens = self.phase == RoomPhase::Vacant && generation == self.generation;
+            RoomCall::Open { generation, n } => {
+                let opens = is_vacant(self, generation);
                 if opens {
-                    (self.phase, self.taken) = (RoomPhase::Open { locked: false }, 1);
+                    self.phase = RoomPhase::Open { locked: false, listed: true };
+                    self.taken = (1 << n) - 1;
                 }
                 RoomAnswer::Opened(opens)
             }
-            RoomCall::Pass => RoomAnswer::Passed,
-            RoomCall::SetLock { generation, locked, at_least } => {
-                RoomAnswer::Lock(self.set_lock(generation, locked, at_least))
+            RoomCall::OpenUnlisted { generation } => {
+                let opens = is_vacant(self, generation) && self.end_life();
+                if opens {
+                    self.phase = RoomPhase::Open { locked: false, listed: false };
+                    self.taken = 1;
+                }
+                RoomAnswer::Opened(opens)
+            }
+            RoomCall::Pass | RoomCall::Watch => RoomAnswer::Passed,
+            RoomCall::SetLock { generation, locked: lock, at_least } => {
+                RoomAnswer::Lock(self.open(generation).map(|(members, locked, _)| {
+                    if members < at_least {
+                        return Err(members);
+                    }
+                    *locked = lock;
+                    Ok(members)
+                }))
+            }
+            RoomCall::SetListed { generation, listed: list } => {
+                RoomAnswer::Lock(self.open(generation).map(|(members, _, listed)| {
+                    *listed = list;
+                    Ok(members)
+                }))
             }
         }
     }

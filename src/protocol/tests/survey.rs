@@ -6,12 +6,16 @@
 //!
 //! Guarantees: *exact-lobby*, *no-needless-room*, *never-over*, and *unblocked*. While a call is
 //! under way, the system notes whether there was an instant at which no room admitted, and one at
-//! which none was vacant either; an answer needs its instant.
+//! which none was vacant either; an answer needs its instant. A party needs an instant at which no
+//! room had places for all of it, and a caller that opens a room of its own one at which none was
+//! vacant.
 
 use super::search::{search, sort_threads, Failure, Fault, Move, System, Violation};
 use crate::protocol::bound::{Bound, Bounds};
+use crate::protocol::party::{EnterMany, PartyWanted};
 use crate::protocol::room::{
-    EnterRoom, LeaveRoom, OpenRoom, RoomSize, RoomWord, SetLock, LAST_GENERATION,
+    EnterRoom, FlagWanted, LeaveRoom, OpenRoom, RoomFlag, RoomSize, RoomWord, SetFlag,
+    LAST_GENERATION,
 };
 use crate::protocol::step::Step::{Done, Next};
 use crate::protocol::survey::{Goal, RoomTable, Survey, Surveyed};
@@ -30,8 +34,12 @@ struct Plan {
     quota: u32,
     /// How many generations the rooms have left.
     lives: u32,
-    /// Whether threads lock and unlock the first room.
-    locks: bool,
+    /// Whether threads lock and unlock the first room, or list it and not.
+    flag: Option<RoomFlag>,
+    /// The size of the parties that threads join as, if any do. They leave as single members.
+    party: u32,
+    /// Whether threads open rooms of their own, or unlisted ones.
+    opens: Option<bool>,
     /// Whether members leave.
     leaves: bool,
     /// The seats that are taken before the calls begin, room by room.
@@ -72,20 +80,31 @@ impl RoomTable for Table {
     }
 }
 
+/// What a joiner asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Asks {
+    /// So many seats of one room.
+    Seats(u32),
+    /// A room of its own.
+    Own { listed: bool },
+}
+
 /// A call of a thread, between two of its steps.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Op {
     /// A joiner that looks for a vacant room. The index may fail to find it.
-    Join,
-    /// A joiner that looks for a room with a free seat, and opens that vacant one if there is none.
+    Join(Asks),
+    /// A joiner that looks for a room with free seats, and opens that vacant one if there is none.
     Prove {
+        n: u32,
         room: usize,
         generation: u32,
         survey: Survey,
     },
     /// A joiner that looks for any room, and is refused if there is none.
-    Despair(Survey),
+    Despair(Asks, Survey),
     Open {
+        asks: Asks,
         room: usize,
         open: OpenRoom,
     },
@@ -93,6 +112,11 @@ enum Op {
     Enter {
         room: usize,
         enter: EnterRoom,
+    },
+    EnterMany {
+        n: u32,
+        room: usize,
+        enter: EnterMany,
     },
     /// A joiner by hint or by id, that gives up if it does not get in.
     EnterAny {
@@ -103,19 +127,23 @@ enum Op {
         room: usize,
         leave: LeaveRoom,
     },
-    SetLock {
-        lock: SetLock,
+    SetFlag {
+        set: SetFlag,
     },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Thread {
-    /// The room and the number of the seat that it has.
-    seat: Option<(usize, u32)>,
+    /// The room and the seats that it has, as bits.
+    seats: Option<(usize, u32)>,
     calls: u32,
     within: Option<Op>,
-    /// Whether there was an instant, since the call began or began anew, at which no room admitted;
-    /// and one at which none was vacant either.
+    /// What it asks for, if it is a joiner.
+    asks: Asks,
+    /// The rooms that were opened since its call began or began anew, as bits. For a party alone.
+    new_rooms: u32,
+    /// Whether there was an instant, since the call began or began anew, at which no room admitted
+    /// it, but for those new ones; and one at which none admitted it and none was vacant either.
     no_seat: bool,
     no_vacancy: bool,
 }
@@ -124,7 +152,7 @@ struct Thread {
 enum Then {
     On(Op),
     Seated(usize, u32),
-    Opened(usize),
+    Opened(usize, Asks),
     Refused,
     Over,
 }
@@ -133,7 +161,7 @@ enum Then {
 struct LobbySystem {
     plan: Plan,
     words: Vec<u64>,
-    bounds: Vec<[u64; 2]>,
+    bounds: Vec<[u64; 3]>,
     threads: Vec<Thread>,
 }
 
@@ -145,27 +173,37 @@ impl LobbySystem {
     fn new(plan: Plan) -> LobbySystem {
         let count = plan.rooms as usize * plan.shards;
         let fresh = u64::from(LAST_GENERATION - plan.lives);
-        let outside =
-            Thread { seat: None, calls: 0, within: None, no_seat: false, no_vacancy: false };
+        let outside = Thread {
+            seats: None,
+            calls: 0,
+            within: None,
+            asks: Asks::Seats(1),
+            new_rooms: 0,
+            no_seat: false,
+            no_vacancy: false,
+        };
         let mut start = LobbySystem {
             plan,
             words: vec![fresh; count],
-            bounds: vec![[0, plan.quota.into()]; plan.shards],
+            bounds: vec![[0, plan.quota.into(), 0]; plan.shards],
             threads: vec![outside; plan.threads],
         };
         for seat in 0..plan.filled {
             let room = (seat / plan.seats) as usize;
             let op = match seat % plan.seats {
-                0 => Op::Open { room, open: OpenRoom::new(start.generation(room), start.size()) },
+                0 => {
+                    let open = OpenRoom::new(start.generation(room), 1, start.size());
+                    Op::Open { asks: Asks::Seats(1), room, open }
+                }
                 _ => Op::EnterAny { room, enter: None },
             };
             start = start.run_alone(0, op).expect("one thread alone ends");
             start.threads[0].calls = 0;
             if (seat as usize) < plan.threads - 1 {
                 // The first seats are those of threads, the rest are never left.
-                start.threads[seat as usize + 1].seat = start.threads[0].seat;
+                start.threads[seat as usize + 1].seats = start.threads[0].seats;
             }
-            start.threads[0].seat = None;
+            start.threads[0].seats = None;
         }
         start
     }
@@ -175,8 +213,19 @@ impl LobbySystem {
     }
 
     /// A joiner that is to open that room.
-    fn prove(&self, room: usize) -> Op {
-        Op::Prove { room, generation: self.generation(room), survey: Survey::new(Goal::Seat) }
+    fn prove(&self, room: usize, asks: Asks) -> Op {
+        let generation = self.generation(room);
+        match asks {
+            Asks::Seats(n) => {
+                Op::Prove { n, room, generation, survey: Survey::new(Goal::Seats(n)) }
+            }
+            Asks::Own { listed: true } => {
+                Op::Open { asks, room, open: OpenRoom::new(generation, 1, self.size()) }
+            }
+            Asks::Own { listed: false } => {
+                Op::Open { asks, room, open: OpenRoom::unlisted(generation, self.size()) }
+            }
+        }
     }
 
     fn size(&self) -> RoomSize {
@@ -200,37 +249,47 @@ impl LobbySystem {
         let own = self.threads[thread];
         let mut ways = Vec::new();
         match own.within {
-            Some(Op::Join) => {
-                ways.push(Op::Despair(Survey::new(Goal::SeatOrVacancy)));
+            Some(Op::Join(asks)) => {
+                let goal = match asks {
+                    Asks::Seats(n) => Goal::SeatsOrVacancy(n),
+                    Asks::Own { .. } => Goal::Vacancy,
+                };
+                ways.push(Op::Despair(asks, Survey::new(goal)));
                 let vacant = (0..self.words.len())
                     .filter(|&room| self.may_be_used(room) && read(self.words[room]).is_vacant());
                 // All callers are told the same one, unless it is of another shard.
                 for shard in 0..self.plan.shards {
                     let first = vacant.clone().find(|&room| self.shard(room) == shard);
-                    ways.extend(first.map(|room| self.prove(room)));
+                    ways.extend(first.map(|room| self.prove(room, asks)));
                 }
             }
             Some(op) => ways.push(op),
             None if own.calls == self.plan.calls => {}
             None => {
-                match own.seat {
-                    Some((room, number)) if self.plan.leaves => {
+                match own.seats {
+                    Some((room, bits)) if self.plan.leaves => {
+                        let number = bits.trailing_zeros();
                         ways.push(Op::Leave { room, leave: LeaveRoom::Look { number } });
                     }
                     Some(_) => {}
                     None => {
-                        ways.push(Op::Join);
+                        ways.push(Op::Join(Asks::Seats(1)));
+                        if self.plan.party > 1 {
+                            ways.push(Op::Join(Asks::Seats(self.plan.party)));
+                        }
+                        let own = self.plan.opens.map(|listed| Op::Join(Asks::Own { listed }));
+                        ways.extend(own);
                         if self.plan.leaves {
                             let rooms = 0..self.words.len();
                             ways.extend(rooms.map(|room| Op::EnterAny { room, enter: None }));
                         }
                     }
                 }
-                if self.plan.locks {
-                    for locked in [false, true] {
-                        let (generation, at_least) = (self.generation(0), 0);
-                        let lock = SetLock::Look { generation, locked, at_least };
-                        ways.push(Op::SetLock { lock });
+                if let Some(flag) = self.plan.flag {
+                    for on in [false, true] {
+                        let wanted = FlagWanted { flag, on, at_least: 0 };
+                        let set = SetFlag::Look { generation: self.generation(0), wanted };
+                        ways.push(Op::SetFlag { set });
                     }
                 }
             }
@@ -239,10 +298,10 @@ impl LobbySystem {
     }
 
     /// Makes one atomic operation of that call.
-    fn advance(&self, op: Op) -> (Vec<u64>, Vec<[u64; 2]>, Then) {
-        let bounds = self.bounds.iter().map(|&[admitting, vacant]| Bounds {
-            admitting: Bound::from_bits(admitting),
-            vacant: Bound::from_bits(vacant),
+    fn advance(&self, op: Op) -> (Vec<u64>, Vec<[u64; 3]>, Then) {
+        let bounds = self.bounds.iter().map(|&bits| {
+            let [admitting, vacant, watched] = bits.map(Bound::from_bits);
+            Bounds { admitting, vacant, watched }
         });
         let table = Table {
             plan: self.plan,
@@ -252,7 +311,8 @@ impl LobbySystem {
         let then = self.advance_in(&table, op);
         let words = table.words.into_iter().map(AtomicU64::into_inner).collect();
         let bounds = table.bounds.into_iter();
-        let bounds = bounds.map(|bounds| [bounds.admitting.into_bits(), bounds.vacant.into_bits()]);
+        let bounds = bounds
+            .map(|bounds| [bounds.admitting, bounds.vacant, bounds.watched].map(Bound::into_bits));
         (words, bounds.collect(), then)
     }
 
@@ -261,47 +321,62 @@ impl LobbySystem {
         let bounds = |room| &table.bounds[self.shard(room)];
         let room_of =
             |shard: usize, number: u32| shard * self.plan.rooms as usize + number as usize;
+        let enters = |n, room, seen| match n {
+            1 => Op::Enter { room, enter: EnterRoom::Swap { seen } },
+            n => {
+                let wanted = PartyWanted { n, named: false };
+                Op::EnterMany { n, room, enter: EnterMany::Swap { seen, wanted } }
+            }
+        };
         match op {
-            Op::Join => unreachable!("it goes on in one of several ways"),
-            Op::Prove { room, generation, survey } => match survey.step(table) {
-                Next(survey) => Then::On(Op::Prove { room, generation, survey }),
+            Op::Join(_) => unreachable!("it goes on in one of several ways"),
+            Op::Prove { n, room, generation, survey } => match survey.step(table) {
+                Next(survey) => Then::On(Op::Prove { n, room, generation, survey }),
                 Done(Surveyed::Admits(shard, number, seen)) => {
-                    let enter = EnterRoom::Swap { seen };
-                    Then::On(Op::Enter { room: room_of(shard, number), enter })
+                    Then::On(enters(n, room_of(shard, number), seen))
                 }
                 Done(Surveyed::Nothing) => {
-                    let open = OpenRoom::new(generation, size);
-                    Then::On(Op::Open { room, open })
+                    let open = OpenRoom::new(generation, n, size);
+                    Then::On(Op::Open { asks: Asks::Seats(n), room, open })
                 }
                 Done(Surveyed::Vacant(..)) => unreachable!("it was not asked for"),
             },
-            Op::Despair(survey) => match survey.step(table) {
-                Next(survey) => Then::On(Op::Despair(survey)),
-                Done(Surveyed::Admits(shard, number, seen)) => {
-                    let enter = EnterRoom::Swap { seen };
-                    Then::On(Op::Enter { room: room_of(shard, number), enter })
-                }
+            Op::Despair(asks, survey) => match survey.step(table) {
+                Next(survey) => Then::On(Op::Despair(asks, survey)),
+                Done(Surveyed::Admits(shard, number, seen)) => match asks {
+                    Asks::Seats(n) => Then::On(enters(n, room_of(shard, number), seen)),
+                    Asks::Own { .. } => unreachable!("it was not asked for"),
+                },
                 Done(Surveyed::Vacant(shard, number)) => {
                     let room = room_of(shard, number);
-                    Then::On(self.prove(room))
+                    // It may have been opened since.
+                    match read(self.words[room]).is_vacant() {
+                        true => Then::On(self.prove(room, asks)),
+                        false => Then::On(Op::Join(asks)),
+                    }
                 }
                 Done(Surveyed::Nothing) => Then::Refused,
             },
-            Op::Open { room, open } => match open.step(&table.words[room], size, || bounds(room)) {
-                Next(open) => Then::On(Op::Open { room, open }),
-                Done(Some(_)) => Then::Opened(room),
-                Done(None) => Then::On(Op::Join),
+            Op::Open { asks, room, open } => match open.step(&table.words[room], || bounds(room)) {
+                Next(open) => Then::On(Op::Open { asks, room, open }),
+                Done(Some(word)) if !word.is_retired() => Then::Opened(room, asks),
+                Done(_) => Then::On(Op::Join(asks)),
             },
             Op::Enter { room, enter } => match enter.step(&table.words[room], size) {
                 Next(enter) => Then::On(Op::Enter { room, enter }),
-                Done(Ok((_, number))) => Then::Seated(room, number),
-                Done(Err(_)) => Then::On(Op::Join),
+                Done(Ok((_, number))) => Then::Seated(room, 1 << number),
+                Done(Err(_)) => Then::On(Op::Join(Asks::Seats(1))),
+            },
+            Op::EnterMany { n, room, enter } => match enter.step(&table.words[room], size) {
+                Next(enter) => Then::On(Op::EnterMany { n, room, enter }),
+                Done(Ok((_, seats))) => Then::Seated(room, seats as u32),
+                Done(Err(_)) => Then::On(Op::Join(Asks::Seats(n))),
             },
             Op::EnterAny { room, enter } => {
                 let enter = enter.unwrap_or(EnterRoom::Look { generation: self.generation(room) });
                 match enter.step(&table.words[room], size) {
                     Next(enter) => Then::On(Op::EnterAny { room, enter: Some(enter) }),
-                    Done(Ok((_, number))) => Then::Seated(room, number),
+                    Done(Ok((_, number))) => Then::Seated(room, 1 << number),
                     Done(Err(_)) => Then::Over,
                 }
             }
@@ -311,8 +386,8 @@ impl LobbySystem {
                     Done(_) => Then::Over,
                 }
             }
-            Op::SetLock { lock } => match lock.step(&table.words[0], size, || bounds(0)) {
-                Next(lock) => Then::On(Op::SetLock { lock }),
+            Op::SetFlag { set } => match set.step(&table.words[0], size, || bounds(0)) {
+                Next(set) => Then::On(Op::SetFlag { set }),
                 Done(_) => Then::Over,
             },
         }
@@ -324,10 +399,11 @@ impl LobbySystem {
         if own.within.is_none() {
             own.calls += 1;
         }
-        if own.within.is_none() || matches!(own.within, Some(Op::Join)) {
-            (own.no_seat, own.no_vacancy) = (false, false);
+        if own.within.is_none() || matches!(own.within, Some(Op::Join(_))) {
+            (own.no_seat, own.no_vacancy, own.new_rooms) = (false, false, 0);
             own.within = Some(op);
-            if let Op::Join = op {
+            if let Op::Join(asks) = op {
+                own.asks = asks;
                 next.note();
                 return Ok(next);
             }
@@ -335,24 +411,31 @@ impl LobbySystem {
         }
         let then;
         (next.words, next.bounds, then) = next.advance(op);
+        next.note_new(self);
         let own = &mut next.threads[thread];
         own.within = None;
         match then {
             Then::On(op) => own.within = Some(op),
-            Then::Seated(room, number) => own.seat = Some((room, number)),
-            Then::Opened(room) => {
-                if !own.no_seat && self.plan.seats > 1 {
+            Then::Seated(room, bits) => own.seats = Some((room, bits)),
+            Then::Opened(room, asks) => {
+                let n = match asks {
+                    Asks::Seats(n) => n,
+                    Asks::Own { .. } => 1,
+                };
+                let needs = matches!(asks, Asks::Seats(_)) && self.plan.seats > 1;
+                if needs && !own.no_seat {
                     return Err(Fault::Inexact.seen("opened, though a room admitted throughout"));
                 }
-                own.seat = Some((room, 0));
+                own.seats = Some((room, (1 << n) - 1));
             }
             Then::Refused if !own.no_vacancy => {
                 return Err(Fault::Inexact.seen("refused, though there was a seat throughout"));
             }
             Then::Refused => {}
             Then::Over => {
-                if let Op::Leave { .. } = op {
-                    own.seat = None;
+                if let (Op::Leave { .. }, Some((room, bits))) = (op, own.seats) {
+                    let rest = bits & (bits - 1);
+                    own.seats = (rest != 0).then_some((room, rest));
                 }
             }
         }
@@ -360,15 +443,38 @@ impl LobbySystem {
         Ok(next)
     }
 
+    /// Notes for each party under way which rooms were opened in a step.
+    fn note_new(&mut self, before: &LobbySystem) {
+        let opened = (0..self.words.len()).filter(|&room| {
+            read(before.words[room]).members() == 0 && read(self.words[room]).members() > 0
+        });
+        let opened = opened.fold(0, |bits, room| bits | 1 << room);
+        for thread in self.threads.iter_mut() {
+            if let (Some(_), Asks::Seats(2..)) = (thread.within, thread.asks) {
+                thread.new_rooms |= opened;
+            }
+        }
+    }
+
     /// Notes for each call under way what is true at this instant.
     fn note(&mut self) {
         let size = self.size();
-        let admits = self.words.iter().any(|&word| read(word).admits(size));
+        let admits = |n: u32, without: u32| {
+            let rooms = (0..self.words.len()).filter(|room| without & 1 << room == 0);
+            let words = rooms.map(|room| read(self.words[room]));
+            words.into_iter().any(|word| word.admits_many(n, size))
+        };
         let vacant = (0..self.words.len())
             .any(|room| self.may_be_used(room) && read(self.words[room]).is_vacant());
-        for thread in self.threads.iter_mut().filter(|thread| thread.within.is_some()) {
-            thread.no_seat |= !admits;
-            thread.no_vacancy |= !admits && !vacant;
+        let notes = self.threads.iter().map(|thread| match thread.asks {
+            _ if thread.within.is_none() => (false, false),
+            Asks::Seats(n) => (!admits(n, thread.new_rooms), !admits(n, 0) && !vacant),
+            Asks::Own { .. } => (true, !vacant),
+        });
+        let notes: Vec<_> = notes.collect();
+        for (thread, (no_seat, no_vacancy)) in self.threads.iter_mut().zip(notes) {
+            thread.no_seat |= no_seat;
+            thread.no_vacancy |= no_vacancy;
         }
     }
 
@@ -379,7 +485,7 @@ impl LobbySystem {
             let Some(op) = state.threads[thread].within else { return Ok(state) };
             // The index finds a vacant room, if there is one.
             let way = match op {
-                Op::Join => state.ways(thread).pop().expect("a way"),
+                Op::Join(_) => state.ways(thread).pop().expect("a way"),
                 op => op,
             };
             state = state.step(thread, way)?;
@@ -413,8 +519,10 @@ impl System for LobbySystem {
         // A seat that a thread is giving back counts for neither side.
         let sure = self.threads.iter();
         let sure = sure.filter(|thread| !matches!(thread.within, Some(Op::Leave { .. })));
-        let seats: Vec<_> = sure.filter_map(|thread| thread.seat).collect();
-        if (1..seats.len()).any(|at| seats[..at].contains(&seats[at])) {
+        let seats: Vec<_> = sure.filter_map(|thread| thread.seats).collect();
+        let share =
+            |one: (usize, u32), other: (usize, u32)| one.0 == other.0 && one.1 & other.1 != 0;
+        if (1..seats.len()).any(|at| seats[..at].iter().any(|&one| share(one, seats[at]))) {
             return Err(Fault::Shared.seen(format_args!("{seats:?}")));
         }
         Ok(())
@@ -431,7 +539,9 @@ impl System for LobbySystem {
         let Some(after) = after else { return goes };
         let rooms = after.words.iter().map(|&word| {
             let (word, size) = (read(word), after.size());
-            (word.members(), word.is_locked(), word.is_counted(), word.admits(size))
+            let flags =
+                (word.is_locked(), word.is_unlisted(), word.is_counted(), word.is_watched());
+            (word.members(), flags, word.admits(size))
         });
         let rooms: Vec<_> = rooms.collect();
         let bounds = after.bounds.iter().map(|bounds| {
@@ -440,7 +550,9 @@ impl System for LobbySystem {
                 .map(|word| (word.announcements(), word.count()))
         });
         let bounds: Vec<_> = bounds.collect();
-        format!("{goes}\n       members, locked, counted, admits {rooms:?}; bounds {bounds:?}")
+        format!(
+            "{goes}\n       members, (locked, unlisted, counted, watched), admits {rooms:?}; bounds {bounds:?}"
+        )
     }
 }
 
@@ -457,7 +569,7 @@ fn holds(plan: Plan) {
         for thread in 0..plan.threads {
             if let (true, Some(op)) = (seen % 7 == 0, state.threads[thread].within) {
                 let way = match op {
-                    Op::Join => state.ways(thread).pop().expect("a way"),
+                    Op::Join(_) => state.ways(thread).pop().expect("a way"),
                     op => op,
                 };
                 state.run_alone(thread, way).unwrap_or_else(|violation| {
@@ -479,7 +591,9 @@ const PLAN: Plan = Plan {
     rooms: 2,
     quota: 2,
     lives: 9,
-    locks: false,
+    flag: None,
+    party: 0,
+    opens: None,
     leaves: true,
     filled: 0,
 };
@@ -493,7 +607,9 @@ fn two_threads_in_two_rooms() {
 
 #[test]
 fn two_threads_and_the_lock() {
-    holds(Plan { locks: true, calls: 3, ..PLAN });
+    for flag in [RoomFlag::Locked, RoomFlag::Unlisted] {
+        holds(Plan { flag: Some(flag), calls: 3, ..PLAN });
+    }
 }
 
 /// One room is full, the other has a free seat or two; a thread that stops in the middle of a leave
@@ -521,6 +637,36 @@ fn rooms_that_retire() {
     holds(Plan { lives: 1, rooms: 3, quota: 1, calls: 4, ..PLAN });
 }
 
+/// Parties of two against single callers and leavers, in rooms of two and of three.
+#[test]
+fn parties_of_two() {
+    holds(Plan { party: 2, ..PLAN });
+    holds(Plan { party: 2, seats: 3, ..PLAN });
+    holds(Plan { party: 2, filled: 4, calls: 4, ..PLAN });
+    holds(Plan { party: 2, filled: 3, seats: 3, rooms: 1, quota: 1, threads: 3, calls: 2, ..PLAN });
+}
+
+#[test]
+fn parties_and_the_lock() {
+    for flag in [RoomFlag::Locked, RoomFlag::Unlisted] {
+        holds(Plan { flag: Some(flag), party: 2, filled: 2, ..PLAN });
+    }
+}
+
+#[test]
+fn parties_in_two_shards() {
+    holds(Plan { party: 2, shards: 2, rooms: 1, quota: 1, filled: 3, ..PLAN });
+}
+
+#[test]
+fn callers_that_open_rooms_of_their_own() {
+    for listed in [false, true] {
+        holds(Plan { opens: Some(listed), ..PLAN });
+        holds(Plan { opens: Some(listed), lives: 2, rooms: 3, quota: 1, ..PLAN });
+        holds(Plan { opens: Some(listed), threads: 3, calls: 2, seats: 1, quota: 1, ..PLAN });
+    }
+}
+
 /// Callers that arrive at the same empty lobby at the same time sit together.
 #[test]
 fn joiners_of_an_empty_lobby_sit_together() {
@@ -528,7 +674,7 @@ fn joiners_of_an_empty_lobby_sit_together() {
         let plan = Plan { threads, calls: 1, seats: 3, leaves: false, ..PLAN };
         let mut quiet = 0;
         run(plan, |state| {
-            if state.threads.iter().all(|thread| thread.seat.is_some()) {
+            if state.threads.iter().all(|thread| thread.seats.is_some()) {
                 assert_eq!(state.open_rooms(), 1, "{:?}", state.words);
                 quiet += 1;
             }

@@ -1,9 +1,10 @@
 //! The room's word in every order in which threads can take their steps.
 //!
-//! Each thread begins any call that it may: outside, it enters or opens under any generation,
-//! passes the room as a search does, and sets the lock with and without a quorum; inside, it also
-//! leaves. The word starts a few generations before the last, so the state space is finite although
-//! the number of calls is not.
+//! Each thread begins any call that it may: outside, it enters or opens under any generation, alone
+//! or as a party, passes or watches the room as a search does, opens an unlisted room, lists the
+//! room or not, and sets the lock with and without a quorum; inside, it also leaves, seat by seat.
+//! The word starts a few generations before the last, so the state space is finite although the
+//! number of calls is not.
 //!
 //! Guarantees: *seat-distinct*, *no-ghost*, *no-lost-room*, and *exact* for one room. [`Room`] says
 //! what each call is answered; [`RoomSystem::check`] what holds between calls, and that the bounds
@@ -17,9 +18,10 @@ use headcount_spec::{Explanations, Room, RoomAnswer, RoomCall};
 
 use super::search::{search, sort_threads, Failure, Fault, Move, System, Violation};
 use crate::protocol::bound::{Bound, Bounds, Pending};
+use crate::protocol::party::{self, EnterMany, PartyWanted};
 use crate::protocol::room::{
-    self, EnterRoom, LeaveOther, LeaveRoom, OpenRoom, PassRoom, RoomRefusal, RoomSize, RoomWord,
-    SetLock, GENERATION_BITS, LAST_GENERATION,
+    self, EnterRoom, FlagWanted, LeaveOther, LeaveRoom, OpenRoom, PassRoom, RoomFlag, RoomRefusal,
+    RoomSize, RoomWord, SetFlag, GENERATION_BITS, LAST_GENERATION,
 };
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::AtomicU64;
@@ -29,11 +31,13 @@ use rejected::{Rejected, RejectedOp};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Op {
     Enter(EnterRoom),
+    EnterMany(EnterMany),
     Leave(LeaveRoom),
     Open(OpenRoom),
     /// Before a look at the room, and afterwards.
     Pass(Option<PassRoom>),
-    SetLock(SetLock),
+    Watch(Option<RoomWord>),
+    SetFlag(SetFlag),
     Rejected(RejectedOp),
 }
 
@@ -41,6 +45,7 @@ fn refused(refusal: RoomRefusal) -> RoomAnswer {
     RoomAnswer::Refused(match refusal {
         RoomRefusal::Full => headcount_spec::RoomRefusal::Full,
         RoomRefusal::Locked => headcount_spec::RoomRefusal::Locked,
+        RoomRefusal::Unlisted => headcount_spec::RoomRefusal::Unlisted,
         RoomRefusal::Vacant => headcount_spec::RoomRefusal::Vacant,
         RoomRefusal::Gone => headcount_spec::RoomRefusal::Gone,
     })
@@ -57,11 +62,21 @@ impl Op {
     fn begin(call: RoomCall, size: RoomSize) -> Op {
         match call {
             RoomCall::Enter { generation } => Op::Enter(EnterRoom::Look { generation }),
+            RoomCall::EnterMany { generation, n, named } => {
+                Op::EnterMany(EnterMany::Look { generation, wanted: PartyWanted { n, named } })
+            }
             RoomCall::Leave { seat } => Op::Leave(LeaveRoom::Look { number: seat }),
-            RoomCall::Open { generation } => Op::Open(OpenRoom::new(generation, size)),
+            RoomCall::Open { generation, n } => Op::Open(OpenRoom::new(generation, n, size)),
+            RoomCall::OpenUnlisted { generation } => Op::Open(OpenRoom::unlisted(generation, size)),
             RoomCall::Pass => Op::Pass(None),
-            RoomCall::SetLock { generation, locked, at_least } => {
-                Op::SetLock(SetLock::Look { generation, locked, at_least })
+            RoomCall::Watch => Op::Watch(None),
+            RoomCall::SetLock { generation, locked: on, at_least } => {
+                let wanted = FlagWanted { flag: RoomFlag::Locked, on, at_least };
+                Op::SetFlag(SetFlag::Look { generation, wanted })
+            }
+            RoomCall::SetListed { generation, listed } => {
+                let wanted = FlagWanted { flag: RoomFlag::Unlisted, on: !listed, at_least: 0 };
+                Op::SetFlag(SetFlag::Look { generation, wanted })
             }
         }
     }
@@ -83,10 +98,27 @@ impl Op {
                 Ok((word, seat)) => RoomAnswer::Entered { seat, members: word.members() },
                 Err(refusal) => refused(refusal),
             }),
-            Op::Leave(op) => map(op.step(word, size, bounds), Op::Leave, left),
-            Op::Open(op) => map(op.step(word, size, bounds), Op::Open, |opened| {
-                RoomAnswer::Opened(opened.is_some())
+            Op::EnterMany(op) => map(op.step(word, size), Op::EnterMany, |result| match result {
+                Ok((word, seats)) => {
+                    RoomAnswer::EnteredMany { seats: seats as u32, members: word.members() }
+                }
+                Err(refusal) => refused(refusal),
             }),
+            Op::Leave(op) => map(op.step(word, size, bounds), Op::Leave, left),
+            Op::Open(op) => map(op.step(word, bounds), Op::Open, |opened| {
+                RoomAnswer::Opened(opened.is_some_and(|word| !word.is_retired()))
+            }),
+            Op::Watch(None) => {
+                let seen = room::read_after(word);
+                match seen.members() > 0 && !seen.is_watched() {
+                    true => Next(Op::Watch(Some(seen))),
+                    false => Done(RoomAnswer::Passed),
+                }
+            }
+            Op::Watch(Some(seen)) => {
+                let _ = party::watch(word, seen);
+                Done(RoomAnswer::Passed)
+            }
             Op::Pass(None) => {
                 let seen = room::read_after(word);
                 if seen.is_counted() && !seen.admits(size) {
@@ -98,7 +130,7 @@ impl Op {
             Op::Pass(Some(op)) => {
                 map(op.step(word, bounds), |op| Op::Pass(Some(op)), |_| RoomAnswer::Passed)
             }
-            Op::SetLock(op) => map(op.step(word, size, bounds), Op::SetLock, RoomAnswer::Lock),
+            Op::SetFlag(op) => map(op.step(word, size, bounds), Op::SetFlag, RoomAnswer::Lock),
             Op::Rejected(op) => op.step(word, size, bounds()),
         }
     }
@@ -112,8 +144,14 @@ impl Op {
                 | LeaveOther::Settle { pending, .. },
             )) => pending,
             Op::Open(OpenRoom::Swap { pending, .. } | OpenRoom::Settle { pending, .. }) => pending,
-            Op::SetLock(SetLock::Swap { pending, .. } | SetLock::Settle { pending, .. }) => pending,
-            Op::Pass(Some(PassRoom::Settle { .. })) => Pending { admitting: 1, vacant: 0 },
+            Op::SetFlag(
+                SetFlag::Announce { pending, .. }
+                | SetFlag::Swap { pending, .. }
+                | SetFlag::Settle { pending, .. },
+            ) => pending,
+            Op::Pass(Some(PassRoom::Settle { .. })) => {
+                Pending { admitting: 1, ..Pending::default() }
+            }
             _ => Pending::default(),
         }
     }
@@ -123,9 +161,9 @@ impl Op {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Has {
     Nothing,
-    /// A seat, entered by an id of that generation.
-    Seat {
-        number: u32,
+    /// Seats, as bits, entered by an id of that generation.
+    Seats {
+        bits: u32,
         generation: u32,
     },
 }
@@ -147,6 +185,10 @@ struct Plan {
     locks: bool,
     /// Whether threads pass the room.
     passes: bool,
+    /// The largest party. Threads of parties watch the room.
+    party: u32,
+    /// Whether threads list the room or not.
+    lists: bool,
     /// The step that is replaced by a rejected one.
     rejected: Option<Rejected>,
 }
@@ -155,8 +197,9 @@ struct Plan {
 struct RoomSystem {
     plan: Plan,
     word: u64,
-    /// The bounds on counted and on vacant rooms. How often they were announced plays no part.
-    bounds: [u32; 2],
+    /// The bounds on counted rooms, on vacant ones, and of what was watched. How often they were
+    /// announced plays no part.
+    bounds: [u32; 3],
     threads: Vec<Thread>,
     explanations: Explanations<Room>,
 }
@@ -169,7 +212,9 @@ struct RoomFields {
     members: u32,
     seats_taken: Bits,
     locked: bool,
+    unlisted: bool,
     counted: bool,
+    watched: bool,
 }
 
 struct Bits(u64);
@@ -191,7 +236,9 @@ impl RoomFields {
             members: read(word).members(),
             seats_taken: Bits((word >> GENERATION_BITS) & 0xff_ffff),
             locked: read(word).is_locked(),
+            unlisted: read(word).is_unlisted(),
             counted: read(word).is_counted(),
+            watched: read(word).is_watched(),
         }
     }
 }
@@ -203,7 +250,7 @@ impl RoomSystem {
             plan,
             // The first generation is 1, as 0 in the lowest bits.
             word: u64::from(first - 1),
-            bounds: [0, 1],
+            bounds: [0, 1, 0],
             threads: vec![Thread { has: Has::Nothing, within: None }; plan.threads],
             explanations: Explanations::new(
                 Room::new(plan.seats, first, LAST_GENERATION),
@@ -224,10 +271,31 @@ impl RoomSystem {
             Has::Nothing => {
                 for generation in generations.clone() {
                     calls.push(RoomCall::Enter { generation });
-                    calls.push(RoomCall::Open { generation });
+                    calls.extend(
+                        (1..=self.plan.party.max(1)).map(|n| RoomCall::Open { generation, n }),
+                    );
+                    for n in 1..=self.plan.party {
+                        let enter = |named| RoomCall::EnterMany { generation, n, named };
+                        calls.extend([enter(false), enter(true)]);
+                    }
+                    if self.plan.lists {
+                        calls.push(RoomCall::OpenUnlisted { generation });
+                    }
                 }
             }
-            Has::Seat { number, .. } => calls.push(RoomCall::Leave { seat: number }),
+            Has::Seats { bits, .. } => {
+                let seats = (0..self.plan.seats).filter(|seat| bits & 1 << seat != 0);
+                calls.extend(seats.map(|seat| RoomCall::Leave { seat }));
+            }
+        }
+        if self.plan.party > 0 {
+            calls.push(RoomCall::Watch);
+        }
+        if self.plan.lists {
+            for generation in generations.clone() {
+                let set = |listed| RoomCall::SetListed { generation, listed };
+                calls.extend([set(false), set(true)]);
+            }
         }
         if self.plan.passes {
             calls.push(RoomCall::Pass);
@@ -248,11 +316,12 @@ impl RoomSystem {
             next.explanations.begin(thread, call);
         }
         let word = AtomicU64::new(self.word);
-        let [admitting, vacant] = self.bounds.map(Bound::new);
-        let bounds = Bounds { admitting, vacant };
+        let [admitting, vacant, watched] = self.bounds.map(Bound::new);
+        let bounds = Bounds { admitting, vacant, watched };
         let step = op.step(&word, self.size(), &bounds);
         next.word = word.into_inner();
-        next.bounds = [bounds.admitting.read().count(), bounds.vacant.read().count()];
+        next.bounds =
+            [bounds.admitting, bounds.vacant, bounds.watched].map(|bound| bound.read().count());
         let own = &mut next.threads[thread];
         let answer = match step {
             Next(op) => {
@@ -264,11 +333,22 @@ impl RoomSystem {
         own.within = None;
         own.has = match (call, answer) {
             (RoomCall::Enter { generation }, RoomAnswer::Entered { seat, .. }) => {
-                Has::Seat { number: seat, generation }
+                Has::Seats { bits: 1 << seat, generation }
             }
-            (RoomCall::Leave { .. }, _) => Has::Nothing,
-            (RoomCall::Open { generation }, RoomAnswer::Opened(true)) => {
-                Has::Seat { number: 0, generation }
+            (RoomCall::EnterMany { generation, .. }, RoomAnswer::EnteredMany { seats, .. }) => {
+                Has::Seats { bits: seats, generation }
+            }
+            (RoomCall::Leave { seat }, _) => match own.has {
+                Has::Seats { bits, generation } if bits != 1 << seat => {
+                    Has::Seats { bits: bits & !(1 << seat), generation }
+                }
+                _ => Has::Nothing,
+            },
+            (RoomCall::Open { generation, n }, RoomAnswer::Opened(true)) => {
+                Has::Seats { bits: (1 << n) - 1, generation }
+            }
+            (RoomCall::OpenUnlisted { generation }, RoomAnswer::Opened(true)) => {
+                Has::Seats { bits: 1, generation: generation + 1 }
             }
             _ => own.has,
         };
@@ -305,26 +385,33 @@ impl System for RoomSystem {
     fn check(&self) -> Result<(), Violation> {
         let fields = RoomFields::of(self.word);
         let sure = self.threads.iter().filter(|thread| match thread.within {
-            Some((call, _)) => matches!(call, RoomCall::SetLock { .. } | RoomCall::Pass),
+            Some((call, _)) => matches!(
+                call,
+                RoomCall::SetLock { .. }
+                    | RoomCall::SetListed { .. }
+                    | RoomCall::Pass
+                    | RoomCall::Watch
+            ),
             None => true,
         });
-        let mut seats = Vec::new();
+        let mut inside = 0_u32;
         for thread in sure {
-            if let Has::Seat { number, generation } = thread.has {
-                if number >= self.plan.seats || seats.contains(&number) {
+            if let Has::Seats { bits, generation } = thread.has {
+                if bits >= 1 << self.plan.seats || inside & bits != 0 {
                     return Err(Fault::Shared
-                        .seen(format_args!("two members on seat {number}: {fields:?}")));
+                        .seen(format_args!("two members on seats {bits:b}: {fields:?}")));
                 }
                 if generation != fields.generation {
                     return Err(Fault::Shared
                         .seen(format_args!("a ghost of generation {generation}: {fields:?}")));
                 }
-                seats.push(number);
+                inside |= bits;
             }
         }
         let quiet = self.threads.iter().all(|thread| thread.within.is_none());
-        let inside = seats.iter().fold(0, |bits, seat| bits | 1 << seat);
-        if quiet && (fields.members != seats.len() as u32 || fields.seats_taken.0 != inside) {
+        let is_right =
+            fields.members == inside.count_ones() && fields.seats_taken.0 == u64::from(inside);
+        if quiet && !is_right {
             return Err(Fault::Leaked.seen(format_args!("{fields:?}")));
         }
         if self.plan.rejected.is_none() {
@@ -358,17 +445,19 @@ impl RoomSystem {
     /// An open room that is not counted has no free seat, and the bounds are exact.
     fn check_bounds(&self) -> Result<(), Violation> {
         let (fields, word) = (RoomFields::of(self.word), read(self.word));
-        let has_free_seat = (1..self.plan.seats).contains(&fields.members) && !fields.locked;
+        let has_free_seat =
+            (1..self.plan.seats).contains(&fields.members) && !(fields.locked || fields.unlisted);
         if has_free_seat && !word.admits(self.size()) || fields.counted && fields.members == 0 {
             return Err(Fault::Inexact.seen(format_args!("{fields:?}")));
         }
         let pending = self.threads.iter().filter_map(|thread| Some(thread.within?.1.pending()));
-        let (admitting, vacant) = pending.fold((0, 0), |(admitting, vacant), pending| {
-            (admitting + pending.admitting, vacant + pending.vacant)
+        let pending = pending.fold([0; 3], |[admitting, vacant, watched], pending| {
+            [admitting + pending.admitting, vacant + pending.vacant, watched + pending.watched]
         });
+        let [admitting, vacant, watched] = pending;
         // In the place of a retired room another one may be opened.
         let vacancies = u32::from(fields.members == 0);
-        if self.bounds != [u32::from(fields.counted) + admitting, vacancies + vacant] {
+        if self.bounds != [u32::from(fields.counted) + admitting, vacancies + vacant, watched] {
             return Err(Fault::Leaked.seen(format_args!("bounds {:?}: {fields:?}", self.bounds)));
         }
         Ok(())
@@ -381,7 +470,8 @@ impl RoomSystem {
             | Op::Leave(
                 LeaveRoom::Plain { seen, .. } | LeaveRoom::Other(LeaveOther::Swap { seen, .. }),
             )
-            | Op::SetLock(SetLock::Swap { seen, .. }) => seen,
+            | Op::EnterMany(EnterMany::Swap { seen, .. })
+            | Op::SetFlag(SetFlag::Swap { seen, .. }) => seen,
             op => return format!("{op:?}"),
         };
         let fresh = seen == read(self.word);
@@ -400,10 +490,17 @@ fn holds(plan: Plan) {
     assert!(states > 100, "a search of {states} states proves nothing");
 }
 
-const TWO: Plan =
-    Plan { threads: 2, seats: 2, lives: 2, locks: true, passes: true, rejected: None };
-const THREE: Plan =
-    Plan { threads: 3, seats: 2, lives: 2, locks: false, passes: false, rejected: None };
+const TWO: Plan = Plan {
+    threads: 2,
+    seats: 2,
+    lives: 2,
+    locks: true,
+    passes: true,
+    party: 0,
+    lists: false,
+    rejected: None,
+};
+const THREE: Plan = Plan { threads: 3, locks: false, passes: false, ..TWO };
 
 #[test]
 fn two_threads_and_the_lock() {
@@ -437,6 +534,27 @@ fn three_threads_and_the_lock() {
 fn four_threads() {
     holds(Plan { threads: 4, ..THREE });
     holds(Plan { threads: 4, seats: 3, lives: 1, ..THREE });
+}
+
+/// A party of up to three against single callers, leavers and searches.
+#[test]
+fn two_parties() {
+    holds(Plan { party: 2, ..TWO });
+    holds(Plan { seats: 3, party: 3, locks: false, ..TWO });
+}
+
+#[test]
+fn two_threads_that_list_and_lock() {
+    for seats in 1..=2 {
+        holds(Plan { seats, lists: true, ..TWO });
+        holds(Plan { seats, lists: true, party: seats, locks: false, ..TWO });
+    }
+}
+
+#[test]
+fn three_threads_with_parties_in_an_unlisted_room() {
+    holds(Plan { lives: 1, party: 2, ..THREE });
+    holds(Plan { lists: true, ..THREE });
 }
 
 /// After its last generation a room is never opened again: the word's generation is 0, which no id
@@ -476,7 +594,7 @@ fn rejected_steps() {
 #[test]
 fn checks_between_calls() {
     let generation = LAST_GENERATION - 1;
-    let seat = |number, generation| Has::Seat { number, generation };
+    let seat = |number: u32, generation| Has::Seats { bits: 1 << number, generation };
     let fault = |threads: [Has; 2]| {
         let mut state = RoomSystem::new(TWO);
         for (thread, has) in state.threads.iter_mut().zip(threads) {
@@ -489,7 +607,7 @@ fn checks_between_calls() {
     assert_eq!(fault([seat(0, generation), seat(1, generation - 1)]), Fault::Shared);
     assert_eq!(fault([seat(0, generation), Has::Nothing]), Fault::Leaked);
     let mut state = RoomSystem::new(TWO);
-    state.bounds = [1, 1];
+    state.bounds = [1, 1, 0];
     assert_eq!(state.check().unwrap_err().fault, Fault::Leaked);
     state.word = 1 << 48;
     assert_eq!(state.check_bounds().unwrap_err().fault, Fault::Inexact);
