@@ -17,8 +17,8 @@
 //!
 //! A contender is made in the size, and then does bursts, of which each begins with as many
 //! operations that are not timed. Printed are the quartiles over the bursts, drawn the medians.
-//! Contenders of one size run one after another, so other work of the machine may disturb one alone.
-//! A median does not show what is seldom: that a heap is cleaned or a table grows.
+//! Contenders run one after another, so other work of the machine may disturb one alone. A median
+//! does not show what is seldom: that a heap is cleaned or a table grows.
 
 mod common;
 // With contenders that this bench does not need.
@@ -395,13 +395,14 @@ fn thousands(n: usize) -> String {
 /// Blue, vermilion and green that the colour-blind tell apart too; each has a mark of its own.
 const COLOURS: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
 
-/// The mark of that contender: a diamond, a triangle or a square.
-fn mark(number: usize) -> Polygon<(i32, i32)> {
+/// The mark of that contender, so far to the right: a diamond, a triangle or a square.
+fn mark(number: usize, x: i32) -> Polygon<(i32, i32)> {
     let corners: &[(i32, i32)] = match number {
         0 => &[(0, -6), (5, 0), (0, 6), (-5, 0)],
         1 => &[(0, -5), (5, 4), (-5, 4)],
         _ => &[(-4, -4), (4, -4), (4, 4), (-4, 4)],
     };
+    let corners: Vec<_> = corners.iter().map(|&(right, down)| (x + right, down)).collect();
     Polygon::new(corners, COLOURS[number])
 }
 
@@ -449,11 +450,11 @@ fn draw(
         let [number, kind] = curve.look;
         let style = COLOURS[number].stroke_width(2);
         let line = medians(curve);
-        plot.draw_series(line.iter().map(|&at| EmptyElement::at(at) + mark(number)))?;
+        plot.draw_series(line.iter().map(|&at| EmptyElement::at(at) + mark(number, 0)))?;
         let legend = move |(x, y): (i32, i32)| {
             let dashes = if kind == 0 { [(0, 26); 3] } else { [(0, 6), (10, 16), (20, 26)] };
             let [a, b, c] = dashes.map(|(from, to)| PathElement::new([(from, 0), (to, 0)], style));
-            EmptyElement::at((x, y)) + a + b + c
+            EmptyElement::at((x, y)) + a + b + c + mark(number, 13)
         };
         let drawn = if kind == 0 {
             plot.draw_series(LineSeries::new(line, style))?

@@ -1,7 +1,7 @@
 //! Counts cache-line transfers: what a machine with many cores would have to send between them.
 //!
-//! Each thread of an execution runs on a core of its own, whose cache holds every line that the core
-//! has touched and that no other core has written since. An access costs one transfer
+//! Each thread of an execution runs on a core of its own, whose cache holds every line that the
+//! core has touched and that no other core has written since. An access costs one transfer
 //! - if it reads a line that only other caches hold;
 //! - if it writes a line that another cache holds too, or that only others hold.
 //!
