@@ -497,9 +497,9 @@ impl<K: Eq> Table<K> {
     ) -> Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError> {
         // Called before anything changes: it may panic, take its time, or use this table.
         let mut capacity = None;
-        let mut known = |asked: &_| *capacity.get_or_insert_with(|| Asked::capacity(asked, &capacity_of));
-        let has_capacity =
-            |other| other == known(&asked) || mutant!("keyed-capacity-of-last-life");
+        let mut known =
+            |asked: &_| *capacity.get_or_insert_with(|| Asked::capacity(asked, &capacity_of));
+        let has_capacity = |other| other == known(&asked) || mutant!("keyed-capacity-of-last-life");
         let found = self.try_hints(hash, wants, |key| asked.is(key), has_capacity);
         if let Some(found) = found {
             // Here, where a panic of the key's destructor releases what was found.

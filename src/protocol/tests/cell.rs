@@ -26,26 +26,60 @@ fn hash(key: usize) -> usize {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum At {
     /// Looks at an entry without the lock.
-    Look { entry: usize },
+    Look {
+        entry: usize,
+    },
     /// Has read the word.
-    Seen { entry: usize, word: CellWord },
+    Seen {
+        entry: usize,
+        word: CellWord,
+    },
     /// Has found its hash there.
-    Take { entry: usize, word: CellWord },
-    Compare { entry: usize },
-    Hold { entry: usize },
+    Take {
+        entry: usize,
+        word: CellWord,
+    },
+    Compare {
+        entry: usize,
+    },
+    Hold {
+        entry: usize,
+    },
     Lock,
     /// Looks at an entry under the lock.
-    Settle { entry: usize, vacant: Option<usize> },
-    Pin { entry: usize, vacant: Option<usize>, word: CellWord },
-    Forget { entry: usize, vacant: Option<usize>, word: CellWord },
+    Settle {
+        entry: usize,
+        vacant: Option<usize>,
+    },
+    Pin {
+        entry: usize,
+        vacant: Option<usize>,
+        word: CellWord,
+    },
+    Forget {
+        entry: usize,
+        vacant: Option<usize>,
+        word: CellWord,
+    },
     /// Compares the keys it has pinned, after the lock is free.
     ComparePinned,
-    Rebuild { entry: usize },
-    RebuildForget { entry: usize, word: CellWord },
-    Write { entry: usize },
-    Open { entry: usize },
+    Rebuild {
+        entry: usize,
+    },
+    RebuildForget {
+        entry: usize,
+        word: CellWord,
+    },
+    Write {
+        entry: usize,
+    },
+    Open {
+        entry: usize,
+    },
     /// Has what it wants, or cannot have it, and gives up its pins.
-    Unpin { held: Option<usize> },
+    Unpin {
+        held: Option<usize>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -202,7 +236,8 @@ impl Shard {
                 }
             }
             At::ComparePinned => {
-                let mine = (0..ENTRIES).find(|&entry| pins[entry] && self.entries[entry].key == key);
+                let mine =
+                    (0..ENTRIES).find(|&entry| pins[entry] && self.entries[entry].key == key);
                 *known = *pins;
                 match mine {
                     // The pin stays, and stands for a place.
