@@ -3,7 +3,8 @@
 //! # Invariant
 //!
 //! A key lives while it has a ref: a permit, a handle, or a call that looks at it. It ends with the
-//! last ref. `table.rs` finds and makes entries; `protocol/cell.rs` says how one word counts what
+//! last ref. A key without a destructor that has come before stays in its entry then, dormant: the
+//! next call with it takes the entry as it is. `table.rs` finds and makes entries; `protocol/cell.rs` says how one word counts what
 //! keeps a key alive; `shard.rs` says why no key lives twice.
 #![allow(unsafe_code)] // A ref goes back to its table.
 
@@ -55,8 +56,8 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 ///
 /// # The capacity
 ///
-/// The closure is called when a key comes to life, and perhaps more than once by calls that bring
-/// the same key to life at the same time. It may return another capacity for the key's next life.
+/// The closure is called when a key comes to life, and perhaps also by calls that meet the same key
+/// coming to life or ending. It may return another capacity for the key's next life.
 /// A capacity of 0 refuses every caller and leaves nothing behind. If the closure panics, so does
 /// the call, and nothing has changed. The closure may use this very `KeyedGate`, except for the key
 /// that it is called with. [`set_capacity`](Self::set_capacity) changes the capacity of a living
@@ -68,14 +69,20 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 ///   its places may be lost.
 /// - *exact*, at the first meeting of two keys whose hashes are equal in all 64 bits: a call with
 ///   one of them may hold places of the other until it has compared the two, and another call may
-///   be refused for that. From that meeting on, every call compares first. With a hasher that
-///   distributes, such as the default one, no two keys ever meet so; with a `Hash` that ignores a
+///   be refused for that, or see an ended one of the two alive. From that meeting on, every call
+///   compares first. With a hasher that distributes, such as the default one, no two keys ever meet so; with a `Hash` that ignores a
 ///   part of the key, they do.
+///
+/// - Which of several equal keys [`key`](KeyedPermit::key) returns, if they can be told apart. A key
+///   without a destructor may be the one of an earlier life.
 ///
 /// # Threads that stop
 ///
 /// A call that finds the key alive takes no lock, and neither does giving a place back, whether or
-/// not the key ends. Bringing a key to life and giving it a gate ([`hold`](Self::hold),
+/// not the key ends. Nor does a call that brings a key to life, if the key has no destructor, came
+/// to life twice or more since the table was last rebuilt, and has the same capacity as in its last
+/// life, unless [`max_keys`](KeyedGateBuilder::max_keys) is set. Otherwise, bringing a key to life
+/// and giving it a gate ([`hold`](Self::hold),
 /// [`set_capacity`](Self::set_capacity), waiting) take a lock that a 64th of the keys share; so do
 /// [`occupied`](Self::occupied) and [`set_capacity`](Self::set_capacity) with a key that does not
 /// live. A thread that stops for ever while it has that lock stops those calls for those keys, and
@@ -85,9 +92,10 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// # Cost
 ///
 /// For a key that lives, acquiring places takes one read-modify-write and giving them back another;
-/// a refusal takes two. For a key that comes and goes, the call that brings it to life takes the
-/// lock instead: one read-modify-write as well. Nothing is allocated, except when the table is
-/// rebuilt or more keys live than ever before.
+/// a refusal takes two. The same holds for a key that comes and goes, if it comes back to life
+/// without the lock, as said above; otherwise the lock takes one read-modify-write, and one more if
+/// the key was there before. Nothing is allocated, except when the table is rebuilt or more keys
+/// live than ever before.
 ///
 /// A key that was given a gate, by a handle, a waiter or a change of its capacity, takes two
 /// read-modify-writes for each call until it ends. Giving it a gate is an allocation. For a path
@@ -106,7 +114,8 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// About 2 KiB while no key has lived. For each key that lives, 64 bytes if the key has at most 24
 /// (64 more for each 64 bytes more), and 9 to 17 bytes of the tables that find it. What the
 /// greatest number of keys that ever lived at once has needed is kept and used again, until the
-/// `KeyedGate` and all its permits are dropped. A key itself is dropped in the call that ends it.
+/// `KeyedGate` and all its permits are dropped. A key with a destructor is dropped in the call that
+/// ends it.
 ///
 /// # Panics
 ///

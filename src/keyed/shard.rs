@@ -273,8 +273,10 @@ impl Shard {
                         }
                     } else if seen.is_dormant() && open.is_some() {
                         // Also beside another one: each of them may have the key.
-                        let beside = vacant.is_some() && mutant!("keyed-dormant-beside");
-                        if !beside && !entry.state.forget(seen) {
+                        if vacant.is_some() && mutant!("keyed-dormant-beside") {
+                            break;
+                        }
+                        if !entry.state.forget(seen) {
                             continue;
                         }
                         vacant = Some(entry);

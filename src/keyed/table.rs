@@ -30,6 +30,7 @@ use super::shard::{Found, Shard};
 use super::slab::Slab;
 use crate::error::TryAcquireError;
 use crate::gate::Gate;
+use crate::protocol::mutants::mutant;
 use crate::sync::{AtomicU32, Ordering, IN_MODEL};
 
 /// The number of bits of the hash that choose the shard.
@@ -496,8 +497,10 @@ impl<K: Eq> Table<K> {
     ) -> Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError> {
         // Called before anything changes: it may panic, take its time, or use this table.
         let mut capacity = None;
-        let mut known = |asked: &_| *capacity.get_or_insert_with(|| Asked::capacity(asked, &capacity_of));
-        let found = self.try_hints(hash, wants, |key| asked.is(key), |other| other == known(&asked));
+        let mut known =
+            |asked: &_| *capacity.get_or_insert_with(|| Asked::capacity(asked, &capacity_of));
+        let has_capacity = |other| other == known(&asked) || mutant!("keyed-capacity-of-last-life");
+        let found = self.try_hints(hash, wants, |key| asked.is(key), has_capacity);
         if let Some(found) = found {
             // Here, where a panic of the key's destructor releases what was found.
             drop(asked);

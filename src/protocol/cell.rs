@@ -46,7 +46,7 @@ const REFS: u64 = GATE - 1;
 const PINS: u64 = GATE - PIN;
 
 /// One reading of an entry's word.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct CellWord(u64);
 
 impl CellWord {
@@ -269,5 +269,23 @@ impl CellState {
         // Release, pairs with the Acquire of `read`: the next key is written after the last one was
         // taken out, and sees what the holders of that one wrote.
         self.0.store(busy.vacated(), ordering!("cell-vacate", Release => Relaxed));
+    }
+}
+
+#[cfg(all(test, not(any(headcount_loom, headcount_shuttle))))]
+impl CellState {
+    /// Makes one step of a word, and returns what came of it.
+    pub(crate) fn step<R>(word: &mut u64, step: impl FnOnce(&CellState) -> R) -> R {
+        let state = CellState(AtomicU64::new(*word));
+        let result = step(&state);
+        *word = state.0.into_inner();
+        result
+    }
+}
+
+#[cfg(all(test, not(any(headcount_loom, headcount_shuttle))))]
+impl CellWord {
+    pub(crate) fn into_inner(self) -> u64 {
+        self.0
     }
 }

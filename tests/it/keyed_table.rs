@@ -239,6 +239,34 @@ fn at_most_max_keys_live() {
     }
 }
 
+/// A key that has come before, in an entry that keeps it or not, with a capacity of its own in each
+/// life. The closure is called once for each.
+#[test]
+fn each_life_has_the_capacity_that_the_closure_returns() {
+    static CAPACITY: AtomicUsize = AtomicUsize::new(1);
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    let gates = KeyedGate::new(|_: &u32| {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        CAPACITY.load(Ordering::Relaxed) as u32
+    });
+    let lives = [1, 1, 1, 1, 2, 2, 5, 0, 1, 1, 3];
+    for capacity in lives {
+        CAPACITY.store(capacity, Ordering::Relaxed);
+        let before = CALLS.load(Ordering::Relaxed);
+        let permits: Vec<_> = std::iter::from_fn(|| gates.try_acquire(7).ok()).collect();
+        assert_eq!(permits.len(), capacity);
+        // The refused call finds the key alive, unless there is no place at all.
+        assert_eq!(CALLS.load(Ordering::Relaxed) - before, 1);
+        assert_eq!(gates.len(), capacity.min(1));
+    }
+    CAPACITY.store(2, Ordering::Relaxed);
+    drop(gates.try_acquire(7).unwrap());
+    assert!(gates.try_acquire_many(7, 3).unwrap_err().is_full());
+    assert_eq!(gates.try_acquire_many(7, 2).unwrap().count(), 2);
+    assert_eq!(gates.hold(7).capacity(), 2);
+    assert!(gates.is_empty());
+}
+
 #[test]
 fn max_keys_of_keys_with_destructors() {
     let gates = KeyedGate::builder(|_: &String| 1).max_keys(1).build();

@@ -506,6 +506,237 @@ fn a_lowering_is_paid_by_releases() {
     });
 }
 
+/// Keys without a destructor: those that came before stay in their entries when they end.
+///
+/// Loom sees each access to the memory of a key, so a key that is written while it is read is a
+/// race.
+mod dormant {
+    use super::*;
+
+    type Gates = KeyedGate<u8, BuildHasherDefault<Few>>;
+
+    struct Room {
+        gates: Gates,
+        witnesses: [UnsafeCell<()>; 10],
+    }
+
+    /// Makes gates where each of those keys is dormant.
+    fn room(capacity: u32, dormant: &[u8]) -> Arc<Room> {
+        let gates = KeyedGate::with_hasher(move |_: &u8| capacity, Few::hasher());
+        let room = Room { gates, witnesses: Default::default() };
+        for &number in dormant {
+            // Its second life is the first that its entry keeps.
+            for _ in 0..2 {
+                drop(room.gates.try_acquire(number).expect("a place is free"));
+            }
+        }
+        Arc::new(room)
+    }
+
+    impl Room {
+        fn work(&self, number: u8) -> bool {
+            let Ok(permit) = self.gates.try_acquire(number) else { return false };
+            assert_eq!(*permit.key(), number, "a place of another key");
+            self.witnesses[usize::from(number)].with_mut(|_| ());
+            drop(permit);
+            true
+        }
+
+        fn visit(&self, number: u8) {
+            let permit = self.gates.try_acquire(number).expect("a place is free");
+            assert_eq!(*permit.key(), number, "a place of another key");
+        }
+
+        fn assert_gone(&self) {
+            assert_eq!(self.gates.len(), 0);
+            assert_eq!(self.gates.keys().count(), 0);
+            assert_eq!(self.gates.occupied(&1), 0);
+        }
+    }
+
+    /// Two callers bring a key back to life: one at a time has the place.
+    #[test]
+    fn two_callers_of_a_dormant_key() {
+        explore(3, || {
+            let room = room(1, &[1]);
+            let there = room.clone();
+            let thread = thread::spawn(move || (there.work(1), there.work(1)));
+            let here = room.work(1);
+            let (first, second) = thread.join().unwrap();
+            assert!(here || (first && second), "a call was refused although the place was free");
+            room.assert_gone();
+            assert!(room.work(1));
+        });
+    }
+
+    /// A key comes back to life while its last holder leaves.
+    #[test]
+    fn a_key_comes_back_beside_its_end() {
+        explore(BOUND, || {
+            let room = room(2, &[1]);
+            let there = room.clone();
+            let thread = thread::spawn(move || {
+                there.visit(1);
+                there.visit(1);
+            });
+            room.visit(1);
+            assert!(room.gates.len() <= 1, "a key lives twice");
+            thread.join().unwrap();
+            room.assert_gone();
+        });
+    }
+
+    /// A caller that has not found the entry opens one, while a key comes back to life in it.
+    #[test]
+    fn a_key_is_opened_while_it_comes_and_goes() {
+        explore(3, || {
+            let room = room(1, &[]);
+            let there = room.clone();
+            let thread = thread::spawn(move || (0..4).map(|_| there.work(1)).all(|worked| worked));
+            let here = room.work(1);
+            assert!(thread.join().unwrap() || here, "both were refused");
+            room.assert_gone();
+        });
+    }
+
+    /// Another key of the same hash takes the entry of a dormant key, which comes back to life.
+    #[test]
+    fn a_key_comes_back_beside_an_opening_of_its_hash() {
+        explore(BOUND, || {
+            let room = room(1, &[8]);
+            let there = room.clone();
+            // At the first meeting each may be refused for the other.
+            let thread = thread::spawn(move || there.work(8));
+            room.work(9);
+            thread.join().unwrap();
+            room.assert_gone();
+            assert!(room.work(8) && room.work(9));
+            room.assert_gone();
+        });
+    }
+
+    /// The same with places for both.
+    #[test]
+    fn both_keys_of_a_hash_are_served() {
+        explore(BOUND, || {
+            let room = room(2, &[8]);
+            let there = room.clone();
+            let thread = thread::spawn(move || there.visit(8));
+            room.visit(9);
+            thread.join().unwrap();
+            room.assert_gone();
+        });
+    }
+
+    /// Two dormant keys with one hash. A caller that has not heard that they met brings one of them
+    /// back to life, while another caller opens it.
+    #[test]
+    fn two_dormant_keys_of_one_hash() {
+        explore(BOUND, || {
+            let room = room(1, &[]);
+            let there = room.clone();
+            let thread = thread::spawn(move || there.work(9));
+            let first = room.gates.try_acquire(8);
+            let second = room.gates.try_acquire(9);
+            drop((first, second));
+            let third = room.gates.try_acquire(8);
+            let fourth = room.gates.try_acquire(9);
+            drop((third, fourth));
+            room.work(9);
+            room.work(9);
+            thread.join().unwrap();
+            room.assert_gone();
+            assert!(room.work(8) && room.work(9));
+        });
+    }
+
+    /// A third bucket comes into use, and the array is rebuilt while a key of it comes back to life.
+    #[test]
+    fn a_key_comes_back_beside_a_rebuilding() {
+        explore(BOUND, || {
+            let room = room(1, &[1, 2]);
+            let there = room.clone();
+            let thread = thread::spawn(move || {
+                assert!(there.work(2), "the place is free");
+            });
+            assert!(room.work(3), "the place is free");
+            assert!(room.work(4), "the place is free");
+            thread.join().unwrap();
+            room.assert_gone();
+            assert!(room.work(1) && room.work(2));
+        });
+    }
+
+    /// A key gets a gate while it comes and goes.
+    #[test]
+    fn a_handle_of_a_dormant_key() {
+        explore(BOUND, || {
+            let room = room(1, &[1]);
+            let there = room.clone();
+            let thread = thread::spawn(move || (there.work(1), there.work(1)));
+            let handle = room.gates.hold(1);
+            let entered = handle.try_acquire().map(|_permit| {
+                room.witnesses[1].with_mut(|_| ());
+            });
+            assert!(room.gates.len() == 1);
+            let (first, second) = thread.join().unwrap();
+            assert!(entered.is_ok() || first || second, "all were refused");
+            drop((entered, handle));
+            room.assert_gone();
+            assert!(room.work(1));
+        });
+    }
+
+    /// A reader of all keys keeps a key alive that comes back and goes.
+    #[test]
+    fn keys_meets_a_dormant_key() {
+        explore(BOUND, || {
+            let room = room(1, &[1]);
+            let there = room.clone();
+            let thread = thread::spawn(move || (there.work(1), there.work(1)));
+            assert!(room.gates.keys().count() <= 1);
+            assert!(room.gates.occupied(&1) <= 1);
+            assert_eq!(thread.join().unwrap(), (true, true), "refused although the place was free");
+            room.assert_gone();
+        });
+    }
+
+    /// At most one key may live: keys give their places of the limit back, and are not dormant.
+    #[test]
+    fn a_limit_of_keys_that_come_and_go() {
+        explore(BOUND, || {
+            let gates = KeyedGate::builder(|_: &u8| 1).max_keys(1).hasher(Few::hasher()).build();
+            let gates = Arc::new(gates);
+            let work = |gates: &Gates, number| {
+                let permit = gates.try_acquire(number);
+                permit.map(|_permit| assert!(gates.len() == 1, "too many")).is_ok()
+            };
+            assert!(work(&gates, 1) && work(&gates, 1));
+            let there = gates.clone();
+            let thread = thread::spawn(move || work(&there, 1));
+            let here = work(&gates, 2);
+            assert!(thread.join().unwrap() || here, "both were refused");
+            assert!(work(&gates, 1) && work(&gates, 3), "the last key has ended");
+        });
+    }
+
+    /// A caller that reads that the last holder has left sees what it wrote.
+    #[test]
+    fn left_is_seen_of_a_dormant_key() {
+        explore(BOUND, || {
+            let room = room(1, &[1]);
+            let there = room.clone();
+            let thread = thread::spawn(move || there.work(1));
+            let before = room.gates.len();
+            if before == 1 && room.gates.is_empty() {
+                room.witnesses[1].with(|_| ());
+            }
+            assert!(thread.join().unwrap(), "the place is free");
+            room.assert_gone();
+        });
+    }
+}
+
 /// Rejected protocols: gates that are removed from a map in the obvious ways. Their models must
 /// fail, or the models above prove nothing.
 mod rejected {

@@ -13,6 +13,8 @@ mod support;
 
 mod stall_course;
 mod stall_gate;
+#[cfg(feature = "keyed")]
+mod stall_keyed;
 mod stall_lobby;
 #[cfg(feature = "keyed")]
 mod transfers;

@@ -97,7 +97,9 @@ impl<W: Send + Sync + 'static> Scene<W> {
                     if theirs.returned.load(SeqCst) {
                         told.fetch_min(number, SeqCst);
                     }
+                    theirs.in_round.store(true, SeqCst);
                     round(&world);
+                    theirs.in_round.store(false, SeqCst);
                 }
                 theirs.goes_on.store(true, SeqCst);
                 thread.join().expect("the call that stalled failed");
@@ -129,6 +131,8 @@ impl Drop for Name<'_> {
 struct Stalled {
     /// The steps that the thread may take now.
     steps_left: AtomicUsize,
+    /// Whether a round goes on. A thread that yields there waits for a lock that spins.
+    in_round: AtomicBool,
     /// Whether the rounds are over.
     goes_on: AtomicBool,
     returned: AtomicBool,
@@ -163,11 +167,13 @@ impl Scheduler for OneStalls {
         let goes_on = |id: &TaskId| !is_yielding && Some(*id) == current && !stalls(id);
         let another = |id: &TaskId| Some(*id) != current && !stalls(id);
         let other = ids().find(goes_on).or_else(|| ids().find(another));
-        other.or_else(|| ids().find(|id| !stalls(id))).or_else(|| {
+        let waits = is_yielding && self.stalled.in_round.load(SeqCst);
+        let itself = ids().find(|id| !stalls(id) && !(waits && ids().any(|id| stalls(&id))));
+        other.or(itself).or_else(|| {
             if !self.stalled.goes_on.load(SeqCst) {
                 self.stalled.waited_for.store(true, SeqCst);
             }
-            ids().next()
+            ids().find(stalls).or_else(|| ids().next())
         })
     }
 

@@ -1,6 +1,12 @@
 //! The protocols, taken step by step: every order of steps that threads can take.
 
 #[cfg(all(
+    feature = "keyed",
+    target_has_atomic = "64",
+    not(any(headcount_loom, headcount_shuttle))
+))]
+mod cell;
+#[cfg(all(
     feature = "holds",
     target_has_atomic = "64",
     not(any(headcount_loom, headcount_shuttle))
