@@ -14,6 +14,7 @@ mod support;
 mod stall_course;
 mod stall_gate;
 mod stall_lobby;
+mod stall_striped;
 
 use std::sync::Arc;
 
