@@ -37,6 +37,7 @@ mod gate;
 mod happens_before;
 mod more;
 mod must_fail;
+mod panics;
 mod permit;
 mod rejected;
 mod resize;

@@ -16,6 +16,7 @@ mod stall_gate;
 #[cfg(feature = "keyed")]
 mod stall_keyed;
 mod stall_lobby;
+mod stall_striped;
 #[cfg(feature = "keyed")]
 mod transfers;
 

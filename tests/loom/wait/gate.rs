@@ -6,18 +6,16 @@ use std::task::Poll;
 
 use loom::cell::UnsafeCell;
 
-use super::{block_on, explore, poll_once, spawn};
+use super::{assert_free, block_on, explore, explore_both, poll_once, spawn};
 use headcount::{Acquire, AcquireError, Course, Gate};
 
 /// A closing meets a caller that starts to wait and a holder that leaves. No caller is left
 /// waiting.
 fn close(wait: fn(&Gate) -> Result<(), AcquireError>) {
-    let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
-    let seen = Arc::clone(&outcomes);
-    explore(3, move || {
+    explore_both(3, move |seen| {
         let gate = Arc::new(Gate::new(1));
         let permit = gate.try_acquire().unwrap();
-        let counted = Arc::clone(&seen);
+        let counted = Arc::clone(seen);
         let waiter = spawn(&gate, move |gate| {
             counted[usize::from(wait(gate).is_ok())].fetch_add(1, Relaxed);
         });
@@ -25,11 +23,10 @@ fn close(wait: fn(&Gate) -> Result<(), AcquireError>) {
         drop(permit);
         waiter.join().unwrap();
         closer.join().unwrap();
-        assert_eq!((gate.waiting(), gate.occupied()), (0, 0));
+        assert_free(&gate, 1);
         gate.reopen();
         assert!(gate.try_acquire().is_ok());
     });
-    assert!(outcomes.iter().all(|times| times.load(Relaxed) > 0), "{outcomes:?}");
 }
 
 #[test]
@@ -107,7 +104,7 @@ fn a_deficit_comes_first() {
         drop(permits.0);
         drop(permits.1);
         waiter.join().unwrap();
-        assert_eq!((gate.waiting(), gate.available()), (0, 1));
+        assert_free(&gate, 1);
     });
 }
 
@@ -123,7 +120,7 @@ fn lowering_against_leaver_and_waiter() {
         drop(permits.1);
         lowering.join().unwrap();
         waiter.join().unwrap();
-        assert_eq!((gate.waiting(), gate.available()), (0, 1));
+        assert_free(&gate, 1);
     });
 }
 
@@ -142,7 +139,7 @@ fn many_are_gathered() {
         // At once, or when a caller that came too late has passed on what it had taken.
         assert_eq!(block_on(&mut both).unwrap().count(), 2);
         single.join().unwrap();
-        assert_eq!((gate.waiting(), gate.available()), (0, 2));
+        assert_free(&gate, 2);
     });
 }
 
@@ -160,7 +157,7 @@ fn what_was_gathered_is_passed_on() {
         drop(permit);
         quitter.join().unwrap();
         single.join().unwrap();
-        assert_eq!((gate.waiting(), gate.available()), (0, 2));
+        assert_free(&gate, 2);
     });
 }
 
@@ -176,7 +173,7 @@ fn a_waiter_that_cancels_serves_those_behind() {
         drop(both);
         single.join().unwrap();
         drop(permit);
-        assert_eq!((gate.waiting(), gate.available()), (0, 2));
+        assert_free(&gate, 2);
     });
 }
 
@@ -194,7 +191,7 @@ fn polled_before(finish: fn(Acquire<'_>)) {
         });
         drop(permit);
         waiter.join().unwrap();
-        assert_eq!((gate.waiting(), gate.available()), (0, 1));
+        assert_free(&gate, 1);
     });
 }
 
@@ -239,9 +236,7 @@ fn served_before_it_is_woken() {
 /// is refused only if the closing comes later still.
 #[test]
 fn a_closing_spares_later_waiters() {
-    let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
-    let counted = Arc::clone(&outcomes);
-    explore(3, move || {
+    explore_both(3, move |counted| {
         let gate = Arc::new(Gate::new(1));
         let permit = gate.try_acquire().unwrap();
         let closer = spawn(&gate, |gate| gate.close());
@@ -258,7 +253,6 @@ fn a_closing_spares_later_waiters() {
         assert_eq!(gate.occupied(), 1);
         drop(permit);
     });
-    assert!(outcomes.iter().all(|times| times.load(Relaxed) > 0), "{outcomes:?}");
 }
 
 /// A caller that is known to wait is not overtaken.
@@ -276,7 +270,7 @@ fn no_caller_overtakes() {
         newcomer.join().unwrap();
         party.join().unwrap();
         assert!(matches!(poll_once(&mut first), Poll::Ready(Ok(_))));
-        assert_eq!((gate.waiting(), gate.available()), (0, 1));
+        assert_free(&gate, 1);
     });
 }
 

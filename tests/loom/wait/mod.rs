@@ -16,6 +16,7 @@ mod rejected;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -132,6 +133,22 @@ pub(crate) fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
             park();
         }
     }
+}
+
+/// Fails unless no caller waits and all `places` are free.
+pub(crate) fn assert_free(gate: &Gate, places: u32) {
+    assert_eq!((gate.waiting(), gate.occupied(), gate.available()), (0, 0, places));
+}
+
+/// Counts, in all executions of a model, which of two outcomes it had.
+pub(crate) type Outcomes = Arc<[AtomicUsize; 2]>;
+
+/// As [`explore`], and fails unless both outcomes were counted.
+pub(crate) fn explore_both(bound: usize, model: impl Fn(&Outcomes) + Sync + Send + 'static) {
+    let outcomes = Outcomes::default();
+    let counted = Arc::clone(&outcomes);
+    explore(bound, move || model(&counted));
+    assert!(outcomes.iter().all(|times| times.load(Relaxed) > 0), "{outcomes:?}");
 }
 
 /// Polls with a waker that does nothing.

@@ -1,27 +1,25 @@
 //! What readings and quorums count while a caller waits, and what comes between a caller that waits
 //! and the places that come free for it.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{block_on, explore, poll_once, spawn};
+use super::{assert_free, block_on, explore, explore_both, poll_once, spawn};
 use headcount::{AcquireError, AcquireTimeoutError, Gate};
 
 /// Two places are held, and a caller waits for both. One comes back, and a newcomer meets the gate
 /// at that moment: whatever its call does, the gate never counts it.
 fn one_of_two_comes_back(reads: fn(&Gate) -> u32) {
-    let seen = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
-    let counted = Arc::clone(&seen);
-    explore(4, move || {
+    explore_both(4, move |counted| {
         let gate = Arc::new(Gate::new(2));
         let [first, second] = [gate.try_acquire().unwrap(), gate.try_acquire().unwrap()];
         let mut both = gate.acquire_many(2);
         assert!(poll_once(&mut both).is_pending());
         // It has the fast hint of a gate with a free place, and so does not look.
         let newcomer = spawn(&gate, |gate| assert!(gate.try_acquire().is_err()));
-        let counts = Arc::clone(&counted);
+        let counts = Arc::clone(counted);
         let reader = spawn(&gate, move |gate| {
             let held = reads(gate);
             assert!((1..=2).contains(&held));
@@ -34,7 +32,6 @@ fn one_of_two_comes_back(reads: fn(&Gate) -> u32) {
         drop(second);
         assert!(matches!(poll_once(&mut both), Poll::Ready(Ok(_))));
     });
-    assert!(seen.iter().all(|times| times.load(Relaxed) > 0), "{seen:?}");
 }
 
 #[test]
@@ -51,9 +48,7 @@ fn a_quorum_counts_holders_only() {
 /// it wait.
 #[test]
 fn a_quorum_against_a_waiter_and_a_leaver() {
-    let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
-    let counted = Arc::clone(&outcomes);
-    explore(3, move || {
+    explore_both(3, move |counted| {
         let gate = Arc::new(Gate::new(2));
         let [first, second] = [gate.try_acquire().unwrap(), gate.try_acquire().unwrap()];
         let mut both = gate.acquire_many(2);
@@ -74,7 +69,6 @@ fn a_quorum_against_a_waiter_and_a_leaver() {
             Poll::Pending => panic!("it was neither served nor refused"),
         }
     });
-    assert!(outcomes.iter().all(|times| times.load(Relaxed) > 0), "{outcomes:?}");
 }
 
 /// A caller that looked, or has the fast hint, meets a gate that another caller has begun to wait
@@ -87,7 +81,7 @@ fn a_newcomer_in_flight_leaves_nothing() {
         let waiter = spawn(&gate, |gate| drop(block_on(gate.acquire()).unwrap()));
         newcomer.join().unwrap();
         waiter.join().unwrap();
-        assert_eq!((gate.waiting(), gate.occupied(), gate.available()), (0, 0, 1));
+        assert_free(&gate, 1);
     });
 }
 
@@ -95,9 +89,7 @@ fn a_newcomer_in_flight_leaves_nothing() {
 /// also if its increment came while the lock had the word.
 #[test]
 fn a_newcomer_that_is_admitted_is_counted() {
-    let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
-    let counted = Arc::clone(&outcomes);
-    explore(3, move || {
+    explore_both(3, move |counted| {
         let gate = Arc::new(Gate::new(2));
         let _one = gate.try_acquire().unwrap();
         let quitter = spawn(&gate, |gate| {
@@ -110,7 +102,6 @@ fn a_newcomer_that_is_admitted_is_counted() {
         assert_eq!((gate.waiting(), gate.occupied()), (0, 1 + admitted));
         counted[admitted as usize].fetch_add(1, Relaxed);
     });
-    assert!(outcomes.iter().all(|times| times.load(Relaxed) > 0), "{outcomes:?}");
 }
 
 /// A lowering against a place that comes back for a caller that waits: the deficit comes first, and
@@ -140,12 +131,10 @@ fn a_lowering_against_a_place_kept_for_a_waiter() {
 /// A wait whose time is over against a closing: it is told one or the other, and holds nothing.
 #[test]
 fn a_timeout_against_a_closing() {
-    let outcomes = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
-    let counted = Arc::clone(&outcomes);
-    explore(3, move || {
+    explore_both(3, move |counted| {
         let gate = Arc::new(Gate::new(1));
         let permit = gate.try_acquire().unwrap();
-        let counted = Arc::clone(&counted);
+        let counted = Arc::clone(counted);
         let waiter = spawn(&gate, move |gate| {
             let mut acquire = gate.acquire();
             if poll_once(&mut acquire).is_ready() {
@@ -165,11 +154,10 @@ fn a_timeout_against_a_closing() {
         drop(permit);
         waiter.join().unwrap();
         closer.join().unwrap();
-        assert_eq!((gate.waiting(), gate.occupied()), (0, 0));
+        assert_free(&gate, 1);
         gate.reopen();
         assert!(gate.try_acquire().is_ok());
     });
-    assert!(outcomes.iter().all(|times| times.load(Relaxed) > 0), "{outcomes:?}");
 }
 
 /// A holder meets WAITING, and the caller that waited gives up before the holder comes to the lock.
@@ -184,7 +172,7 @@ fn a_release_that_comes_late_to_the_lock() {
         });
         drop(permit);
         quitter.join().unwrap();
-        assert_eq!((gate.waiting(), gate.occupied(), gate.available()), (0, 0, 1));
+        assert_free(&gate, 1);
     });
 }
 
