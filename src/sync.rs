@@ -48,7 +48,7 @@ pub(crate) fn load_to_change(atomic: &AtomicU64) -> u64 {
 #[cfg(all(
     any(feature = "holds", feature = "keyed"),
     target_has_atomic = "64",
-    not(headcount_loom)
+    not(any(headcount_loom, headcount_shuttle))
 ))]
 #[cold]
 pub(crate) fn relax(tries: u32) {
@@ -68,6 +68,12 @@ pub(crate) fn relax(tries: u32) {
 #[cfg(all(any(feature = "holds", feature = "keyed"), headcount_loom))]
 pub(crate) fn relax(_: u32) {
     loom::thread::yield_now();
+}
+
+/// So it does under shuttle.
+#[cfg(all(any(feature = "holds", feature = "keyed"), headcount_shuttle))]
+pub(crate) fn relax(_: u32) {
+    shuttle::thread::yield_now();
 }
 
 #[cfg(all(headcount_loom, any(feature = "holds", feature = "keyed")))]

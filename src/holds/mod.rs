@@ -34,6 +34,8 @@ pub use builder::HoldsBuilder;
 pub use error::ClaimError;
 pub use ticket::{ParseTicketError, Ticket};
 
+use crossbeam_utils::CachePadded;
+
 use crate::protocol::hold::{DueBound, HoldState, FIRST_TIME, NEVER};
 use crate::protocol::mutants::mutant;
 use crate::sync::AtomicU64;
@@ -161,9 +163,9 @@ pub struct Holds<G> {
     key: TicketKey,
     clock: Clock,
     ttl: Duration,
-    due: DueBound,
+    due: CachePadded<DueBound>,
     /// How often `due` has been raised: a new token each time.
-    raised: AtomicU64,
+    raised: CachePadded<AtomicU64>,
     shards: Box<[HoldShard<G>]>,
     /// The number of bits of a place that are the index in the shard.
     place_bits: u32,
@@ -439,7 +441,10 @@ impl<G> Holds<G> {
     #[cold]
     fn expire_at(&self, now: u64) -> usize {
         let mut releases = Releases::default();
-        for shard in &self.shards {
+        let own = thread_number::current();
+        // The caller's own shard first: callers that expire at the same time begin apart.
+        for number in 0..self.shards.len() {
+            let shard = self.shard_of(own.wrapping_add(number));
             while shard.as_ref().get() <= now {
                 match shard.expire(now) {
                     Some(guard) => releases.release(guard),

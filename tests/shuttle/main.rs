@@ -13,6 +13,8 @@ mod support;
 
 mod stall_course;
 mod stall_gate;
+#[cfg(feature = "holds")]
+mod stall_holds;
 mod stall_lobby;
 
 use std::sync::Arc;

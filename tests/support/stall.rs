@@ -93,6 +93,7 @@ impl<W: Send + Sync + 'static> Scene<W> {
                 for (number, (round, &steps)) in scene.rounds.iter().zip(&own_stops).enumerate() {
                     theirs.steps_left.store(steps, SeqCst);
                     // Here the scheduler lets it take them.
+                    theirs.is_asked.store(true, SeqCst);
                     thread::yield_now();
                     if theirs.returned.load(SeqCst) {
                         told.fetch_min(number, SeqCst);
@@ -129,6 +130,8 @@ impl Drop for Name<'_> {
 struct Stalled {
     /// The steps that the thread may take now.
     steps_left: AtomicUsize,
+    /// Whether the next thread that yields only asks for these steps. Others yield to wait.
+    is_asked: AtomicBool,
     /// Whether the rounds are over.
     goes_on: AtomicBool,
     returned: AtomicBool,
@@ -156,18 +159,19 @@ impl Scheduler for OneStalls {
         let ids = || runnable.iter().map(|task| task.id());
         let stalls = |id: &TaskId| usize::from(*id) == 1;
         let steps_left = self.stalled.steps_left.load(SeqCst);
+        let waits = is_yielding && !self.stalled.is_asked.swap(false, SeqCst);
         if let (Some(id), 1..) = (ids().find(stalls), steps_left) {
             self.stalled.steps_left.store(steps_left - 1, SeqCst);
             return Some(id);
         }
-        let goes_on = |id: &TaskId| !is_yielding && Some(*id) == current && !stalls(id);
+        let goes_on = |id: &TaskId| !waits && Some(*id) == current && !stalls(id);
         let another = |id: &TaskId| Some(*id) != current && !stalls(id);
         let other = ids().find(goes_on).or_else(|| ids().find(another));
-        other.or_else(|| ids().find(|id| !stalls(id))).or_else(|| {
+        other.or_else(|| {
             if !self.stalled.goes_on.load(SeqCst) {
                 self.stalled.waited_for.store(true, SeqCst);
             }
-            ids().next()
+            ids().find(stalls).or_else(|| ids().next())
         })
     }
 
