@@ -4,6 +4,8 @@ use core::fmt;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use crossbeam_utils::CachePadded;
+
 use super::clock::{Clock, GivenClock};
 use super::shard::HoldShard;
 use super::ticket::TicketKey;
@@ -163,8 +165,8 @@ impl HoldsBuilder {
             key: TicketKey::draw(),
             clock: Clock::new(self.clock),
             ttl: self.ttl,
-            due: DueBound::new(),
-            raised: AtomicU64::new(0),
+            due: CachePadded::new(DueBound::new()),
+            raised: CachePadded::new(AtomicU64::new(0)),
             shards: (0..shards).map(shard).collect(),
             place_bits,
         }

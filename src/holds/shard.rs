@@ -21,11 +21,15 @@ use super::wheel::{NextUse, Popped, Wheel, MAX_CELLS};
 use crate::protocol::hold::{EarliestDue, HoldEnd, HoldState, ReturnStack, Returned};
 use crate::short_lock::ShortLock;
 
-/// The number of pages of a shard, each as large as all earlier ones and one first page together.
-const PAGES: usize = 32;
+/// The number of pages of a shard: the first, and then four for each doubling.
+const PAGES: usize = 1 + 4 * 31;
 
 /// The number of cells that are made ready at once: their tags are computed side by side.
 const BATCH: usize = 16;
+
+/// The number of returned cells that are made spare at once: a caller that has the lock keeps it
+/// for a bounded time, however many cells have been returned.
+const COLLECTED: usize = 4 * BATCH;
 
 /// A vacant cell, and the ticket of the next hold in it.
 #[derive(Clone, Copy)]
@@ -38,6 +42,8 @@ struct Ready {
 struct Locked {
     wheel: Wheel,
     ready: Vec<Ready>,
+    /// Cells that have been taken from the stack of returned cells, and are not spare yet.
+    returned: Returned,
 }
 
 pub(super) struct HoldShard<G> {
@@ -65,6 +71,7 @@ impl<G> HoldShard<G> {
             locked: CachePadded::new(ShortLock::new(Locked {
                 wheel: Wheel::new(),
                 ready: Vec::new(),
+                returned: Returned::NONE,
             })),
             returned: CachePadded::new(ReturnStack::new()),
             earliest: EarliestDue::new(),
@@ -78,9 +85,22 @@ impl<G> HoldShard<G> {
     /// Returns the number of a cell's page, and its offset there.
     #[inline]
     fn position(&self, cell: u32) -> (usize, usize) {
-        let shifted = u64::from(cell) + (1 << self.first_bits);
+        if cell >> self.first_bits == 0 {
+            return (0, cell as usize);
+        }
+        let shifted = cell + (1 << self.first_bits);
         let bits = shifted.ilog2();
-        ((bits - self.first_bits) as usize, (shifted - (1 << bits)) as usize)
+        let size_bits = Self::size_bits(bits);
+        let quarter = (shifted >> size_bits) % 4;
+        let page = 1 + 4 * (bits - self.first_bits - 1) + quarter;
+        (page as usize, (shifted % (1 << size_bits)) as usize)
+    }
+
+    /// Returns the size of a page, as a power of two: a quarter of the cells before it, about, of
+    /// which there are less than 2^`bits`.
+    #[inline]
+    fn size_bits(bits: u32) -> u32 {
+        bits.saturating_sub(2)
     }
 
     #[inline]
@@ -131,15 +151,17 @@ impl<G> HoldShard<G> {
     /// Makes some cells ready, and returns one of them: such as have been returned, or others that
     /// are spare, or new ones.
     #[cold]
-    fn refill(&self, Locked { wheel, ready }: &mut Locked, key: &TicketKey) -> Option<Ready> {
-        if self.returned.count() as usize >= BATCH {
-            self.collect(wheel);
+    fn refill(&self, locked: &mut Locked, key: &TicketKey) -> Option<Ready> {
+        let returned = self.returned.count() + locked.returned.count;
+        if returned as usize >= BATCH {
+            self.collect(locked);
         }
-        let mut first = wheel.take_spare();
+        let mut first = locked.wheel.take_spare();
         if first.is_none() {
-            self.collect(wheel);
-            first = wheel.take_spare().or_else(|| self.grow(wheel));
+            self.collect(locked);
+            first = locked.wheel.take_spare().or_else(|| self.grow(&mut locked.wheel));
         }
+        let Locked { wheel, ready, .. } = locked;
         let more = core::iter::from_fn(|| wheel.take_spare());
         ready.extend(first.into_iter().chain(more).take(BATCH).map(|cell| {
             let at = self.cell(cell).expect("the page of a cell");
@@ -150,22 +172,34 @@ impl<G> HoldShard<G> {
         ready.pop()
     }
 
-    /// Makes the cells spare that have been returned.
-    fn collect(&self, wheel: &mut Wheel) {
-        let Returned { count, first: mut cell } = self.returned.collect();
-        for _ in 0..count {
+    /// Makes up to [`COLLECTED`] cells spare that have been returned.
+    fn collect(&self, Locked { wheel, returned, .. }: &mut Locked) {
+        if returned.count == 0 {
+            *returned = self.returned.collect();
+        }
+        let mut cells = [0; COLLECTED];
+        let cells = &mut cells[..COLLECTED.min(returned.count as usize)];
+        for cell in &mut *cells {
+            *cell = returned.first;
+            let at = self.cell(*cell).expect("the page of a cell");
+            *returned = Returned { count: returned.count - 1, first: at.next_returned() };
+        }
+        wheel.fetch(cells);
+        for &mut cell in cells {
             let at = self.cell(cell).expect("the page of a cell");
-            let next = at.next_returned();
             wheel.put_back(cell, at.next_use(NextUse::Soon));
-            cell = next;
         }
     }
 
     /// Returns the number and the size of the page that comes next, unless there are cells enough.
     fn next_page(&self, wheel: &Wheel) -> Option<(usize, u32)> {
-        let (page, _) = self.position(wheel.cells());
-        let cells = 1 << (self.first_bits as usize + page);
-        (cells <= self.limit - wheel.cells() && page < PAGES).then_some((page, cells))
+        let before = wheel.cells();
+        let (page, _) = self.position(before);
+        let cells = match page {
+            0 => 1 << self.first_bits,
+            _ => 1 << Self::size_bits((before + (1 << self.first_bits)).ilog2()),
+        };
+        (cells <= self.limit - before && page < PAGES).then_some((page, cells))
     }
 
     /// Makes a page. Not under the lock, as that takes as long as the page is large. Of several
@@ -249,7 +283,8 @@ impl<G> HoldShard<G> {
     /// Returns the number of holds.
     pub(super) fn len(&self) -> u32 {
         let locked = self.locked.lock();
-        locked.wheel.used() - locked.ready.len() as u32 - self.returned.count()
+        let returned = locked.returned.count + self.returned.count();
+        locked.wheel.used() - locked.ready.len() as u32 - returned
     }
 
     /// Ends all holds, and calls `release` with each guard.

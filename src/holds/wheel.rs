@@ -16,6 +16,8 @@
 //!
 //! A cell is either linked, or in use and unlinked, or spare. Spare cells are chained by `next`.
 
+use core::hint::black_box;
+
 use crate::protocol::hold::{FIRST_TIME, NEVER};
 
 const SLOT_BITS: u32 = 6;
@@ -148,6 +150,17 @@ impl Wheel {
             NextUse::Late => self.add_spare_last(cell),
             NextUse::Never => {}
         }
+    }
+
+    /// Reads the links that [`put_back`](Self::put_back) of these cells changes. The reads do not
+    /// depend on each other, so the processor fetches what is not in its cache side by side.
+    pub(super) fn fetch(&self, cells: &[u32]) {
+        let deadline = |cell: u32| self.links.get(cell as usize).map_or(0, |link| link.deadline);
+        let read = cells.iter().fold(0, |read, &cell| {
+            let Link { next, prev, .. } = self.links[cell as usize];
+            read ^ deadline(next) ^ deadline(prev)
+        });
+        black_box(read);
     }
 
     /// Returns the deadline of a linked cell.

@@ -131,6 +131,8 @@ pub(crate) struct Returned {
 }
 
 impl Returned {
+    pub(crate) const NONE: Returned = Returned { count: 0, first: 0 };
+
     fn unpack(word: u64) -> Returned {
         Returned { count: (word >> 32) as u32, first: word as u32 }
     }

@@ -146,6 +146,91 @@ fn memory_is_reused() {
     assert_eq!((grown.bytes_current, grown.count_total), (0, 100));
 }
 
+/// Claims give back more cells than a put collects: the number of holds is exact meanwhile, and all
+/// of the memory is used again before there is more of it.
+#[test]
+fn what_is_collected_piece_by_piece_is_counted_and_reused() {
+    let holds = Holds::builder().shards(1).build();
+    let tickets: Vec<_> = (0..1000).map(|number| holds.put(number)).collect();
+    tickets.into_iter().for_each(|ticket| assert!(holds.claim(ticket).is_ok()));
+    let grown = allocation_counter::measure(|| {
+        for number in 1..=1000 {
+            holds.put(number);
+            assert_eq!(holds.len(), number);
+        }
+    });
+    assert_eq!(grown.count_total, 0);
+}
+
+/// At every size the memory of a hold beside its guard is at most 64 bytes, all included.
+#[test]
+fn a_hold_takes_at_most_64_bytes() {
+    for count in [1000, 1009, 1025, 1300, 2000, 2049, 5000, 20_000] {
+        let mut holds = None;
+        let given = allocation_counter::measure(|| {
+            let holds = holds.insert(Holds::builder().shards(2).build());
+            (0..count).for_each(|guard| _ = holds.put(guard));
+        });
+        let each = given.bytes_current as u64 / count - size_of::<u64>() as u64;
+        assert!(each <= 64, "{each} bytes for each of {count} holds");
+    }
+}
+
+/// A deadline ends nothing by itself.
+#[test]
+fn at_the_deadline_itself_a_hold_is_claimed_extended_or_released() {
+    let clock = TestClock::new();
+    let holds = clock.builder().ttl(SECOND).build();
+    let [claimed, released, extended] = [holds.put(1), holds.put(2), holds.put(3)];
+    clock.pass(SECOND);
+    assert_eq!(holds.claim(claimed), Ok(1));
+    assert!(holds.release(released));
+    assert!(holds.extend(extended, Duration::from_nanos(1)));
+    assert_eq!(holds.expire(), 0);
+    clock.pass(Duration::from_nanos(1));
+    assert_eq!(holds.expire(), 1);
+}
+
+/// A clock that panics costs the guard of its own call, which is dropped, and no other.
+#[test]
+fn a_clock_that_panics_costs_no_other_guard_anything() {
+    let (panics, time) = (Arc::new(AtomicUsize::new(0)), Instant::now());
+    let seen = Arc::clone(&panics);
+    let clock = move || {
+        if seen.load(Ordering::Relaxed) > 0 {
+            resume_unwind(Box::new("a clock"));
+        }
+        time
+    };
+    let dropped = AtomicUsize::new(0);
+    let holds = Holds::builder().clock(clock).ttl(Duration::ZERO).build();
+    let ticket = holds.put(Counted(&dropped));
+    panics.store(1, Ordering::Relaxed);
+    let fails = |call: &dyn Fn()| assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
+    fails(&|| _ = holds.put(Counted(&dropped)));
+    assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    fails(&|| _ = holds.extend(ticket, SECOND));
+    fails(&|| _ = holds.expire());
+    fails(&|| _ = holds.or_expire(|| Err::<(), _>(())));
+    assert_eq!((holds.len(), dropped.load(Ordering::Relaxed)), (1, 1));
+    panics.store(0, Ordering::Relaxed);
+    assert_eq!((holds.expire(), dropped.load(Ordering::Relaxed)), (1, 2));
+}
+
+/// A destructor that panics while the holds are dropped by a panic does not end the program.
+#[test]
+fn holds_that_a_panic_drops_drop_all_guards() {
+    let dropped = AtomicUsize::new(0);
+    let holds = Holds::builder().ttl(SECOND).shards(1).build();
+    (0..9).for_each(|n| _ = holds.put(Panics(&dropped, n % 4 == 1)));
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        let _holds = holds;
+        resume_unwind(Box::new("the first"));
+    }));
+    assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "the first");
+    assert_eq!(dropped.load(Ordering::Relaxed), 9);
+}
+
 #[test]
 fn a_raised_deadline_counts_and_a_shorter_one_does_not() {
     let clock = TestClock::new();

@@ -13,6 +13,8 @@ mod support;
 
 mod stall_course;
 mod stall_gate;
+#[cfg(feature = "holds")]
+mod stall_holds;
 #[cfg(feature = "keyed")]
 mod stall_keyed;
 mod stall_lobby;

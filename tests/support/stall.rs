@@ -93,13 +93,12 @@ impl<W: Send + Sync + 'static> Scene<W> {
                 for (number, (round, &steps)) in scene.rounds.iter().zip(&own_stops).enumerate() {
                     theirs.steps_left.store(steps, SeqCst);
                     // Here the scheduler lets it take them.
+                    theirs.is_asked.store(true, SeqCst);
                     thread::yield_now();
                     if theirs.returned.load(SeqCst) {
                         told.fetch_min(number, SeqCst);
                     }
-                    theirs.in_round.store(true, SeqCst);
                     round(&world);
-                    theirs.in_round.store(false, SeqCst);
                 }
                 theirs.goes_on.store(true, SeqCst);
                 thread.join().expect("the call that stalled failed");
@@ -131,8 +130,8 @@ impl Drop for Name<'_> {
 struct Stalled {
     /// The steps that the thread may take now.
     steps_left: AtomicUsize,
-    /// Whether a round goes on. A thread that yields there waits for a lock that spins.
-    in_round: AtomicBool,
+    /// Whether the next thread that yields only asks for these steps. Others yield to wait.
+    is_asked: AtomicBool,
     /// Whether the rounds are over.
     goes_on: AtomicBool,
     returned: AtomicBool,
@@ -160,16 +159,15 @@ impl Scheduler for OneStalls {
         let ids = || runnable.iter().map(|task| task.id());
         let stalls = |id: &TaskId| usize::from(*id) == 1;
         let steps_left = self.stalled.steps_left.load(SeqCst);
+        let waits = is_yielding && !self.stalled.is_asked.swap(false, SeqCst);
         if let (Some(id), 1..) = (ids().find(stalls), steps_left) {
             self.stalled.steps_left.store(steps_left - 1, SeqCst);
             return Some(id);
         }
-        let goes_on = |id: &TaskId| !is_yielding && Some(*id) == current && !stalls(id);
+        let goes_on = |id: &TaskId| !waits && Some(*id) == current && !stalls(id);
         let another = |id: &TaskId| Some(*id) != current && !stalls(id);
         let other = ids().find(goes_on).or_else(|| ids().find(another));
-        let waits = is_yielding && self.stalled.in_round.load(SeqCst);
-        let itself = ids().find(|id| !stalls(id) && !(waits && ids().any(|id| stalls(&id))));
-        other.or(itself).or_else(|| {
+        other.or_else(|| {
             if !self.stalled.goes_on.load(SeqCst) {
                 self.stalled.waited_for.store(true, SeqCst);
             }
