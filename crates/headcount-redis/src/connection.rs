@@ -106,9 +106,9 @@ impl Inner {
 /// reconnects by itself. A call that gets no answer is repeated until its patience ends; that is
 /// safe, since every operation of this crate is idempotent.
 ///
-/// It belongs to the tokio runtime on which it was opened: there it renews and releases leases. When
-/// that runtime has ended, nothing is renewed, and each lease reports that it is lost when its time
-/// is over. Leases can be dropped anywhere, also outside of a runtime.
+/// It belongs to the tokio runtime on which it was opened: there, leases are renewed and released.
+/// When that runtime has ended, nothing is renewed, and each lease reports that it is lost when its
+/// time is over. Leases can be dropped anywhere, also outside of a runtime.
 ///
 /// # Examples
 ///
