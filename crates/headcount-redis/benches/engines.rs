@@ -326,7 +326,7 @@ fn main() {
     let chosen = |part: &str| {
         args.iter().any(|arg| arg == part) || !args.iter().any(|arg| parts.contains(&arg.as_str()))
     };
-    let (rounds, pairs) = if short { (1, 64) } else { (5, 20_000) };
+    let (rounds, pairs) = if short { (1, 64) } else { (5, 10_000) };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

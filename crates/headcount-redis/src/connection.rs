@@ -106,9 +106,9 @@ impl Inner {
 /// reconnects by itself. A call that gets no answer is repeated until its patience ends; that is
 /// safe, since every operation of this crate is idempotent.
 ///
-/// It belongs to the tokio runtime on which it was opened: there it renews and releases leases. When
-/// that runtime has ended, nothing is renewed, and each lease reports that it is lost when its time
-/// is over. Leases can be dropped anywhere, also outside of a runtime.
+/// It belongs to the tokio runtime on which it was opened: there, leases are renewed and released.
+/// When that runtime has ended, nothing is renewed, and each lease reports that it is lost when its
+/// time is over. Leases can be dropped anywhere, also outside of a runtime.
 ///
 /// # Examples
 ///
@@ -229,10 +229,14 @@ impl Connection {
         };
         let checked = result.map_err(EngineError::from).and_then(|value| integers(value, token));
         // After an answer that did not come, later answers on that connection may go to the wrong
-        // calls, as after one that came twice.
-        let suspicious = [EngineErrorKind::BadReply, EngineErrorKind::Timeout];
-        let is_suspicious = checked.as_ref().is_err_and(|error| suspicious.contains(&error.kind()));
-        if is_suspicious && !mutant!("connection-stays") {
+        // calls, as after one that came twice. A primary that has become a replica keeps its
+        // connections, while its address may lead to the new primary by now.
+        let is_suspicious = checked.as_ref().is_err_and(|error| match error.kind() {
+            EngineErrorKind::BadReply | EngineErrorKind::Timeout => !mutant!("connection-stays"),
+            EngineErrorKind::ReadOnly => !mutant!("connection-stays-with-a-replica"),
+            _ => false,
+        });
+        if is_suspicious {
             self.inner.replace(generation).await;
         }
         checked
@@ -300,7 +304,7 @@ impl ConnectionBuilder {
     }
 
     /// Sets how long a call repeats itself while the engine is out of reach, loading or without a
-    /// primary; by default 3 seconds. With zero, a call is made once.
+    /// primary; by default 3 seconds, at most 30. With zero, a call is made once.
     ///
     /// # Examples
     ///
@@ -308,7 +312,7 @@ impl ConnectionBuilder {
     /// let _ = headcount_redis::Connection::builder().patience(std::time::Duration::ZERO);
     /// ```
     pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+        self.patience = patience.min(MAX_PATIENCE);
         self
     }
 
@@ -409,6 +413,10 @@ impl ConnectionBuilder {
         Ok(Connection { inner: Arc::new(inner), namespace: self.namespace.into() })
     }
 }
+
+/// The longest patience. The engine remembers answers for longer, so that no repetition counts
+/// twice: that of a tally for a minute, that of a course for ten.
+const MAX_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest ttl or hold: a day. The keys of an object outlive its last write by two.
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(86_400);

@@ -240,6 +240,7 @@ impl EngineError {
             EngineErrorKind::Unreachable
                 | EngineErrorKind::Timeout
                 | EngineErrorKind::Loading
+                | EngineErrorKind::ReadOnly
                 | EngineErrorKind::ClusterDown
                 | EngineErrorKind::BadReply
         )

@@ -37,14 +37,16 @@ pub(crate) fn gate_object(connection: &Connection, name: &str) -> Object {
 /// - After a failover with lost writes, or a restart without an append-only file, the gate admits
 ///   too many: at most as many as the grants that were lost, for at most one ttl. Renewals register
 ///   again what was forgotten. See [`learning`](Self::learning).
+/// - A machine that sleeps may stop its own clock, too: afterwards a lease is found lost by its
+///   next renewal only.
 /// - A process that is paused cannot be stopped. When it goes on, its leases are lost, but code
 ///   between a check and its use may still run: let the resource refuse a
 ///   [fence](RemoteLease::fence) below one that it has seen.
 /// - A call that is delayed in the network until after its lease was released can take the places
 ///   again, for at most one ttl.
 /// - The server's clock decides. If it jumps forwards, leases end early: the gate can admit others
-///   before the holders learn that, at the latest with their next renewal, a third of the ttl later.
-///   If it jumps back, the leases of crashed processes last longer by the jump.
+///   before the holders learn that, which is by their next renewal, within a third of the ttl. If
+///   it jumps back, the leases of crashed processes last longer by the jump.
 ///
 /// # Examples
 ///

@@ -4,6 +4,7 @@
 //! dropped. The task ends when there is nothing to do, and starts again when there is.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +32,6 @@ enum Status {
     Lost,
 }
 
-#[derive(Debug)]
 struct Hold {
     status: watch::Sender<Status>,
     renew: Vec<Arg>,
@@ -82,7 +82,7 @@ impl Hold {
     }
 }
 
-#[derive(Default, Debug)]
+#[derive(Default)]
 struct Books {
     next: u64,
     held: HashMap<u64, Arc<Hold>>,
@@ -97,7 +97,6 @@ impl Books {
 }
 
 /// Renews and releases the leases of one object.
-#[derive(Debug)]
 pub(crate) struct Keeper {
     object: Object,
     ttl: Duration,
@@ -218,7 +217,6 @@ impl Keeper {
 }
 
 /// What a process holds, or is about to hold, of an object.
-#[derive(Debug)]
 pub(crate) struct Guard {
     keeper: Arc<Keeper>,
     /// The arguments that release it; none once it has been released.
@@ -278,6 +276,12 @@ impl Guard {
             self.release = None;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("is_lost", &self.is_lost()).finish_non_exhaustive()
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn fresh_id() -> Result<String, EngineError> {
     Ok(format!("{process:x}-{:x}", NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Object {
     pub(crate) connection: Connection,
     script: &'static Script,

@@ -18,8 +18,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 ///
 /// - *once*: each value on the way up by one is returned by exactly one
 ///   [`increment`](Self::increment), even if the call is repeated because its answer was lost. This
-///   holds for repetitions within a minute; a call whose
-///   [patience](crate::ConnectionBuilder::patience) is shorter makes no later ones.
+///   holds for repetitions within a minute; no call's
+///   [patience](crate::ConnectionBuilder::patience) is as long.
 /// - The value never leaves the range from 0 to [`MAX`](Self::MAX): a change that would, stops
 ///   there.
 ///

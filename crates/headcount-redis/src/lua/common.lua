@@ -1,7 +1,7 @@
 -- The part that all scripts share: it stands in front of each of them, `last.lua` behind it.
 --
--- The last argument is a token, which the answer ends with: so a caller sees if it gets an answer that
--- belongs to another call, on a connection where an answer is missing or came twice.
+-- The last argument is a token, which the answer ends with: so a caller sees if it gets an answer
+-- that belongs to another call, on a connection where an answer is missing or came twice.
 --
 -- The server's time is read once, in microseconds. A fence is above every earlier fence of the
 -- object, and at least the time: it still grows after the object has lost its data.

@@ -83,8 +83,8 @@ if op == 'reserve' then
   return { 1, tonumber(new), taken() }
 end
 
--- confirm student request fence capacity -> {1, enrolled}, or {0} if lost. Late is fine while a place
--- is free and the reservation was not cancelled.
+-- confirm student request fence capacity -> {1, enrolled}, or {0} if lost. Late is fine while a
+-- place is free and the reservation was not cancelled.
 if op == 'confirm' then
   local request, fence, capacity = ARGV[3], ARGV[4], tonumber(ARGV[5])
   if not (tonumber(fence) and capacity) then

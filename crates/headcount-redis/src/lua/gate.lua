@@ -152,8 +152,8 @@ if op == 'release' then
   return { 1 }
 end
 
--- renew ttl capacity learning, then id weight fence, ... -> the positions of the leases that are lost. A
--- lease that the server has forgotten is registered again if its places are free.
+-- renew ttl capacity learning, then id weight fence, ... -> the positions of the leases that are
+-- lost. A lease that the server has forgotten is registered again if its places are free.
 if op == 'renew' then
   local expiry, capacity = deadline(ARGV[2]), tonumber(ARGV[3])
   if not (expiry and capacity) then
@@ -183,9 +183,10 @@ if op == 'renew' then
 end
 
 -- block id sequence fence weight need want ttl capacity channel learning -> {1, weight, fence,
--- 1 if closed, ms until a lease ends if fewer than `need` were free}, or {0} if the block is lost. The block shrinks to `weight`, then grows: by
--- `need` if that many places are free, and by up to `want` as far as one block may. With a
--- sequence number that has been answered, the answer is the same.
+-- 1 if closed, ms until a lease ends if fewer than `need` were free}, or {0} if the block is lost.
+-- The block shrinks to `weight`, then grows: by `need` if that many places are free, and by up to
+-- `want` as far as one block may. With a sequence number that has been answered, the answer is the
+-- same.
 if op == 'block' then
   local id, sequence, fence = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
   local weight, need, want = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])

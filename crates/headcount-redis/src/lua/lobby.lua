@@ -215,8 +215,8 @@ if op == 'lock' then
   return { 1, room.count }
 end
 
--- start room quorum -> {1, members} and the room is locked; {0, members} below the quorum; {2} if no
--- such room is open. Only members whose lease has not ended count.
+-- start room quorum -> {1, members} and the room is locked; {0, members} below the quorum; {2} if
+-- no such room is open. Only members whose lease has not ended count.
 if op == 'start' then
   repeat until reap(64) == 0
   local room = room_of(ARGV[2])

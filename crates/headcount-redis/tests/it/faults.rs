@@ -22,7 +22,7 @@ on_both! {
     a_restart_with_its_log_loses_nothing, a_restart_without_its_log, a_failover_with_lost_writes,
     a_wrong_password, a_wrong_type, out_of_memory, a_replica_is_read_only, a_server_that_loads,
     a_cluster_that_is_down, an_unreachable_server, a_server_that_comes_back,
-    the_runtime_has_ended,
+    the_runtime_has_ended, a_primary_that_becomes_a_replica,
 }
 
 const TTL: u64 = 800;
@@ -386,9 +386,30 @@ async fn out_of_memory(engine: Engine) {
 async fn a_replica_is_read_only(engine: Engine) {
     let (primary, replica) = (Server::start(engine), Server::start(engine));
     let _: () = replica.command(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]);
-    let gate = gate(&replica.url(), 2).await;
+    let gate = RemoteGate::new(&hasty(&replica.url()).await, "door", 2, ms(TTL)).unwrap();
     until("the replica has its data", async || gate.occupied().await == Ok(0)).await;
     assert_eq!(kind(gate.try_acquire().await), EngineErrorKind::ReadOnly);
+}
+
+/// A failover that moves the address to another server, while the old one keeps its connections.
+async fn a_primary_that_becomes_a_replica(engine: Engine) {
+    let (old, new) = (Server::start(engine), Server::start(engine));
+    let _: () = new.command(&["REPLICAOF", "127.0.0.1", &old.port.to_string()]);
+    let proxy = Proxy::start(old.port).await;
+    let gate = gate(&proxy.url(), 2).await;
+    let first = gate.try_acquire().await.unwrap();
+    until("the replica has it", async || {
+        new.command::<i64>(&["ZCARD", "{headcount:door}:gate:leases"]) == 1
+    })
+    .await;
+    let _: () = new.command(&["REPLICAOF", "NO", "ONE"]);
+    proxy.lead_to(new.port);
+    let _: () = old.command(&["REPLICAOF", "127.0.0.1", &new.port.to_string()]);
+    let second = gate.try_acquire().await.expect("the new primary answers");
+    assert!(second.fence() > first.fence());
+    assert!(gate.try_acquire().await.unwrap_err().is_full());
+    tokio::time::sleep(ms(2 * TTL)).await;
+    assert!(!first.is_lost() && !second.is_lost());
 }
 
 async fn a_server_that_loads(engine: Engine) {
@@ -438,12 +459,15 @@ async fn an_unreachable_server(engine: Engine) {
 async fn a_server_that_comes_back(engine: Engine) {
     let server = Server::start(engine);
     let proxy = Proxy::start(server.port).await;
-    let gate = gate(&proxy.url(), 2).await;
+    // Long, so that a busy machine does not use the time up that the fault leaves.
+    let ttl = 4 * TTL;
+    let gate = RemoteGate::new(&connect(&proxy.url()).await, "door", 2, ms(ttl)).unwrap();
     let lease = gate.try_acquire().await.unwrap();
+    tokio::time::sleep(ms(ttl / 4)).await;
     proxy.set(Faults { refuse: true, ..Faults::default() });
-    tokio::time::sleep(ms(TTL / 3)).await;
+    tokio::time::sleep(ms(ttl / 4)).await;
     proxy.set(Faults::default());
-    tokio::time::sleep(ms(2 * TTL)).await;
+    tokio::time::sleep(ms(ttl)).await;
     assert!(!lease.is_lost(), "renewals are tried until the time is over");
     let _second = gate.try_acquire().await.unwrap();
 }

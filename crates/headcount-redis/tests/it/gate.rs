@@ -14,7 +14,7 @@ on_both! {
     a_dropped_call_releases_what_it_took, fences_grow, keys_expire, many_leases_are_renewed,
     a_gate_that_learns_admits_nothing_at_first, renewals_come_before_releases,
     a_release_during_a_renewal, a_lease_that_is_dropped_during_its_renewal, a_cancelled_release,
-    the_last_lease_outside_a_runtime,
+    the_last_lease_outside_a_runtime, what_debug_shows,
 }
 
 async fn admits_as_many_as_it_has_places(engine: Engine) {
@@ -249,6 +249,35 @@ async fn a_cancelled_release(engine: Engine) {
     drop(gate.try_acquire().await.unwrap().release());
     until("the place is free", async || gate.occupied().await == Ok(0)).await;
     let _next = gate.try_acquire().await.unwrap();
+}
+
+async fn what_debug_shows(engine: Engine) {
+    let server = Server::start(engine);
+    let connection = connect(&server.url()).await;
+    let gate = RemoteGate::new(&connection, "door", 1, ms(60_000)).unwrap();
+    let lease = gate.try_acquire().await.unwrap();
+    let shown = format!("{lease:?}");
+    let fence = lease.fence();
+    assert_eq!(
+        shown,
+        format!(
+            "RemoteLease {{ guard: Guard {{ is_lost: false, .. }}, count: 1, fence: {fence} }}"
+        )
+    );
+    let jams = headcount_redis::RemoteLobby::builder(1).build(&connection, "jams").unwrap();
+    let course = headcount_redis::RemoteCourse::new(&connection, "x", 1, ms(60_000)).unwrap();
+    let ann = jams.join("ann").await.unwrap();
+    let held = jams.join_room("bob", ann.room_id()).await.unwrap_err();
+    let reserved = course.try_reserve("ann").await.unwrap();
+    for shown in [
+        format!("{gate:?} {connection:?} {course:?} {jams:?}"),
+        format!("{ann:?}"),
+        format!("{held:?}"),
+        format!("{reserved:?}"),
+        format!("{:?}", reserved.confirm().await.unwrap()),
+    ] {
+        assert!(shown.len() < 300 && !shown.contains("call"), "{shown}");
+    }
 }
 
 async fn the_last_lease_outside_a_runtime(engine: Engine) {

@@ -9,7 +9,7 @@ use headcount_redis::{
 use crate::support::script::{words, Object, INVALID};
 use crate::support::{connect, ms, on_both, Engine, Server};
 
-on_both! { odd_names, numbers, odd_arguments_of_scripts, namespaces }
+on_both! { odd_names, numbers, odd_settings, odd_arguments_of_scripts, namespaces }
 
 pub(crate) fn names() -> Vec<String> {
     let names = [
@@ -118,6 +118,20 @@ async fn numbers(engine: Engine) {
     assert_eq!(shut.join("ann").await.unwrap_err(), RemoteError::Full { retry_after: None });
     let course = RemoteCourse::new(&connection, "none", 0, ms(1000)).unwrap();
     assert!(course.try_reserve("ann").await.unwrap_err().is_full());
+}
+
+async fn odd_settings(engine: Engine) {
+    let server = Server::start(engine);
+    let settings = Connection::builder().patience(Duration::MAX).response_timeout(Duration::MAX);
+    let connection = settings.open(&server.url()).await.unwrap();
+    let gate = RemoteGate::new(&connection, "door", 1, ms(60_000)).unwrap();
+    gate.try_acquire().await.unwrap().release().await.unwrap();
+    let settings = Connection::builder().patience(Duration::ZERO).response_timeout(Duration::ZERO);
+    if let Ok(connection) = settings.open(&server.url()).await {
+        let gate = RemoteGate::new(&connection, "door", 1, ms(60_000)).unwrap();
+        // An answer that is there at once is in time.
+        assert!(gate.try_acquire().await.map_or_else(|error| error.engine().is_some(), |_| true));
+    }
 }
 
 /// A client that is not this crate gets a refusal, and nothing is written.
