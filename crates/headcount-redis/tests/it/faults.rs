@@ -459,12 +459,15 @@ async fn an_unreachable_server(engine: Engine) {
 async fn a_server_that_comes_back(engine: Engine) {
     let server = Server::start(engine);
     let proxy = Proxy::start(server.port).await;
-    let gate = gate(&proxy.url(), 2).await;
+    // Long, so that a busy machine does not use the time up that the fault leaves.
+    let ttl = 4 * TTL;
+    let gate = RemoteGate::new(&connect(&proxy.url()).await, "door", 2, ms(ttl)).unwrap();
     let lease = gate.try_acquire().await.unwrap();
+    tokio::time::sleep(ms(ttl / 4)).await;
     proxy.set(Faults { refuse: true, ..Faults::default() });
-    tokio::time::sleep(ms(TTL / 3)).await;
+    tokio::time::sleep(ms(ttl / 4)).await;
     proxy.set(Faults::default());
-    tokio::time::sleep(ms(2 * TTL)).await;
+    tokio::time::sleep(ms(ttl)).await;
     assert!(!lease.is_lost(), "renewals are tried until the time is over");
     let _second = gate.try_acquire().await.unwrap();
 }
