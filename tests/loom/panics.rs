@@ -2,7 +2,6 @@
 //! in the call that ran them, and costs no other call anything.
 
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::Arc;
 
 use loom::thread;
@@ -20,7 +19,6 @@ fn panics(f: impl FnOnce()) -> usize {
 fn explore(bound: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(bound);
-    builder.max_branches = 20_000;
     builder.check(model);
 }
 
@@ -102,45 +100,6 @@ mod keyed {
     fn a_key_that_panics_beside_a_refusal() {
         check(1, true, false);
     }
-}
-
-/// The state of a room panics when it is dropped: the other caller is seated, in that room or in
-/// the next, and the lobby has all its rooms again.
-#[cfg(feature = "std")]
-#[test]
-fn a_state_that_panics() {
-    use headcount::Lobby;
-
-    struct State;
-
-    impl Drop for State {
-        fn drop(&mut self) {
-            panic();
-        }
-    }
-
-    explore(2, || {
-        let made = Arc::new(AtomicUsize::new(0));
-        let counted = made.clone();
-        let lobby = Arc::new(Lobby::builder(2).max_rooms(1).build_with(move |_| {
-            counted.fetch_add(1, Relaxed);
-            State
-        }));
-        let seat = lobby.join().expect("a free seat");
-        let theirs = lobby.clone();
-        let other = thread::spawn(move || {
-            let seat = theirs.join().expect("a free seat");
-            panics(|| drop(seat))
-        });
-        let seen = panics(|| drop(seat)) + other.join().unwrap();
-        assert_eq!(seen, made.load(Relaxed), "each state is dropped once");
-        let stats = lobby.stats();
-        assert_eq!((stats.rooms, stats.members), (0, 0));
-        let seats = [lobby.join(), lobby.join()];
-        assert!(seats.iter().all(Result::is_ok), "a seat was lost");
-        let panicked: usize = seats.into_iter().map(|seat| panics(|| drop(seat))).sum();
-        assert_eq!(panicked, 1, "by the last of the two");
-    });
 }
 
 #[cfg(feature = "wait")]

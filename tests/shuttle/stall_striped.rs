@@ -169,7 +169,8 @@ fn round(calls: Vec<Call>) -> Box<dyn Fn(&World) + Send + Sync> {
 }
 
 /// *never-over*, *exact* and *no-leak* hold wherever a call stops, and no other waits for it. An
-/// acquisition after a release at the same stripe believes that a place is there, and does not look.
+/// acquisition after a release at the same stripe believes that a place is there, and does not
+/// look.
 #[test]
 fn each_call_of_a_striped_gate_stalls() {
     use Call::*;
