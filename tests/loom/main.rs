@@ -48,5 +48,7 @@ mod holds;
 mod keyed;
 #[cfg(feature = "std")]
 mod lobby;
+#[cfg(feature = "std")]
+mod party;
 #[cfg(feature = "wait")]
 mod wait;
