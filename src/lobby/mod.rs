@@ -23,6 +23,7 @@ mod room;
 mod seat;
 #[cfg(all(test, not(headcount_shuttle)))]
 mod tests;
+mod words;
 
 use alloc::sync::Arc;
 
