@@ -12,17 +12,17 @@ fn main() -> Result<(), JoinError> {
     // The invitation is the id: no other guest is sent to that table.
     let host = tables.open_unlisted()?;
     let invitation = host.room_id();
-    let stranger = tables.join()?;
-    assert_ne!(stranger.room_id(), invitation);
+    let other = tables.join()?;
+    assert_ne!(other.room_id(), invitation);
     let guests = tables.join_room_many(invitation, 2).expect("three seats are free there");
     println!("{host:?} and {guests:?} have a table of their own");
 
     // Two seats are free at one table and one at the other, so three friends stay outside.
     let friend = tables.join()?;
     assert!(tables.join_many(3).unwrap_err().is_full());
-    println!("{friend:?} sits with {stranger:?}, and a party of three is refused");
+    println!("{friend:?} sits with {other:?}, and a party of three is refused");
 
-    // Now the host takes anybody.
+    // Now the host takes every guest.
     tables.set_listed(invitation, true);
     assert_eq!(tables.join()?.room_id(), invitation);
     Ok(())

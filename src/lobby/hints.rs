@@ -14,8 +14,9 @@
 //!
 //! The same holds between a room's word and the hint to it: see `Lobby::offer`.
 
+use super::words::Words;
 use crate::protocol::mutants::mutant;
-use crate::sync::{load_seq_cst, zeros, AtomicU64, Ordering, FAN_OUT};
+use crate::sync::{load_seq_cst, AtomicU64, Ordering, FAN_OUT};
 
 /// Reads a word after a SeqCst change by the same thread. `weakened` is a mutant.
 #[inline(always)]
@@ -64,7 +65,7 @@ pub(super) const BITS: usize = FAN_OUT;
 /// The hints of one page.
 pub(super) struct Hints {
     /// The words, layer by layer, and level by level in each layer.
-    words: Box<[AtomicU64]>,
+    words: Words,
     /// The index of the first word of each layer, and the number of words of each level in it.
     layers: [(u32, u32); LAYERS],
     /// The topmost layer, which has one word for each level.
@@ -106,13 +107,13 @@ impl Hints {
             }
             (top, bits) = (top + 1, width);
         }
-        Hints { words: zeros(words), layers, top: top as u8 }
+        Hints { words: Words::new(words), layers, top: top as u8 }
     }
 
     #[inline]
     fn word(&self, spot: Spot) -> &AtomicU64 {
         let (start, width) = self.layers[spot.layer];
-        &self.words[start as usize + spot.level as usize * width as usize + spot.word]
+        self.words.word(start as usize + spot.level as usize * width as usize + spot.word)
     }
 
     /// Returns whether a room's hint is set, for a caller that has just changed that room.

@@ -29,7 +29,7 @@
 //!
 //! Two shortcuts are tried before the hints, so that most callers write only the room's word. One
 //! is the filling room, which successive callers join. The other is the last-left cache of each
-//! thread (`last_left`), whose entry may be lost.
+//! thread (`last_left`), whose entries may be lost.
 //!
 //! The rooms of a shard are opened in the order of their numbers. `fresh` is the first that was not
 //! opened yet, as far as that was noticed; rooms below it that are vacant have hints.
@@ -39,44 +39,28 @@ use crossbeam_utils::CachePadded;
 use super::hints::{look, lower, raise, Found};
 use super::id::RoomId;
 use super::room::{Page, RoomRef, TakenSeat};
+use super::words::Words;
 use super::{last_left, Lobby};
 use crate::protocol::bound::Bounds;
 use crate::protocol::mutants::mutant;
 use crate::protocol::room::{RoomSize, RoomWord};
-use crate::sync::{load_seq_cst, zeros, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{load_seq_cst, AtomicU32, AtomicU64, Ordering};
 
 /// The value of a location that is no room.
 const NONE: u64 = u64::MAX;
-
-/// Words on cache lines that they share with nothing else: others stand before and behind them.
-struct PaddedWords(Box<[AtomicU64]>);
-
-/// The number of words before and behind.
-const PADDING: usize = 16;
-
-impl PaddedWords {
-    fn new(words: usize) -> PaddedWords {
-        PaddedWords(zeros(words + 2 * PADDING))
-    }
-
-    #[inline]
-    fn word(&self, index: usize) -> &AtomicU64 {
-        &self.0[PADDING + index]
-    }
-}
 
 /// The hints of one shard to its rooms, and the bounds.
 pub(super) struct RoomIndex {
     /// The location of the filling room.
     filling: CachePadded<AtomicU64>,
-    /// The location of a room that a search found to be vacant. It is of use while the room is
-    /// vacant.
+    /// The location of a room that a search found to be vacant, or that has no page yet. It is of
+    /// use while the room is vacant.
     next: CachePadded<AtomicU64>,
     /// The number of levels but for the last, which is for full rooms.
     levels: u32,
     /// One bit for every level at which hints may be set, but for the last; then, for every level,
     /// one bit for every page in which hints may be set.
-    summaries: PaddedWords,
+    summaries: Words,
     /// The bounds on the rooms that count and on those that are vacant.
     pub(super) bounds: CachePadded<Bounds>,
     /// The number of the first room that was not opened yet, or a lower one.
@@ -100,7 +84,7 @@ impl RoomIndex {
             filling: CachePadded::new(AtomicU64::new(NONE)),
             next: CachePadded::new(AtomicU64::new(NONE)),
             levels,
-            summaries: PaddedWords::new((levels.div_ceil(64) + levels + 1) as usize),
+            summaries: Words::new((levels.div_ceil(64) + levels + 1) as usize),
             bounds: CachePadded::new(Bounds::new(quota)),
             fresh: CachePadded::new(AtomicU32::new(0)),
             quota,
@@ -198,8 +182,11 @@ impl<T> Lobby<T> {
     /// As `choose`, if the answer is known without a search.
     #[inline(always)]
     fn known(&self, shard: usize) -> Option<Choice<'_, T>> {
-        if let Some(left) = self.left_last(shard) {
-            return Some(left);
+        if last_left::last(self).is_some() {
+            let left = self.left_last(shard).or_else(|| self.forget_left(shard));
+            if left.is_some() {
+                return left;
+            }
         }
         let index = &*self.shards[shard];
         // Acquire, pairs with the exchange in `offer_at`: the room's page is initialized. No model
@@ -241,39 +228,62 @@ impl<T> Lobby<T> {
         filling
     }
 
+    /// Forgets the rooms that this thread left last, up to one that `left_last` returns.
+    #[cold]
+    fn forget_left(&self, shard: usize) -> Option<Choice<'_, T>> {
+        while last_left::last(self).is_some() {
+            last_left::forget();
+            let left = self.left_last(shard);
+            if left.is_some() {
+                return left;
+            }
+        }
+        None
+    }
+
     /// Returns the id of the vacant room that a shard opens next. The room's page may not exist
     /// yet.
+    #[inline]
     pub(super) fn vacancy(&self, shard: usize) -> Option<RoomId> {
-        let index = &*self.shards[shard];
+        // Acquire, pairs with the exchange below: the room's page is initialized, if it was then.
+        // No model can kill the weakening of either: the page is in a `OnceLock`, which
+        // synchronises by itself.
+        let next = self.shards[shard].next.load(Ordering::Acquire);
+        self.if_vacant(next).or_else(|| self.other_vacancy(shard, next))
+    }
+
+    /// Returns the id of the room at that location if it is vacant.
+    #[inline]
+    fn if_vacant(&self, location: u64) -> Option<RoomId> {
+        let Some(at) = self.pages.at(location as u32) else {
+            // Without a page the room was never opened.
+            return (location != NONE).then(|| RoomId::new(self.mark, location as u32, 1));
+        };
+        let seen = at.read();
+        seen.is_vacant().then(|| self.id(Choice { at, seen }))
+    }
+
+    /// As `vacancy`, if `next` is not vacant.
+    #[inline(never)]
+    fn other_vacancy(&self, shard: usize, mut next: u64) -> Option<RoomId> {
         loop {
-            // Acquire, pairs with the exchange below: the room's page is initialized. No model can
-            // kill the weakening of either: the page is in a `OnceLock`, which synchronises by
-            // itself.
-            let next = index.next.load(Ordering::Acquire);
-            if let Some(at) = self.pages.at(next as u32) {
-                let seen = at.read();
-                if seen.is_vacant() {
-                    return Some(self.id(Choice { at, seen }));
-                }
-            }
             let found = match self.find(shard, 0) {
                 Some(found) => found.at.location(),
-                None => {
-                    let location = self.fresh(shard)?;
-                    if self.pages.at(location).is_none() {
-                        return Some(RoomId::new(self.mark, location, 1));
-                    }
-                    location
-                }
+                None => self.fresh(shard)?,
             };
             // Release, pairs with the load above. All callers are to name one room, so that only a
-            // room that is not vacant is replaced. Relaxed on failure: it is read again.
-            let _ = index.next.compare_exchange(
+            // room that is not vacant is replaced. Acquire on failure: as in `vacancy`.
+            let replaced = self.shards[shard].next.compare_exchange(
                 next,
                 found.into(),
                 Ordering::Release,
-                Ordering::Relaxed,
+                Ordering::Acquire,
             );
+            next = replaced.map_or_else(|now| now, |_| found.into());
+            let vacant = self.if_vacant(next);
+            if vacant.is_some() {
+                return vacant;
+            }
         }
     }
 
@@ -328,12 +338,13 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// As `offer`, after a leave. The calling thread also remembers the room as the one it left
-    /// last.
+    /// As `offer`, after a leave. The calling thread also remembers the room if it was full.
     #[inline]
     pub(super) fn offer_left(&self, at: RoomRef<'_, T>, word: RoomWord) {
         if word.admits(self.size) {
-            last_left::record(self, at.location());
+            if word.has_last_seat(self.size) {
+                last_left::record(self, at.location());
+            }
             let level = word.members();
             if !at.page().hints().stands(level, at.offset()) {
                 self.hint_at(at.location(), level);

@@ -17,11 +17,11 @@ use super::id::RoomId;
 use super::index::Choice;
 use super::info::RoomInfo;
 use super::room::{Departure, Opening, RoomRef, Seated, TakenSeat, TakenSeats};
-use super::{own_shard, Lobby, States};
+use super::{last_left, own_shard, Lobby, States};
 
 use crate::protocol::bound::Bounds;
 use crate::protocol::mutants::mutant;
-use crate::protocol::room::{FlagWanted, RoomFlag, RoomRefusal, RoomSize};
+use crate::protocol::room::{FlagWanted, RoomFlag, RoomRefusal, RoomSize, RoomWord};
 use crate::protocol::step::Step;
 use crate::protocol::survey::{Goal, RoomTable, Survey, Surveyed};
 use crate::sync::{AtomicU64, PATIENCE};
@@ -70,6 +70,7 @@ impl<T> Lobby<T> {
     pub(super) fn seat_anywhere(&self) -> Result<Seated, JoinError> {
         if let Some(Choice { at, seen }) = self.left_last(self.own()) {
             if let Some(taken) = at.enter_unchanged(seen) {
+                last_left::forget();
                 return Ok(self.seated(taken));
             }
         }
@@ -147,8 +148,10 @@ impl<T> Lobby<T> {
     fn outlook(&self, patience: &mut u32) -> Outlook<'_, T> {
         let mut count = 0;
         for (shard, index) in self.shards.iter().enumerate() {
-            self.pass_full(shard);
-            count += index.bounds.admitting.read().count();
+            if index.bounds.admitting.read().count() > 0 {
+                self.pass_full(shard);
+                count += index.bounds.admitting.read().count();
+            }
         }
         if count > 0 && *patience > 0 {
             // Another call is in the middle of something, and makes a room findable soon.
@@ -345,13 +348,25 @@ impl<T> Lobby<T> {
         let Some(at) = self.pages.at(seated.location()) else { return };
         // SAFETY: this lobby seated the member at that location, and a location finds the same room
         // for as long as the lobby exists (`Pages`).
-        let departure = unsafe { at.leave(seated, || self.bounds_of(at)) };
-        match departure {
-            Departure::Occupied(word) => {
-                if !mutant!("lobby-left-not-offered") {
-                    self.offer_left(at, word);
-                }
-            }
+        match unsafe { at.leave_plainly(seated, || self.bounds_of(at)) } {
+            Ok(word) => self.left(at, word),
+            Err(seated) => self.leave_otherwise(at, seated),
+        }
+    }
+
+    #[inline]
+    fn left(&self, at: RoomRef<'_, T>, word: RoomWord) {
+        if !mutant!("lobby-left-not-offered") {
+            self.offer_left(at, word);
+        }
+    }
+
+    /// As `leave`, if that is not plain.
+    #[inline(never)]
+    fn leave_otherwise(&self, at: RoomRef<'_, T>, seated: Seated) {
+        // SAFETY: as in `leave`; `at` is the room at the location of the seat.
+        match unsafe { at.leave(seated, self.bounds_of(at)) } {
+            Departure::Occupied(word) => self.left(at, word),
             Departure::Closed(word, state) => {
                 self.closed(at, word.is_retired());
                 // Last, since it is the user's code: it may panic, take its time, and join.
@@ -391,9 +406,13 @@ impl<T> Lobby<T> {
         }
     }
 
-    #[inline(never)]
+    /// As `next`, if the calling thread's shard has no room that admits.
+    #[inline]
     fn next_elsewhere(&self) -> Option<RoomId> {
-        let admits = self.shards_in_order().find_map(|shard| self.choose(shard));
+        if self.shards.len() == 1 {
+            return self.vacancy(0);
+        }
+        let admits = self.shards_in_order().skip(1).find_map(|shard| self.choose(shard));
         match admits {
             Some(choice) => Some(self.id(choice)),
             None => self.shards_in_order().find_map(|shard| self.vacancy(shard)),

@@ -1,40 +1,60 @@
-//! The last-left cache: each thread remembers the room that it left last.
+//! The last-left cache: each thread remembers the rooms that it left last.
 //!
-//! A member that leaves frees a seat for the next caller, which is often on the same thread.
+//! A member that leaves a full room frees a seat for the next caller, which is often on the same
+//! thread. Members that leave in a wave free one seat after the other, and the next callers take
+//! them in the opposite order.
 //!
 //! # Invariant
 //!
-//! Only a hint: the room's own word decides whether it admits.
+//! Only hints: the room's own word decides whether it admits. The rooms stand in a ring. A new room
+//! takes the place of the oldest one if the ring is full.
 
 use core::cell::Cell;
 
 use super::Lobby;
 use crate::sync::per_thread;
 
+/// The number of rooms that a thread remembers.
+pub(super) const ROOMS: u32 = 64;
+
 per_thread! {
-    static LEFT: Cell<(usize, u32)> = Cell::new((0, 0));
+    // The rooms, each as the mark of its lobby and its location.
+    static LEFT: [Cell<u64>; ROOMS as usize] = [const { Cell::new(0) }; ROOMS as usize];
 }
 
-fn address<T>(lobby: &Lobby<T>) -> usize {
-    core::ptr::from_ref(lobby) as usize
+per_thread! {
+    // The place of the latest room, and the number of rooms.
+    static LATEST: Cell<(u32, u32)> = Cell::new((0, 0));
 }
 
-/// Records the location of the room of that lobby that the calling thread has just left.
-#[inline]
+/// Records the location of a room of that lobby that the calling thread has just left.
+#[inline(always)]
 pub(super) fn record<T>(lobby: &Lobby<T>, location: u32) {
-    LEFT.with(|left| left.set((address(lobby), location)));
+    let room = u64::from(lobby.mark) << u32::BITS | u64::from(location);
+    let (latest, count) = LATEST.with(Cell::get);
+    let place = (latest + 1) % ROOMS;
+    LATEST.with(|latest| latest.set((place, ROOMS.min(count + 1))));
+    LEFT.with(|left| left[place as usize].set(room));
 }
 
-/// Returns the location of the room that the calling thread left last, if it was of that lobby.
-#[inline]
+/// Returns the location of the latest room, if it was of that lobby.
+#[inline(always)]
 pub(super) fn last<T>(lobby: &Lobby<T>) -> Option<u32> {
-    let (of, location) = LEFT.with(Cell::get);
-    (of == address(lobby)).then_some(location)
+    let (latest, count) = LATEST.with(Cell::get);
+    let room = LEFT.with(|left| left[(latest % ROOMS) as usize].get());
+    (count > 0 && room >> u32::BITS == u64::from(lobby.mark)).then_some(room as u32)
+}
+
+/// Forgets the latest room, which there is.
+#[inline(always)]
+pub(super) fn forget() {
+    let (latest, count) = LATEST.with(Cell::get);
+    LATEST.with(|place| place.set((latest.wrapping_sub(1) % ROOMS, count.saturating_sub(1))));
 }
 
 #[cfg(all(test, not(headcount_loom)))]
 mod tests {
-    use super::{last, Lobby};
+    use super::{forget, last, record, Lobby, ROOMS};
     use std::thread;
 
     #[test]
@@ -45,6 +65,32 @@ mod tests {
         assert_eq!(last(&one), None);
         drop(seats);
         assert_eq!((last(&one), last(&other)), (Some(location), None));
+    }
+
+    #[test]
+    fn the_latest_rooms_are_remembered() {
+        let lobby = Lobby::new(2);
+        let rooms = 0..3 * ROOMS;
+        rooms.clone().for_each(|room| record(&lobby, room));
+        for room in rooms.rev().take(ROOMS as usize) {
+            assert_eq!(last(&lobby), Some(room));
+            forget();
+        }
+        assert_eq!(last(&lobby), None);
+        record(&lobby, 7);
+        assert_eq!(last(&lobby), Some(7));
+    }
+
+    #[test]
+    fn a_wave_comes_back_to_the_rooms_that_it_left() {
+        let lobby = Lobby::new(2);
+        let mut seats: Vec<_> = (0..20).map(|_| lobby.join().unwrap()).collect();
+        let left: Vec<_> = [18, 14, 9, 0].map(|seat| seats.swap_remove(seat).room_id()).into();
+        for id in left.into_iter().rev() {
+            seats.push(lobby.join().unwrap());
+            assert_eq!(seats.last().unwrap().room_id(), id);
+        }
+        assert_eq!(last(&lobby), None);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod room;
 mod seat;
 #[cfg(all(test, not(headcount_shuttle)))]
 mod tests;
+mod words;
 
 use alloc::sync::Arc;
 
@@ -94,22 +95,24 @@ use seat::SeatInner;
 ///   [`open_room`](Self::open_room) and [`open_unlisted`](Self::open_unlisted) are refused only if,
 ///   at an instant within the call, `max_rooms` rooms were open.
 /// - *no-needless-room*: with one shard, [`join`](Self::join) opens a room only if, at an instant
-///   within the call, no listed, unlocked room had a free seat. Callers that arrive at the same empty
-///   lobby at the same time are sent to one room; only a room that closes meanwhile diverts them.
-/// - *unblocked*: these also hold while other threads have stopped in the middle of their calls, for
-///   however long. The exceptions: a thread that stops while it puts a new page of rooms in its
+///   within the call, no listed, unlocked room had a free seat. Callers that arrive at the same
+///   empty lobby at the same time are sent to one room; only a room that closes meanwhile diverts
+///   them.
+/// - *together*: [`join_many`](Self::join_many) seats a party in one room, all or none. For
+///   parties, *exact-lobby* and *no-needless-room* read as that call says.
+/// - *unblocked*: these also hold while other threads have stopped in the middle of their calls,
+///   for however long. The exceptions: a thread that stops while it puts a new page of rooms in its
 ///   place holds up callers that need that page; [`state`](Seat::state) waits for the thread that
 ///   makes the state, and for an instant under a lock that all waiting members of the lobby share.
-/// - *together*: [`join_many`](Self::join_many) seats a party in one room, all or none. *exact-lobby*
-///   and *no-needless-room* hold for parties as that call says.
 /// - *no-lost-room*: once calls are quiet, `join` finds every open, listed, unlocked room with a
 ///   free seat, and `join_many` every one with enough free seats.
 /// - *best-fit*: with one shard and one caller at a time, `join` takes the most populated room that
-///   has a free seat, and opens a new room only if no room has one. With more shards, each thread
-///   prefers the rooms of its own shard, then those of the others, and opens a new room only if it
-///   finds no free seat in any shard.
-/// - *no-leak*: each seat, of a party or not, returns what it holds exactly once. When all seats have been dropped and
-///   these calls have returned, no room is open and every state has been dropped.
+///   has a free seat, and opens a new room only if no room has one; so does `join_many` with enough
+///   free seats. With more shards, each thread prefers the rooms of its own shard, then those of
+///   the others, and opens a new room only if it finds no free seat in any shard.
+/// - *no-leak*: each seat, of a party or not, returns what it holds exactly once. When all seats
+///   have been dropped and these calls have returned, no room is open and every state has been
+///   dropped.
 ///
 /// # What is not promised
 ///

@@ -25,14 +25,15 @@ use core::cell::RefCell;
 
 use super::hints::Hints;
 use super::id::{RoomId, MARK_SHIFT};
+use super::words::Words;
 use super::Lobby;
 use crate::origin::Origin;
 use crate::protocol::bound::Bounds;
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::party::{EnterMany, PartyWanted};
 use crate::protocol::room::{
-    self, EnterRoom, FlagWanted, LeaveOther, LeaveRoom, OpenRoom, PassRoom, RoomRefusal, RoomSize,
-    RoomWord, SetFlag,
+    self, EnterRoom, FlagWanted, LeaveRoom, OpenRoom, PassRoom, RoomRefusal, RoomSize, RoomWord,
+    SetFlag,
 };
 use crate::protocol::seat_bitmap;
 use crate::protocol::step::{run, Step};
@@ -43,7 +44,7 @@ use crate::sync::{
 
 /// Some rooms of one size, and the hints to them.
 pub(super) struct Page<T> {
-    words: Box<[AtomicU64]>,
+    words: Words,
     /// The bitmaps of seats, in rooms whose word has no space for them.
     seats: Box<[AtomicU64]>,
     /// The stage of each room's state, and the state itself; none in a lobby without states.
@@ -78,7 +79,7 @@ impl<T> Page<T> {
     pub(super) fn new(rooms: usize, size: RoomSize, offset_bits: u32, has_states: bool) -> Page<T> {
         let states = if has_states { rooms } else { 0 };
         Page {
-            words: zeros(rooms),
+            words: Words::new(rooms),
             seats: zeros(rooms * bitmap_words(size)),
             stages: zeros(states),
             states: nulls(states),
@@ -113,7 +114,7 @@ impl<T> Page<T> {
     /// Returns the states of rooms whose seats were forgotten. The page is to be dropped.
     pub(super) fn take_states(&mut self) -> impl Iterator<Item = Box<T>> + '_ {
         (0..self.stages.len()).filter_map(|offset| {
-            let word = room::read(&self.words[offset]);
+            let word = room::read(self.words.word(offset));
             let stage = self.stages[offset].load(Ordering::Acquire);
             if word.members() == 0 || stage != Stage::Made.of(word.generation()) {
                 return None;
@@ -336,11 +337,23 @@ impl<'a, T> RoomRef<'a, T> {
     /// Enters under a generation.
     #[inline]
     pub(super) fn enter(self, generation: u32) -> Result<TakenSeat, RoomRefusal> {
-        match run!(EnterRoom::Look { generation }, self.word, self.page.size) {
-            Ok(entered) => Ok(self.sit(entered)),
+        match self.enter_listed(generation) {
             Err(RoomRefusal::Unlisted) => self.enter_unlisted(generation),
-            Err(refusal) => Err(refusal),
+            entered => entered,
         }
+    }
+
+    #[inline]
+    fn enter_listed(self, generation: u32) -> Result<TakenSeat, RoomRefusal> {
+        let entered = match (EnterRoom::Look { generation }).step(self.word, self.page.size) {
+            Step::Next(EnterRoom::Swap { seen }) => match self.enter_unchanged(seen) {
+                Some(taken) => return Ok(taken),
+                None => return self.enter_seen(seen),
+            },
+            Step::Next(other) => run!(other, self.word, self.page.size)?,
+            Step::Done(entered) => entered?,
+        };
+        Ok(self.sit(entered))
     }
 
     #[cold]
@@ -372,7 +385,7 @@ impl<'a, T> RoomRef<'a, T> {
     }
 
     /// Enters a room that the caller has just read, and that admitted.
-    #[inline]
+    #[inline(never)]
     pub(super) fn enter_seen(self, seen: RoomWord) -> Result<TakenSeat, RoomRefusal> {
         Ok(self.sit(run!(EnterRoom::Swap { seen }, self.word, self.page.size)?))
     }
@@ -420,53 +433,46 @@ impl<'a, T> RoomRef<'a, T> {
         run!(PassRoom::Swap { seen }, self.word, || bounds)
     }
 
+    /// Leaves a small room if that is plain (see [`LeaveRoom`]) and no other call changes the word
+    /// meanwhile. Gives back the seat otherwise: all others are left to [`leave`](Self::leave).
+    ///
+    /// # Safety
+    ///
+    /// As [`leave`](Self::leave).
+    #[inline(always)]
+    pub(super) unsafe fn leave_plainly<'b>(
+        self,
+        seated: Seated,
+        bounds: impl Fn() -> &'b Bounds,
+    ) -> Result<RoomWord, Seated> {
+        seated.entered.0.check(self.word);
+        let (number, size) = (seated.number(), self.page.size);
+        if !size.is_small() {
+            return Err(seated);
+        }
+        match (LeaveRoom::Look { number }).step(self.word, size, &bounds) {
+            Step::Next(plain @ LeaveRoom::Plain { .. }) => {
+                match plain.step(self.word, size, &bounds) {
+                    Step::Done(left) => Ok(left),
+                    Step::Next(_) => Err(seated),
+                }
+            }
+            _ => Err(seated),
+        }
+    }
+
     /// Frees the seat and leaves the room.
     ///
     /// # Safety
     ///
     /// `seated` was taken in this room: by a `RoomRef` to the same location in the same lobby.
-    #[inline]
-    pub(super) unsafe fn leave<'b>(
-        self,
-        seated: Seated,
-        bounds: impl Fn() -> &'b Bounds,
-    ) -> Departure<T> {
+    pub(super) unsafe fn leave(self, seated: Seated, bounds: &Bounds) -> Departure<T> {
         seated.entered.0.check(self.word);
         let (number, size) = (seated.number(), self.page.size);
         if !size.is_small() {
             seat_bitmap::free(self.bitmap(), number);
         }
-        let mut leaving = LeaveRoom::Look { number };
-        loop {
-            if let LeaveRoom::Other(other) = leaving {
-                // SAFETY: `seated` is a member of this room, as the caller promises.
-                return unsafe { self.leave_other(other, seated, bounds()) };
-            }
-            match leaving.step(self.word, size, &bounds) {
-                Step::Next(next) => leaving = next,
-                Step::Done(left) => return Departure::Occupied(left),
-            }
-        }
-    }
-
-    /// Goes on with a leave that may close the room.
-    ///
-    /// # Safety
-    ///
-    /// As [`leave`](Self::leave).
-    #[cold]
-    unsafe fn leave_other(
-        self,
-        mut leaving: LeaveOther,
-        seated: Seated,
-        bounds: &Bounds,
-    ) -> Departure<T> {
-        let left = loop {
-            match leaving.step(self.word, self.page.size, || bounds) {
-                Step::Next(next) => leaving = next,
-                Step::Done(left) => break left,
-            }
-        };
+        let left = run!(LeaveRoom::Look { number }, self.word, size, || bounds);
         if left.members() > 0 {
             return Departure::Occupied(left);
         }

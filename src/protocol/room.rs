@@ -389,6 +389,7 @@ pub(crate) enum LeaveRoom {
 /// A leave that is not plain, or was not at first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum LeaveOther {
+    Look { number: u32 },
     Announce { number: u32, seen: RoomWord, pending: Pending },
     Swap { number: u32, seen: RoomWord, pending: Pending },
     Settle { left: RoomWord, pending: Pending },
@@ -396,11 +397,11 @@ pub(crate) enum LeaveOther {
 
 impl LeaveRoom {
     #[inline(always)]
-    fn decide(number: u32, seen: RoomWord, size: RoomSize) -> LeaveRoom {
+    fn decide(number: u32, seen: RoomWord) -> LeaveRoom {
         if seen.stays_counted() {
             LeaveRoom::Plain { number, seen }
         } else {
-            LeaveRoom::Other(LeaveOther::decide(number, seen, Pending::default(), size))
+            LeaveRoom::Other(LeaveOther::Look { number })
         }
     }
 
@@ -415,13 +416,13 @@ impl LeaveRoom {
             LeaveRoom::Look { number } => {
                 // Relaxed: the exchange checks the value.
                 let seen = RoomWord(word.load(Ordering::Relaxed));
-                Next(LeaveRoom::decide(number, seen, size))
+                Next(LeaveRoom::decide(number, seen))
             }
             LeaveRoom::Plain { number, seen } => {
                 let left = RoomWord(seen.0 - size.one(number));
                 match leave(word, seen, left) {
                     Ok(()) => Done(left),
-                    Err(now) => Next(LeaveRoom::decide(number, now, size)),
+                    Err(now) => Next(LeaveRoom::decide(number, now)),
                 }
             }
             LeaveRoom::Other(other) => match other.step(word, size, bounds) {
@@ -465,6 +466,11 @@ impl LeaveOther {
         bounds: impl FnOnce() -> &'a Bounds,
     ) -> Step<LeaveOther, RoomWord> {
         match self {
+            LeaveOther::Look { number } => {
+                // Relaxed: the exchange checks the value.
+                let seen = RoomWord(word.load(Ordering::Relaxed));
+                Next(LeaveOther::decide(number, seen, Pending::default(), size))
+            }
             LeaveOther::Announce { number, seen, pending } => {
                 let need = seen.without(number, size).announces(seen);
                 let pending = announce(bounds(), need, pending);

@@ -15,14 +15,14 @@ use loom::thread;
 
 /// A room's state. Its cell is written when it is made and when it is dropped, and read by members:
 /// loom fails the model if these are not ordered.
-struct Witness {
+pub(crate) struct Witness {
     cell: UnsafeCell<()>,
     gone: AtomicBool,
     living: Arc<AtomicUsize>,
 }
 
 impl Witness {
-    fn read(&self) {
+    pub(crate) fn read(&self) {
         // Loom sees the access; nothing needs to be read.
         self.cell.with(|_| ());
         assert!(!self.gone.load(Relaxed), "read after it was dropped");
@@ -37,17 +37,17 @@ impl Drop for Witness {
     }
 }
 
-type Rooms = Arc<Lobby<Witness>>;
+pub(crate) type Rooms = Arc<Lobby<Witness>>;
 
-struct Model {
-    seats: u32,
-    rooms: u32,
-    quorum: u32,
-    preemptions: usize,
+pub(crate) struct Model {
+    pub(crate) seats: u32,
+    pub(crate) rooms: u32,
+    pub(crate) quorum: u32,
+    pub(crate) preemptions: usize,
 }
 
 impl Model {
-    fn check(self, run: impl Fn(&Rooms) + Send + Sync + 'static) {
+    pub(crate) fn check(self, run: impl Fn(&Rooms) + Send + Sync + 'static) {
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound = Some(self.preemptions);
         builder.max_branches = 20_000;
@@ -94,21 +94,21 @@ fn assert_distinct(seats: &[Seat<'_, Witness>]) {
 }
 
 /// Joins and leaves. Returns the room, if the caller was admitted.
-fn visit(lobby: &Lobby<Witness>) -> Option<RoomId> {
+pub(crate) fn visit(lobby: &Lobby<Witness>) -> Option<RoomId> {
     let seat = lobby.join().ok()?;
     seat.state().read();
     Some(seat.room_id())
 }
 
 /// Joins by id and leaves. Returns whether the caller was admitted.
-fn visit_room(lobby: &Lobby<Witness>, id: RoomId) -> bool {
+pub(crate) fn visit_room(lobby: &Lobby<Witness>, id: RoomId) -> bool {
     let Ok(seat) = lobby.join_room(id) else { return false };
     seat.state().read();
     assert_eq!(seat.room_id(), id);
     true
 }
 
-fn spawn<T: 'static>(
+pub(crate) fn spawn<T: 'static>(
     lobby: &Rooms,
     run: impl FnOnce(&Rooms) -> T + 'static,
 ) -> thread::JoinHandle<T> {
@@ -478,14 +478,14 @@ fn a_constructor_that_panics() {
 /// Plain memory that a thread writes before a call and another reads after observing that call:
 /// loom fails the model if the two are not ordered.
 #[derive(Clone, Default)]
-struct Plain(Arc<UnsafeCell<()>>);
+pub(crate) struct Plain(Arc<UnsafeCell<()>>);
 
 impl Plain {
-    fn write(&self) {
+    pub(crate) fn write(&self) {
         self.0.with_mut(|_| ());
     }
 
-    fn read(&self) {
+    pub(crate) fn read(&self) {
         self.0.with(|_| ());
     }
 }

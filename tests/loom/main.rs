@@ -49,6 +49,8 @@ mod holds;
 mod keyed;
 #[cfg(feature = "std")]
 mod lobby;
+#[cfg(feature = "std")]
+mod party;
 #[cfg(feature = "keyed")]
 mod tabs;
 #[cfg(feature = "wait")]

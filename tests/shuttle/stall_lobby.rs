@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
-use headcount::{Lobby, OwnedSeat, RoomId};
+use headcount::{Lobby, OwnedParty, OwnedSeat, RoomId};
 
 use crate::support::stall::{Scene, Stalls};
 
@@ -68,19 +68,19 @@ struct World<T: Send + Sync + 'static> {
 
 impl<T: Send + Sync> World<T> {
     /// All seats are taken, in one room less if one is to be opened.
-    fn new(shape: Shape, start: Start, lobby: Lobby<T>, lives: Arc<Lives>) -> World<T> {
+    fn new(shape: Shape, met: Met, lobby: Lobby<T>, lives: Arc<Lives>) -> World<T> {
         let lobby = Arc::new(lobby);
         let join = || lobby.clone().join_owned().expect("a free seat");
         let places = shape.places();
-        let places = if start.one_room_less { places - shape.seats as usize } else { places };
+        let places = if met.one_room_less { places - shape.seats as usize } else { places };
         let mut theirs: Vec<_> = (0..places).map(|_| join()).collect();
         for room in 0..shape.stale as usize {
             let at = room * shape.seats as usize;
             drop(theirs.remove(at));
             theirs.insert(at, join());
         }
-        let told = if start.one_room_less { lobby.filling() } else { theirs[0].room_id() };
-        let mine = theirs.drain(places - start.own..).collect();
+        let told = if met.one_room_less { lobby.filling() } else { theirs[0].room_id() };
+        let mine = theirs.drain(places - met.own..).collect();
         World { lobby, shape, mine: Mutex::new(mine), theirs: Mutex::new(theirs), told, lives }
     }
 
@@ -97,6 +97,25 @@ impl<T: Send + Sync> World<T> {
             }
             Call::Lock => drop(self.lobby.lock(self.told)),
             Call::Unlock => drop(self.lobby.unlock(self.told)),
+            Call::Relist => {
+                self.lobby.set_listed(self.told, false);
+                self.lobby.set_listed(self.told, true);
+            }
+            Call::JoinMany => {
+                let seats = lobby().join_many_owned(2).ok().map(OwnedParty::into_seats);
+                self.mine.lock().unwrap().extend(seats.into_iter().flatten());
+            }
+            Call::OpenRoom => keep(lobby().open_room_owned().ok()),
+            Call::OpenUnlisted => keep(lobby().open_unlisted_owned().ok()),
+            Call::Start | Call::State => {
+                let seat = self.mine.lock().unwrap().pop().expect("a seat");
+                match call {
+                    Call::Start => assert_eq!(seat.start(), Ok(self.shape.seats)),
+                    _ => drop(seat.state()),
+                }
+                keep(Some(seat));
+            }
+            Call::Room => assert!(self.lobby.room(self.told).is_none_or(|room| room.listed)),
             Call::Filling => drop(self.lobby.filling()),
             Call::Rooms => assert!(self.lobby.rooms().all(|room| room.members > 0)),
             Call::Stats => assert!(self.lobby.stats().members <= self.shape.places()),
@@ -150,6 +169,14 @@ enum Call {
     Leave,
     Lock,
     Unlock,
+    /// Makes a room unlisted, and lists it again.
+    Relist,
+    JoinMany,
+    OpenRoom,
+    OpenUnlisted,
+    Start,
+    State,
+    Room,
     Filling,
     Rooms,
     Stats,
@@ -157,16 +184,19 @@ enum Call {
 
 /// What the call meets.
 #[derive(Clone, Copy, Debug, Default)]
-struct Start {
+struct Met {
     /// The seats of the thread that stalls, all of one room.
     own: usize,
     one_room_less: bool,
 }
 
 /// The seats that a stopped call may take, and those that it may free.
-fn margin(call: Call) -> (usize, usize) {
+fn margin(call: Call, shape: Shape) -> (usize, usize) {
     match call {
-        Call::Join | Call::JoinTold | Call::JoinToldOrAny => (1, 0),
+        Call::Join | Call::JoinTold | Call::JoinToldOrAny | Call::OpenRoom => (1, 0),
+        Call::JoinMany => (2, 0),
+        // No other caller is sent to the rest of that room.
+        Call::OpenUnlisted => (shape.seats as usize, 0),
         Call::Leave => (0, 1),
         _ => (0, 0),
     }
@@ -177,13 +207,14 @@ fn margin(call: Call) -> (usize, usize) {
 fn stall<T: Send + Sync + 'static>(
     shape: Shape,
     call: Call,
-    start: Start,
+    met: Met,
     left: usize,
     lobby: impl Fn(Shape) -> (Lobby<T>, Arc<Lives>) + Copy + Send + Sync + 'static,
 ) -> Stalls {
-    let (takes, frees) = margin(call);
-    let room = if start.one_room_less { shape.seats as usize } else { 0 };
+    let room = if met.one_room_less { shape.seats as usize } else { 0 };
     let free = left + room;
+    let (takes, frees) = margin(call, shape);
+    let takes = takes.min(free);
     let leaves = move |world: &World<T>| world.leave_each(left);
     let joins = move |world: &World<T>| {
         if shape.limited {
@@ -199,7 +230,7 @@ fn stall<T: Send + Sync + 'static>(
             assert_eq!(seats, free - takes);
             let rooms = world.lobby.stats().rooms;
             // The stopped caller may have opened one before.
-            let opened = if start.one_room_less { 0 } else { takes };
+            let opened = if met.one_room_less { 0 } else { takes };
             assert!(rooms <= shape.rooms as usize + opened, "{rooms} rooms, one is needless");
         }
     };
@@ -214,10 +245,10 @@ fn stall<T: Send + Sync + 'static>(
             vec![Box::new(leaves), Box::new(joins)]
         };
         let scene = Scene {
-            name: format!("{call:?} of {shape:?}, {start:?}, {left} left"),
+            name: format!("{call:?} of {shape:?}, {met:?}, {left} left"),
             world: Box::new(move || {
                 let (lobby, lives) = lobby(shape);
-                World::new(shape, start, lobby, lives)
+                World::new(shape, met, lobby, lives)
             }),
             call: Box::new(move |world: &World<T>| world.make(call)),
             rounds,
@@ -255,21 +286,28 @@ fn each_call<T: Send + Sync + 'static>(
     lobby: impl Fn(Shape) -> (Lobby<T>, Arc<Lives>) + Copy + Send + Sync + 'static,
 ) {
     use Call::*;
-    let none = Start::default();
-    let one_less = Start { one_room_less: true, ..none };
+    let none = Met::default();
+    let one_less = Met { one_room_less: true, ..none };
     let left = shape.rooms as usize / 2;
     let mut seen = Stalls::default();
-    for call in [Join, JoinTold, JoinToldOrAny, Lock, Unlock, Filling, Rooms, Stats] {
+    let calls = [Join, JoinTold, JoinToldOrAny, Lock, Unlock, Relist, Room, Filling, Rooms, Stats];
+    for call in calls.into_iter().chain([OpenRoom, OpenUnlisted]) {
         // A locked room keeps its free seats: the room that is told has none.
         seen += stall(shape, call, none, left, lobby);
-        if !matches!(call, Lock | Unlock) {
+        if !matches!(call, Lock | Unlock | Relist | Room) {
             seen += stall(shape, call, one_less, left, lobby);
         }
     }
-    seen += stall(shape, Leave, Start { own: 1, ..none }, left, lobby);
+    if shape.seats > 1 {
+        seen += stall(shape, JoinMany, none, left, lobby);
+        seen += stall(shape, JoinMany, one_less, left, lobby);
+    }
+    for call in [Leave, Start, State] {
+        seen += stall(shape, call, Met { own: 1, ..none }, left, lobby);
+    }
     if shape.seats == 1 {
         // The last member of a room.
-        seen += stall(shape, Leave, Start { own: 1, ..one_less }, left - 1, lobby);
+        seen += stall(shape, Leave, Met { own: 1, ..one_less }, left - 1, lobby);
     }
     println!("{shape:?}: {seen:?}");
 }

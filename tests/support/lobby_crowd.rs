@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use headcount::{Lobby, RoomId, Seat};
+use headcount::{Lobby, Party, RoomId, Seat};
 
 /// Counts the states: those that exist, and those ever made.
 #[derive(Default)]
@@ -41,6 +41,10 @@ impl Scene {
     pub(crate) fn settle(&self, lobby: &Lobby<Room>, living: &Living) -> usize {
         let stats = lobby.stats();
         assert_eq!((stats.locked, living.now.load(Ordering::Acquire) as usize), (0, stats.rooms));
+        // Seats of unlisted rooms are free to callers that name them.
+        for room in lobby.rooms().filter(|room| !room.listed) {
+            assert!(lobby.set_listed(room.id, true), "a room with a member is open");
+        }
         let all: Vec<_> = std::iter::from_fn(|| lobby.join().ok().map(Checked::new)).collect();
         let places = (self.seats * self.max_rooms) as usize;
         assert_eq!(stats.members + all.len(), places, "places are lost");
@@ -141,10 +145,33 @@ impl<'a> CrowdMember<'a> {
         CrowdMember { lobby, keep: scene.keep, dice, held, named, gone, sums }
     }
 
-    /// Takes a seat, drops one, locks a room for a moment, or asks which room is filling.
+    /// Takes a seat or several together, drops one, opens a room, locks or unlists one for a
+    /// moment, or asks which room is filling.
     pub(crate) fn act(&mut self) {
         let lobby = self.lobby;
-        match self.dice.below(20) {
+        match self.dice.below(25) {
+            20 | 21 => {
+                let n = 1 + self.dice.below(lobby.seats().min(4) as usize) as u32;
+                self.seated_together(n, lobby.join_many(n).ok());
+            }
+            22 => {
+                let Some(id) = self.recall() else { return };
+                let n = 1 + self.dice.below(lobby.seats().min(3) as usize) as u32;
+                let party = lobby.join_room_many(id, n).ok();
+                assert!(party.as_ref().is_none_or(|party| party.room_id() == id), "another room");
+                self.seated_together(n, party);
+            }
+            23 => {
+                let listed = self.dice.below(2) == 0;
+                let opened = if listed { lobby.open_room() } else { lobby.open_unlisted() };
+                self.seated(opened.ok());
+            }
+            24 => {
+                let Some(id) = self.recall() else { return };
+                if lobby.set_listed(id, false) && self.dice.below(4) > 0 {
+                    lobby.set_listed(id, true);
+                }
+            }
             0..=5 => self.seated(lobby.join().ok()),
             6 | 7 => {
                 let Some(id) = self.recall() else { return };
@@ -190,6 +217,17 @@ impl<'a> CrowdMember<'a> {
         if self.held.len() > self.keep {
             self.leave();
         }
+    }
+
+    fn seated_together(&mut self, n: u32, party: Option<Party<'a, Room>>) {
+        let Some(party) = party else {
+            self.sums.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let id = party.room_id();
+        assert!(party.seats().iter().all(|seat| seat.room_id() == id && seat.members() >= n));
+        assert_eq!(party.len(), n as usize);
+        party.into_seats().into_iter().for_each(|seat| self.seated(Some(seat)));
     }
 
     fn leave(&mut self) {

@@ -178,8 +178,8 @@ impl Room {
         lives
     }
 
-    /// Returns the number of members, whether the room is locked, and whether it is listed, if it is
-    /// open under that generation.
+    /// Returns the number of members, whether the room is locked, and whether it is listed, if it
+    /// is open under that generation.
     fn open(&mut self, generation: u32) -> Option<(u32, &mut bool, &mut bool)> {
         let members = self.members();
         match &mut self.phase {

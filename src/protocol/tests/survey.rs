@@ -44,6 +44,9 @@ struct Plan {
     leaves: bool,
     /// The seats that are taken before the calls begin, room by room.
     filled: u32,
+    /// How many of the first room the second thread has, and whether it has left them already.
+    own: u32,
+    left: bool,
 }
 
 /// The words of the rooms and the bounds, as a survey reads them.
@@ -204,6 +207,14 @@ impl LobbySystem {
                 start.threads[seat as usize + 1].seats = start.threads[0].seats;
             }
             start.threads[0].seats = None;
+        }
+        if plan.own > 0 {
+            start.threads[1].seats = Some((0, (1 << plan.own) - 1));
+            for number in 0..if plan.left { plan.own } else { 0 } {
+                let op = Op::Leave { room: 0, leave: LeaveRoom::Look { number } };
+                start = start.run_alone(1, op).expect("one thread alone ends");
+            }
+            start.threads[1].calls = 0;
         }
         start
     }
@@ -596,6 +607,8 @@ const PLAN: Plan = Plan {
     opens: None,
     leaves: true,
     filled: 0,
+    own: 0,
+    left: false,
 };
 
 #[test]
@@ -646,10 +659,16 @@ fn parties_of_two() {
     holds(Plan { party: 2, filled: 3, seats: 3, rooms: 1, quota: 1, threads: 3, calls: 2, ..PLAN });
 }
 
+/// At each instant one of two rooms has two free seats: a party is not refused.
+#[test]
+fn a_party_while_free_seats_move() {
+    holds(Plan { party: 2, seats: 3, filled: 4, own: 2, ..PLAN });
+}
+
 #[test]
 fn parties_and_the_lock() {
     for flag in [RoomFlag::Locked, RoomFlag::Unlisted] {
-        holds(Plan { flag: Some(flag), party: 2, filled: 2, ..PLAN });
+        holds(Plan { flag: Some(flag), party: 2, seats: 3, filled: 4, own: 2, left: true, ..PLAN });
     }
 }
 

@@ -7,6 +7,8 @@
 //! - *no-ghost*: the id of a room that has closed, or of another lobby, is refused as gone, and a
 //!   forged one is never seated but in the room that bears it.
 //! - *never-over*, *no-leak*: rooms, members, quorum, locks and states are as in the collection.
+//! - *together*: a party is seated in one room, in a most populated one that takes all of it.
+//! - An unlisted room is entered by its id alone, which was not named before the room opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,7 +69,12 @@ pub(crate) enum Op {
     Leave(u8),
     Leak(u8),
     SetLock(Name, bool),
+    SetListed(Name, bool),
     Start(u8),
+    JoinMany(u8),
+    JoinRoomMany(Name, u8),
+    /// Opens a listed room, or an unlisted one.
+    Open(bool),
 }
 
 impl Op {
@@ -79,7 +86,7 @@ impl Op {
             6 => Name::Forged { named: pick, bit: which >> 3 | kind & 0b10_0000 },
             _ => Name::Foreign(pick),
         };
-        match kind % 32 {
+        match kind % 40 {
             0..=7 => Op::Join,
             8 => Op::Follow,
             9..=12 => Op::JoinRoom(name),
@@ -88,7 +95,12 @@ impl Op {
             26 => Op::Leak(pick),
             27 | 28 => Op::SetLock(name, true),
             29 | 30 => Op::SetLock(name, false),
-            _ => Op::Start(pick),
+            31 => Op::Start(pick),
+            32..=34 => Op::JoinMany(pick),
+            35 | 36 => Op::JoinRoomMany(name, pick >> 4 | which >> 4 << 4),
+            37 => Op::Open(pick % 2 == 0),
+            38 => Op::SetListed(name, false),
+            _ => Op::SetListed(name, true),
         }
     }
 }
@@ -98,6 +110,7 @@ impl Op {
 struct Jam {
     numbers: BTreeSet<u32>,
     locked: bool,
+    unlisted: bool,
 }
 
 /// The plain collection.
@@ -111,19 +124,24 @@ struct Jams {
 }
 
 impl Jams {
-    /// Returns why an open room refuses callers, if it does.
-    fn refusal(&self, jam: &Jam) -> Option<JoinRoomErrorKind> {
+    /// Returns why an open room refuses `n` callers that name it, if it does.
+    fn refusal(&self, jam: &Jam, n: usize) -> Option<JoinRoomErrorKind> {
         if jam.locked {
             Some(JoinRoomErrorKind::Locked)
         } else {
-            (jam.numbers.len() == self.seats).then_some(JoinRoomErrorKind::Full)
+            (jam.numbers.len() + n > self.seats).then_some(JoinRoomErrorKind::Full)
         }
     }
 
-    /// Returns the number of members of the rooms that a caller may be sent to; 0 if a new one
+    /// Returns whether an open room takes `n` callers that name no room.
+    fn admits(&self, jam: &Jam, n: usize) -> bool {
+        !jam.unlisted && self.refusal(jam, n).is_none()
+    }
+
+    /// Returns the number of members of the rooms that `n` callers may be sent to; 0 if a new one
     /// opens.
-    fn best(&self) -> Option<usize> {
-        let admitting = self.open.values().filter(|jam| self.refusal(jam).is_none());
+    fn best(&self, n: usize) -> Option<usize> {
+        let admitting = self.open.values().filter(|jam| self.admits(jam, n));
         let most = admitting.map(|jam| jam.numbers.len()).max();
         most.or_else(|| self.may_open().then_some(0))
     }
@@ -136,13 +154,13 @@ impl Jams {
         self.open.get(&id).map_or(0, |jam| jam.numbers.len())
     }
 
-    /// Returns whether a caller may be sent there.
-    fn fits(&self, id: RoomId) -> bool {
+    /// Returns whether `n` callers may be sent there.
+    fn fits(&self, id: RoomId, n: usize) -> bool {
         let admits = match self.open.get(&id) {
-            Some(jam) => self.refusal(jam).is_none(),
+            Some(jam) => self.admits(jam, n),
             None => !self.closed.contains(&id),
         };
-        match (self.best(), self.members(id)) {
+        match (self.best(n), self.members(id)) {
             (Some(best), members) if self.shards == 1 || best == 0 || members == 0 => {
                 admits && best == members
             }
@@ -192,8 +210,8 @@ impl<'a> Pair<'a> {
 
     fn filling(&mut self) -> RoomId {
         let id = self.lobby.filling();
-        match self.jams.best() {
-            Some(_) => assert!(self.jams.fits(id), "{id} is not the best fit"),
+        match self.jams.best(1) {
+            Some(_) => assert!(self.jams.fits(id, 1), "{id} is not the best fit"),
             None => assert!(!self.jams.open.contains_key(&id), "{id} is open, and refuses"),
         }
         self.named.push(id);
@@ -201,39 +219,60 @@ impl<'a> Pair<'a> {
     }
 
     fn seated(&mut self, seat: Seat<'a, Living>) {
-        let id = seat.room_id();
+        self.seated_together(seat.room_id(), vec![seat]);
+    }
+
+    fn seated_together(&mut self, id: RoomId, seats: Vec<Seat<'a, Living>>) {
         assert!(!self.jams.closed.contains(&id) && !self.foreign.contains(&id), "a ghost");
         assert!(self.jams.open.contains_key(&id) || self.jams.may_open(), "too many rooms");
         let jam = self.jams.open.entry(id).or_default();
-        let lowest = (0..).find(|number| !jam.numbers.contains(number));
-        assert_eq!(Some(seat.number()), lowest, "not the lowest free seat");
-        assert!(jam.numbers.len() < self.jams.seats && !jam.locked, "over");
-        jam.numbers.insert(seat.number());
-        assert_eq!(seat.members() as usize, jam.numbers.len());
-        assert_eq!(seat.completed_quorum(), jam.numbers.len() == self.quorum);
-        assert_eq!(seat.state().id, id, "the state of another room");
+        for seat in &seats {
+            let lowest = (0..).find(|number| !jam.numbers.contains(number));
+            assert_eq!((seat.room_id(), Some(seat.number())), (id, lowest), "not the lowest seat");
+            assert!(jam.numbers.len() < self.jams.seats && !jam.locked, "over");
+            jam.numbers.insert(seat.number());
+            assert_eq!(seat.completed_quorum(), jam.numbers.len() == self.quorum);
+            assert_eq!(seat.state().id, id, "the state of another room");
+        }
+        assert!(seats.iter().all(|seat| seat.members() as usize == jam.numbers.len()));
         self.named.push(id);
-        self.held.push(seat);
+        self.held.extend(seats);
+    }
+
+    /// Returns the number of members of a party: mostly one that a room can seat.
+    fn party(&self, pick: u8) -> (u32, bool) {
+        let seats = self.jams.seats as u32;
+        let n = u32::from(pick) % (seats + 2);
+        (n, (1..=seats).contains(&n))
     }
 
     /// Checks the outcome of a join that named no room.
     fn joined(&mut self, joined: Result<Seat<'a, Living>, JoinError>) {
+        self.joined_together(1, joined.map(|seat| (seat.room_id(), vec![seat])));
+    }
+
+    fn joined_together(
+        &mut self,
+        n: usize,
+        joined: Result<(RoomId, Vec<Seat<'a, Living>>), JoinError>,
+    ) {
         match joined {
-            Ok(seat) => {
-                assert!(self.jams.fits(seat.room_id()), "not the best fit");
-                self.seated(seat);
+            Ok((id, seats)) => {
+                assert!(self.jams.fits(id, n), "not the best fit");
+                assert_eq!(seats.len(), n);
+                self.seated_together(id, seats);
             }
             Err(error) => {
                 assert!(error.is_full());
-                assert_eq!(self.jams.best(), None, "refused, though a seat is free")
+                assert_eq!(self.jams.best(n), None, "refused, though there are seats")
             }
         }
     }
 
-    fn refused(&mut self, id: RoomId, refused: JoinRoomError) {
+    fn refused(&mut self, id: RoomId, n: usize, refused: JoinRoomError) {
         let kind = refused.kind();
         match self.jams.open.get(&id) {
-            Some(jam) => assert_eq!(Some(kind), self.jams.refusal(jam)),
+            Some(jam) => assert_eq!(Some(kind), self.jams.refusal(jam, n)),
             None if kind.is_full() => assert!(!self.jams.may_open(), "one more may be opened"),
             None => assert!(kind.is_gone()),
         }
@@ -242,11 +281,11 @@ impl<'a> Pair<'a> {
         }
         match refused.try_next() {
             Some(next) => {
-                assert!(self.jams.fits(next), "{next} is not the best fit");
+                assert!(self.jams.fits(next, n), "{next} is not the best fit");
                 assert_ne!(next, id, "sent to where it was refused");
                 self.named.push(next);
             }
-            None => assert_eq!(self.jams.best(), None, "refused, though a seat is free"),
+            None => assert_eq!(self.jams.best(n), None, "refused, though there are seats"),
         }
     }
 
@@ -263,7 +302,7 @@ impl<'a> Pair<'a> {
             Op::JoinRoom(name) => {
                 let Some(id) = self.id(name) else { return };
                 // If no open room admits, the filling room is the next to be opened.
-                let opens = (self.jams.best() == Some(0) && !self.jams.open.contains_key(&id))
+                let opens = (self.jams.best(1) == Some(0) && !self.jams.open.contains_key(&id))
                     .then(|| lobby.filling() == id);
                 let joined = lobby.join_room(id);
                 // Each shard has a next room of its own.
@@ -275,13 +314,48 @@ impl<'a> Pair<'a> {
                         assert_eq!(seat.room_id(), id, "another room");
                         self.seated(seat);
                     }
-                    Err(refused) => self.refused(id, refused),
+                    Err(refused) => self.refused(id, 1, refused),
+                }
+            }
+            Op::JoinMany(pick) => {
+                let (n, is_size) = self.party(pick);
+                let joined = lobby.join_many(n);
+                if !is_size {
+                    assert!(joined.unwrap_err().is_party_size());
+                    return;
+                }
+                let joined = joined.map(|party| (party.room_id(), party.into_seats()));
+                self.joined_together(n as usize, joined);
+            }
+            Op::JoinRoomMany(name, pick) => {
+                let Some(id) = self.id(name) else { return };
+                let (n, is_size) = self.party(pick);
+                match lobby.join_room_many(id, n) {
+                    Ok(party) => {
+                        assert_eq!((party.room_id(), party.len()), (id, n as usize));
+                        self.seated_together(id, party.into_seats());
+                    }
+                    Err(refused) if is_size => self.refused(id, n as usize, refused),
+                    Err(refused) => assert!(refused.is_party_size()),
+                }
+            }
+            Op::Open(listed) => {
+                let may_open = self.jams.may_open();
+                match if listed { lobby.open_room() } else { lobby.open_unlisted() } {
+                    Ok(seat) => {
+                        let id = seat.room_id();
+                        assert!(may_open && !self.jams.open.contains_key(&id), "not a new room");
+                        assert!(listed || !self.named.contains(&id), "it was named before");
+                        self.seated(seat);
+                        self.jams.open.entry(id).or_default().unlisted = !listed;
+                    }
+                    Err(refused) => assert!(refused.is_full() && !may_open),
                 }
             }
             Op::JoinRoomOrAny(name) => {
                 let Some(id) = self.id(name) else { return };
                 let admits =
-                    self.jams.open.get(&id).is_some_and(|jam| self.jams.refusal(jam).is_none());
+                    self.jams.open.get(&id).is_some_and(|jam| self.jams.refusal(jam, 1).is_none());
                 match lobby.join_room_or_any(id) {
                     Ok(seat) if seat.room_id() == id => self.seated(seat),
                     joined => {
@@ -314,6 +388,13 @@ impl<'a> Pair<'a> {
                 assert_eq!(done, jam.is_some(), "locks are for open rooms");
                 jam.into_iter().for_each(|jam| jam.locked = locked);
                 self.look(id);
+            }
+            Op::SetListed(name, listed) => {
+                let Some(id) = self.id(name) else { return };
+                let done = lobby.set_listed(id, listed);
+                let jam = self.jams.open.get_mut(&id);
+                assert_eq!(done, jam.is_some(), "only open rooms are listed or not");
+                jam.into_iter().for_each(|jam| jam.unlisted = !listed);
             }
             Op::Start(pick) => {
                 let Some(index) = self.pick(pick) else { return };
@@ -351,11 +432,12 @@ impl<'a> Pair<'a> {
         let rows: BTreeMap<_, _> = self
             .lobby
             .rooms()
-            .map(|room| (room.id, (room.members as usize, room.locked)))
+            .map(|room| (room.id, (room.members as usize, room.locked, !room.listed)))
             .collect();
         let jams = &self.jams;
+        let expected = |jam: &Jam| (jam.numbers.len(), jam.locked, jam.unlisted);
         let expected: BTreeMap<_, _> =
-            jams.open.iter().map(|(&id, jam)| (id, (jam.numbers.len(), jam.locked))).collect();
+            jams.open.iter().map(|(&id, jam)| (id, expected(jam))).collect();
         assert_eq!(rows, expected, "after {op:?}");
         let stats = self.lobby.stats();
         assert_eq!((stats.rooms, stats.members), (rows.len(), self.held.len() + self.leaked));
@@ -364,6 +446,7 @@ impl<'a> Pair<'a> {
         };
         assert_eq!(stats.full, count(|jam, seats| jam.numbers.len() == seats));
         assert_eq!(stats.locked, count(|jam, _| jam.locked));
+        assert_eq!(stats.unlisted, count(|jam, _| jam.unlisted));
     }
 }
 
