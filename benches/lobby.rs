@@ -13,6 +13,8 @@
 //!   seat, ordered by their members; a `Vec` has the member count of each room. A join returns a
 //!   guard that gives its seat back when it is dropped, as in a library: this is the fair
 //!   comparison.
+//! - `Mutex` of lists by members: every room is in a list of the rooms with as many members, and
+//!   moves in constant time; the same in 64 shards, which keep the rule within a shard only.
 //! - the same, *bare*: a join returns the number of a room, and the caller must not forget to
 //!   leave.
 //! - `DashMap` of counters, with guards: a join looks at every room for the best one.
@@ -26,7 +28,8 @@
 //! Bursts of the lobby and of the peer alternate, and each draws its rooms at random. Up to 4,096
 //! rooms a burst of 10,000 operations meets most rooms more than once, so that they are hot. Of
 //! 262,144 rooms and more it meets hardly any room twice, and the peer's burst came in between:
-//! they are cold.
+//! they are cold. A scenario that is called *hot* has bursts of a million operations, which meet
+//! each of a million rooms about once, and fewer rooms more often.
 
 mod common;
 #[path = "lobby/rooms.rs"]
@@ -41,13 +44,17 @@ use headcount::Lobby;
 use common::crew::Crew;
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
-use rooms::{keep, Bare, Counters, Gates, GatesAndMiss, Jams, Locked, Rooms, Unlimited, SEATS};
+use rooms::{
+    keep, Bare, Buckets, Counters, Gates, GatesAndMiss, Jams, Locked, Rooms, Sharded, Unlimited,
+    SEATS,
+};
 
 const THREADS: usize = 2;
 const WAVE: usize = 16;
 
 type StdMutex = Mutex<Jams>;
 type ParkingLot = parking_lot::Mutex<Jams>;
+type Lists = Mutex<Buckets>;
 
 /// Xorshift.
 struct Dice(u64);
@@ -85,6 +92,8 @@ struct Setting {
     shards: u32,
     /// Whether one more room has free seats, besides those that a member has just left.
     half: bool,
+    /// Whether bursts are long.
+    hot: bool,
 }
 
 /// What a thread repeats.
@@ -170,7 +179,7 @@ struct Crowd<L: Rooms> {
 
 impl<L: Rooms> Crowd<L> {
     /// Each thread fills the rooms that it will use, one thread after the other.
-    fn new(crew: &Crew, Setting { rooms, threads, shards, half }: Setting) -> Arc<Crowd<L>> {
+    fn new(crew: &Crew, Setting { rooms, threads, shards, half, .. }: Setting) -> Arc<Crowd<L>> {
         let members = |thread| {
             let dice = Dice(0x9e37_79b9_7f4a_7c15 * (thread as u64 + 1));
             CachePadded::new(Mutex::new(Members { seats: Vec::with_capacity(rooms), dice }))
@@ -237,7 +246,7 @@ struct Scenario<'a> {
 
 impl Bench {
     fn scenario(&mut self, act: Act, setting: Setting) -> Option<Scenario<'_>> {
-        let Setting { rooms, threads, shards, half } = setting;
+        let Setting { rooms, threads, shards, half, hot } = setting;
         let plural = |n: u32, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
         let rooms = plural(rooms as u32, "room");
         let mut name = format!("{}, {rooms}, {}", act.name(), plural(threads as u32, "thread"));
@@ -246,6 +255,9 @@ impl Bench {
         }
         if shards > 1 {
             name += &format!(", {shards} shards");
+        }
+        if hot {
+            name += ", hot";
         }
         if !self.words.iter().all(|word| name.contains(word)) {
             return None;
@@ -272,6 +284,8 @@ impl Scenario<'_> {
     fn beside_side(self, peer: &Side, target: Target) -> Self {
         let effort = if common::is_trial() {
             Effort { rounds: 1, operations: 100 }
+        } else if self.setting.hot {
+            Effort { rounds: 9, operations: 1_000_000 }
         } else {
             Effort { rounds: 41, operations: self.act.operations() }
         };
@@ -290,20 +304,23 @@ fn main() {
     }
 
     let sizes: &[usize] =
-        if common::is_trial() { &[10, 64] } else { &[10, 64, 4_096, 262_144, 1_000_000] };
+        if common::is_trial() { &[10, 64] } else { &[10, 64, 4_096, 100_000, 262_144, 1_000_000] };
     for &rooms in sizes {
         let most = match rooms {
             64 | 4_096 => Target::AtMost(1.0),
             1_000_000 => Target::AtMost(0.8),
             _ => Target::None,
         };
-        let alone = Setting { rooms, threads: 1, shards: 1, half: true };
+        let alone = Setting { rooms, threads: 1, shards: 1, half: true, hot: false };
         if let Some(scenario) = bench.scenario(Act::LeaveAndJoin, alone) {
             let scenario = scenario
                 .beside::<Locked<StdMutex>>(most)
                 .beside::<Locked<ParkingLot>>(most)
+                .beside::<Locked<Lists>>(Target::None)
+                .beside::<Sharded>(Target::None)
                 .beside::<Bare<StdMutex>>(Target::None)
-                .beside::<Bare<ParkingLot>>(Target::None);
+                .beside::<Bare<ParkingLot>>(Target::None)
+                .beside::<Bare<Lists>>(Target::None);
             // With more rooms, a look at every room takes too long.
             if rooms <= 64 {
                 scenario.beside::<Counters>(Target::None);
@@ -313,6 +330,8 @@ fn main() {
             let scenario = scenario
                 .beside::<Locked<StdMutex>>(most)
                 .beside::<Locked<ParkingLot>>(most)
+                .beside::<Locked<Lists>>(Target::None)
+                .beside::<Sharded>(Target::None)
                 .beside::<Bare<StdMutex>>(Target::None)
                 .beside::<Unlimited>(Target::None);
             if rooms <= 4_096 {
@@ -321,8 +340,22 @@ fn main() {
         }
         if let Some(scenario) = bench.scenario(Act::InWaves, alone) {
             scenario
-                .beside::<Locked<StdMutex>>(Target::None)
-                .beside::<Locked<ParkingLot>>(Target::None);
+                .beside::<Locked<StdMutex>>(Target::AtMost(1.0))
+                .beside::<Locked<ParkingLot>>(Target::AtMost(1.0))
+                .beside::<Locked<Lists>>(Target::None)
+                .beside::<Sharded>(Target::None);
+        }
+        for act in [Act::LeaveAndJoin, Act::ById, Act::InWaves] {
+            if !common::is_trial() && rooms < 262_144 {
+                continue;
+            }
+            if let Some(scenario) = bench.scenario(act, Setting { hot: true, ..alone }) {
+                scenario
+                    .beside::<Locked<StdMutex>>(Target::AtMost(1.0))
+                    .beside::<Locked<Lists>>(Target::None)
+                    .beside::<Bare<StdMutex>>(Target::None)
+                    .beside::<Bare<Lists>>(Target::None);
+            }
         }
         for half in [true, false] {
             if let Some(scenario) = bench.scenario(Act::Refused, Setting { half, ..alone }) {
@@ -330,13 +363,15 @@ fn main() {
             }
         }
     }
-    for rooms in [64, 4_096] {
-        let together = Setting { rooms, threads: THREADS, shards: 1, half: true };
+    for &rooms in if common::is_trial() { &[64][..] } else { &[64, 4_096, 1_000_000] } {
+        let together = Setting { rooms, threads: THREADS, shards: 1, half: true, hot: false };
         for act in [Act::LeaveAndJoin, Act::ById] {
             if let Some(scenario) = bench.scenario(act, together) {
                 scenario
                     .beside::<Locked<StdMutex>>(Target::AtMost(0.4))
-                    .beside::<Locked<ParkingLot>>(Target::AtMost(0.4));
+                    .beside::<Locked<ParkingLot>>(Target::AtMost(0.4))
+                    .beside::<Locked<Lists>>(Target::None)
+                    .beside::<Sharded>(Target::None);
             }
         }
         // Without a half-full room: the second thread would join it in the first thread's shard.

@@ -8,6 +8,7 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::Mutex;
 
+use crossbeam_utils::CachePadded;
 use dashmap::DashMap;
 use headcount::{Gate, Lobby, Permit, RoomId, Seat};
 
@@ -120,6 +121,96 @@ impl Jams {
     }
 }
 
+/// The same rule with lists of the rooms by their members: every change is a few writes, whatever
+/// the number of rooms. Full rooms are in no list.
+#[derive(Default)]
+pub(crate) struct Buckets {
+    /// For each room, the number of members, and its place in the list of such rooms.
+    rooms: Vec<(u32, u32)>,
+    /// The rooms of so many members; first the vacant ones.
+    lists: [Vec<u32>; SEATS as usize],
+    /// One bit for every list that is not empty.
+    filled: u32,
+}
+
+impl Buckets {
+    #[inline]
+    fn join(&mut self) -> u32 {
+        self.join_open().unwrap_or_else(|| self.open())
+    }
+
+    /// Takes a seat in the fullest room that has members and a free seat.
+    #[inline]
+    fn join_open(&mut self) -> Option<u32> {
+        let members = (self.filled & !1).checked_ilog2()?;
+        Some(self.join_latest(members))
+    }
+
+    #[inline]
+    fn open(&mut self) -> u32 {
+        if self.filled & 1 == 0 {
+            let room = self.rooms.len() as u32;
+            self.rooms.push((0, 0));
+            self.enlist(room, 0);
+        }
+        self.join_latest(0)
+    }
+
+    /// Takes a seat in the latest room of a list that is not empty.
+    #[inline]
+    fn join_latest(&mut self, members: u32) -> u32 {
+        let list = &mut self.lists[members as usize];
+        let room = list.pop().expect("a list that is not empty");
+        if list.is_empty() {
+            self.filled &= !(1 << members);
+        }
+        self.enlist(room, members + 1);
+        room
+    }
+
+    #[inline]
+    fn join_room(&mut self, room: u32) -> bool {
+        let (members, place) = self.rooms[room as usize];
+        if members == 0 || members == SEATS {
+            return false;
+        }
+        self.delist(members, place);
+        self.enlist(room, members + 1);
+        true
+    }
+
+    #[inline]
+    fn leave(&mut self, room: u32) {
+        let (members, place) = self.rooms[room as usize];
+        if members < SEATS {
+            self.delist(members, place);
+        }
+        self.enlist(room, members - 1);
+    }
+
+    #[inline]
+    fn enlist(&mut self, room: u32, members: u32) {
+        let Some(list) = self.lists.get_mut(members as usize) else {
+            self.rooms[room as usize].0 = members;
+            return;
+        };
+        self.rooms[room as usize] = (members, list.len() as u32);
+        list.push(room);
+        self.filled |= 1 << members;
+    }
+
+    #[inline]
+    fn delist(&mut self, members: u32, place: u32) {
+        let list = &mut self.lists[members as usize];
+        list.swap_remove(place as usize);
+        match list.get(place as usize) {
+            Some(&moved) => self.rooms[moved as usize].1 = place,
+            None if list.is_empty() => self.filled &= !(1 << members),
+            None => {}
+        }
+    }
+}
+
 /// A contender that a guard can tell that its member leaves.
 pub(crate) trait Left {
     fn left(&self, room: u32);
@@ -184,6 +275,9 @@ macro_rules! locked {
             }
         }
 
+        locked!($mutex, $lock, $bare);
+    };
+    ($mutex:ty, $lock:expr, $bare:literal) => {
         impl Rooms for Bare<$mutex> {
             const NAME: &'static str = $bare;
             type Seat = u32;
@@ -224,10 +318,108 @@ locked!(
     "parking_lot::Mutex of BTreeSet",
     "parking_lot::Mutex of BTreeSet, bare"
 );
+locked!(Mutex<Buckets>, lock_std, "Mutex of lists by members", "Mutex of lists by members, bare");
 
 #[inline(always)]
-fn lock_std(mutex: &Mutex<Jams>) -> std::sync::MutexGuard<'_, Jams> {
+fn lock_std<J>(mutex: &Mutex<J>) -> std::sync::MutexGuard<'_, J> {
     mutex.lock().expect("no holder panics")
+}
+
+/// The number of shards of [`Sharded`], and the bits of a room that are not its shard.
+const SHARDS: usize = 64;
+const ROOM_BITS: u32 = 26;
+
+/// One shard: its lists, and whether a room in it has members and a free seat, as last seen.
+#[derive(Default)]
+struct Shard {
+    lists: Mutex<Buckets>,
+    admits: AtomicU32,
+}
+
+impl Shard {
+    #[inline]
+    fn with<R>(&self, change: impl FnOnce(&mut Buckets) -> R) -> R {
+        let mut lists = lock_std(&self.lists);
+        let result = change(&mut lists);
+        let admits = u32::from(lists.filled > 1);
+        if self.admits.load(Ordering::Relaxed) != admits {
+            self.admits.store(admits, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+/// Lists by members in shards. Each thread has a shard, and looks into the others if no room of its
+/// own admits; it locks those only in which a room seems to admit.
+pub(crate) struct Sharded(Box<[CachePadded<Shard>]>);
+
+impl Sharded {
+    #[inline]
+    fn own() -> usize {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static OWN: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        }
+        OWN.with(|own| *own)
+    }
+
+    #[inline]
+    fn guard(&'static self, shard: usize, room: u32) -> Guard<Self> {
+        Guard { lobby: self, room: (shard as u32) << ROOM_BITS | room }
+    }
+
+    #[inline]
+    fn at(&self, room: u32) -> (&Shard, u32) {
+        (&self.0[(room >> ROOM_BITS) as usize], room & ((1 << ROOM_BITS) - 1))
+    }
+}
+
+impl Left for Sharded {
+    #[inline]
+    fn left(&self, room: u32) {
+        let (shard, room) = self.at(room);
+        shard.with(|lists| lists.leave(room));
+    }
+}
+
+impl Rooms for Sharded {
+    const NAME: &'static str = "64 shards of Mutex of lists by members";
+    type Seat = Guard<Self>;
+    type Id = u32;
+
+    fn new(_: usize, _: u32) -> Self {
+        Sharded((0..SHARDS).map(|_| CachePadded::default()).collect())
+    }
+
+    #[inline(always)]
+    fn join(&'static self) -> Guard<Self> {
+        let own = Sharded::own();
+        for shard in (own..SHARDS).chain(0..own) {
+            if self.0[shard].admits.load(Ordering::Relaxed) != 0 {
+                if let Some(room) = self.0[shard].with(Buckets::join_open) {
+                    return self.guard(shard, room);
+                }
+            }
+        }
+        self.guard(own, self.0[own].with(Buckets::join))
+    }
+
+    #[inline(always)]
+    fn join_room(&'static self, room: u32) -> Option<Guard<Self>> {
+        let (shard, number) = self.at(room);
+        let joined = shard.with(|lists| lists.join_room(number));
+        joined.then(|| Guard { lobby: self, room })
+    }
+
+    #[inline(always)]
+    fn id(seat: &Guard<Self>) -> u32 {
+        seat.room
+    }
+
+    #[inline(always)]
+    fn leave(&'static self, seat: Guard<Self>) {
+        drop(seat);
+    }
 }
 
 /// A concurrent map of counters: a join by id is quick, best fit looks at every room.

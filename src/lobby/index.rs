@@ -183,7 +183,7 @@ impl<T> Lobby<T> {
     #[inline(always)]
     fn known(&self, shard: usize) -> Option<Choice<'_, T>> {
         if last_left::last(self).is_some() {
-            let left = self.left_last(shard).or_else(|| self.forget_left(shard));
+            let left = self.left_or_forgotten(shard);
             if left.is_some() {
                 return left;
             }
@@ -228,17 +228,16 @@ impl<T> Lobby<T> {
         filling
     }
 
-    /// Forgets the rooms that this thread left last, up to one that `left_last` returns.
-    #[cold]
-    fn forget_left(&self, shard: usize) -> Option<Choice<'_, T>> {
-        while last_left::last(self).is_some() {
-            last_left::forget();
+    /// As `left_last`. Forgets the rooms that are no answer, up to one that is.
+    #[inline(never)]
+    fn left_or_forgotten(&self, shard: usize) -> Option<Choice<'_, T>> {
+        loop {
             let left = self.left_last(shard);
-            if left.is_some() {
+            if left.is_some() || last_left::last(self).is_none() {
                 return left;
             }
+            last_left::forget();
         }
-        None
     }
 
     /// Returns the id of the vacant room that a shard opens next. The room's page may not exist
@@ -342,12 +341,12 @@ impl<T> Lobby<T> {
     #[inline]
     pub(super) fn offer_left(&self, at: RoomRef<'_, T>, word: RoomWord) {
         if word.admits(self.size) {
-            if word.has_last_seat(self.size) {
-                last_left::record(self, at.location());
-            }
             let level = word.members();
             if !at.page().hints().stands(level, at.offset()) {
                 self.hint_at(at.location(), level);
+            }
+            if word.has_last_seat(self.size) {
+                last_left::record(self, at.location());
             }
         }
     }

@@ -6,8 +6,9 @@
 //!
 //! # Invariant
 //!
-//! Only hints: the room's own word decides whether it admits. The rooms stand in a ring. A new room
-//! takes the place of the oldest one if the ring is full.
+//! Only hints: the room's own word decides whether it admits. The rooms stand in a ring, the latest
+//! on top, and the place below the oldest of them is empty. If the ring is full, a new room takes
+//! the place of the oldest one.
 
 use core::cell::Cell;
 
@@ -15,41 +16,59 @@ use super::Lobby;
 use crate::sync::per_thread;
 
 /// The number of rooms that a thread remembers.
-pub(super) const ROOMS: u32 = 64;
+pub(super) const ROOMS: usize = 64;
 
-per_thread! {
-    // The rooms, each as the mark of its lobby and its location.
-    static LEFT: [Cell<u64>; ROOMS as usize] = [const { Cell::new(0) }; ROOMS as usize];
+/// Rooms, each as the mark of its lobby and its location.
+struct Ring {
+    rooms: [Cell<u64>; ROOMS],
+    /// The place above the latest room.
+    top: Cell<usize>,
 }
 
+/// The value of an empty place.
+const NONE: u64 = u64::MAX;
+
 per_thread! {
-    // The place of the latest room, and the number of rooms.
-    static LATEST: Cell<(u32, u32)> = Cell::new((0, 0));
+    static LEFT: Ring = Ring { rooms: [const { Cell::new(NONE) }; ROOMS], top: Cell::new(0) };
+}
+
+impl Ring {
+    /// Returns the place of the latest room.
+    #[inline(always)]
+    fn latest(&self) -> &Cell<u64> {
+        &self.rooms[self.top.get().wrapping_sub(1) % ROOMS]
+    }
 }
 
 /// Records the location of a room of that lobby that the calling thread has just left.
 #[inline(always)]
 pub(super) fn record<T>(lobby: &Lobby<T>, location: u32) {
-    let room = u64::from(lobby.mark) << u32::BITS | u64::from(location);
-    let (latest, count) = LATEST.with(Cell::get);
-    let place = (latest + 1) % ROOMS;
-    LATEST.with(|latest| latest.set((place, ROOMS.min(count + 1))));
-    LEFT.with(|left| left[place as usize].set(room));
+    record_room(u64::from(lobby.mark) << u32::BITS | u64::from(location));
+}
+
+/// A call of its own, the last of most leaves: they keep nothing meanwhile.
+#[inline(never)]
+fn record_room(room: u64) {
+    LEFT.with(|left| {
+        left.top.set(left.top.get().wrapping_add(1));
+        left.latest().set(room);
+    });
 }
 
 /// Returns the location of the latest room, if it was of that lobby.
 #[inline(always)]
 pub(super) fn last<T>(lobby: &Lobby<T>) -> Option<u32> {
-    let (latest, count) = LATEST.with(Cell::get);
-    let room = LEFT.with(|left| left[(latest % ROOMS) as usize].get());
-    (count > 0 && room >> u32::BITS == u64::from(lobby.mark)).then_some(room as u32)
+    let room = LEFT.with(|left| left.latest().get());
+    (room >> u32::BITS == u64::from(lobby.mark)).then_some(room as u32)
 }
 
-/// Forgets the latest room, which there is.
+/// Forgets the latest room.
 #[inline(always)]
 pub(super) fn forget() {
-    let (latest, count) = LATEST.with(Cell::get);
-    LATEST.with(|place| place.set((latest.wrapping_sub(1) % ROOMS, count.saturating_sub(1))));
+    LEFT.with(|left| {
+        left.latest().set(NONE);
+        left.top.set(left.top.get().wrapping_sub(1));
+    });
 }
 
 #[cfg(all(test, not(headcount_loom)))]
@@ -70,9 +89,9 @@ mod tests {
     #[test]
     fn the_latest_rooms_are_remembered() {
         let lobby = Lobby::new(2);
-        let rooms = 0..3 * ROOMS;
+        let rooms = 0..3 * ROOMS as u32;
         rooms.clone().for_each(|room| record(&lobby, room));
-        for room in rooms.rev().take(ROOMS as usize) {
+        for room in rooms.rev().take(ROOMS) {
             assert_eq!(last(&lobby), Some(room));
             forget();
         }

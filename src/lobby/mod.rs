@@ -221,8 +221,9 @@ impl<T> Lobby<T> {
     ///
     /// # Cost
     ///
-    /// One compare-exchange where the best room is known: the filling room, or the room that the
-    /// calling thread left last, if one seat is free there. Otherwise the call also walks down a
+    /// One compare-exchange where the best room is known: the filling room, or the latest of up to
+    /// 64 rooms that the calling thread left full, if one seat is free there. Of those, rooms
+    /// that have changed are read once each and forgotten. Otherwise the call also walks down a
     /// tree of hints, of a depth of at most six for any number of rooms, and clears hints that are
     /// out of date. All calls together clear no more hints than were set, up to 64 in one step, but
     /// one call may clear many, one for each level of each room: the first call that finds a
