@@ -2,10 +2,10 @@
 //! tally, which all tabs of the user share.
 
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::Arc;
 
 use headcount::{Gate, KeyedGate, Tally};
+use loom::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use loom::thread;
 
 /// The only user, and its open tabs.
@@ -28,28 +28,35 @@ impl Hash for User {
 type Users = KeyedGate<User, BuildHasherDefault<DefaultHasher>>;
 
 /// Whether a thread's tab is open for certain: told after it was opened, and before it is closed.
-#[derive(Default)]
 struct Open([AtomicBool; 2]);
+
+impl Open {
+    /// Returns whether a thread's tab is open: by an exchange, which reads the latest value.
+    fn is_open(&self, number: usize) -> bool {
+        self.0[number].fetch_or(false, SeqCst)
+    }
+}
 
 /// Opens a tab, closes it, and returns whether it was told to be the first, and to be the last.
 fn visit(users: &Users, open: &Open, number: usize) -> (bool, bool) {
-    let other = &open.0[1 - number];
-    let was_open = other.load(SeqCst);
+    let is_other_open = || open.is_open(1 - number);
+    let was_open = is_other_open();
     let permit = users.try_acquire(User(Tally::new(0))).unwrap();
     let first = permit.key().0.increment() == 1;
-    assert!(!(first && was_open && other.load(SeqCst)), "first, beside a tab that stays open");
-    open.0[number].store(true, SeqCst);
-    let was_open = other.load(SeqCst);
-    open.0[number].store(false, SeqCst);
+    assert!(!(first && was_open && is_other_open()), "first, beside a tab that stays open");
+    // Swaps, as loom may put a plain store before an exchange that has not read it.
+    open.0[number].swap(true, SeqCst);
+    let was_open = is_other_open();
+    open.0[number].swap(false, SeqCst);
     let last = permit.key().0.decrement() == 0;
-    assert!(!(last && was_open && other.load(SeqCst)), "last, beside a tab that stays open");
+    assert!(!(last && was_open && is_other_open()), "last, beside a tab that stays open");
     (first, last)
 }
 
 #[test]
 fn each_first_tab_has_its_last() {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = Some(2);
     builder.check(|| {
         let users = KeyedGate::builder(|_: &User| Gate::MAX_CAPACITY)
             .hasher(BuildHasherDefault::default())
@@ -57,7 +64,7 @@ fn each_first_tab_has_its_last() {
             .max_keys(2)
             .build();
         let users = Arc::new(users);
-        let open = Arc::new(Open::default());
+        let open = Arc::new(Open([AtomicBool::new(false), AtomicBool::new(false)]));
         let (theirs, told) = (users.clone(), open.clone());
         let thread = thread::spawn(move || visit(&theirs, &told, 1));
         let here = visit(&users, &open, 0);
