@@ -10,6 +10,8 @@ use core::fmt;
 use core::ops::Deref;
 
 use super::room::{RoomRef, Seated};
+#[cfg(doc)]
+use super::Party;
 use super::{JoinError, JoinRoomError, Lobby, RoomId};
 use crate::error::QuorumError;
 use crate::protocol::room::{FlagWanted, RoomFlag};
@@ -244,10 +246,10 @@ macro_rules! seat {
 
 /// A numbered place in a room of a [`Lobby`].
 ///
-/// Returned by [`Lobby::join`], [`Lobby::join_room`] and [`Lobby::join_room_or_any`]. Dropping it
-/// frees the place, on any thread and also while panicking. Dropping the last seat of a room closes
-/// the room. A seat that is leaked with [`core::mem::forget`] keeps its place for as long as the
-/// lobby exists.
+/// Returned by [`Lobby::join`], [`Lobby::open_room`] and others, and by [`Party::into_seats`].
+/// Dropping it frees the place, on any thread and also while panicking. Dropping the last seat of a
+/// room closes the room. A seat that is leaked with [`core::mem::forget`] keeps its place for as
+/// long as the lobby exists.
 ///
 /// # Examples
 ///
