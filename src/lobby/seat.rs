@@ -27,7 +27,7 @@ pub(super) struct SeatInner<T, L: Deref<Target = Lobby<T>>> {
 impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
     #[inline]
     pub(super) fn join(lobby: L) -> Result<Self, JoinError> {
-        let seated = lobby.seat_anywhere()?;
+        let seated = lobby.seat_anywhere().ok_or(JoinError::Full)?;
         Ok(SeatInner { lobby, seated: Some(seated) })
     }
 
@@ -41,7 +41,7 @@ impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
 
     #[inline]
     pub(super) fn join_room_or_any(lobby: L, id: RoomId) -> Result<Self, JoinError> {
-        let seated = lobby.seat_in_or_anywhere(id)?;
+        let seated = lobby.seat_in_or_anywhere(id).ok_or(JoinError::Full)?;
         Ok(SeatInner { lobby, seated: Some(seated) })
     }
 
