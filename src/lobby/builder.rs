@@ -94,8 +94,8 @@ impl LobbyBuilder {
         self
     }
 
-    /// Sets the number of rooms that may be open at once. By default only the ids limit it: about
-    /// 2^26 rooms.
+    /// Sets the number of rooms that may be open at once, unlisted ones included. By default only
+    /// the ids limit it: about 2^26 rooms.
     ///
     /// The number is divided evenly among the shards. A thread whose shard has opened its share
     /// opens rooms in the others.

@@ -23,6 +23,8 @@ use super::id::RoomId;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+// As wide as what a seat keeps, whose bytes it shares in a `Result`: see `TryAcquireError`.
+#[repr(u64)]
 pub enum JoinError {
     /// As many rooms were open as `max_rooms` allows, or as there are ids for, and no listed,
     /// unlocked one had enough free seats, at an instant within the call. A caller that asks for a

@@ -66,39 +66,41 @@ impl<T> Lobby<T> {
         (own..self.shards.len()).chain(0..own)
     }
 
+    /// Returns `None` if no room admits and none may be opened. An error with several reasons would
+    /// not fit into a register beside a seat.
     #[inline]
-    pub(super) fn seat_anywhere(&self) -> Result<Seated, JoinError> {
+    pub(super) fn seat_anywhere(&self) -> Option<Seated> {
         if let Some(Choice { at, seen }) = self.left_last(self.own()) {
             if let Some(taken) = at.enter_unchanged(seen) {
                 last_left::forget();
-                return Ok(self.seated(taken));
+                return Some(self.seated(taken));
             }
         }
         self.seat_where_best()
     }
 
     #[inline(never)]
-    fn seat_where_best(&self) -> Result<Seated, JoinError> {
+    fn seat_where_best(&self) -> Option<Seated> {
         let mut patience = PATIENCE;
         loop {
             for shard in self.shards_in_order() {
                 if let Some(taken) = self.join_in(shard) {
-                    return Ok(self.seated(taken));
+                    return Some(self.seated(taken));
                 }
             }
             match self.outlook(&mut patience) {
                 Outlook::Admits(Choice { at, seen }) => {
                     if let Ok(taken) = at.enter_seen(seen) {
                         self.offer(at, taken.word());
-                        return Ok(self.seated(taken));
+                        return Some(self.seated(taken));
                     }
                 }
                 Outlook::Opens(id) => {
                     if let Some(seated) = self.open(id, true) {
-                        return Ok(seated);
+                        return Some(seated);
                     }
                 }
-                Outlook::Full => return Err(JoinError::Full),
+                Outlook::Full => return None,
                 Outlook::Again => {}
             }
         }
@@ -258,8 +260,8 @@ impl<T> Lobby<T> {
     }
 
     #[inline]
-    pub(super) fn seat_in_or_anywhere(&self, id: RoomId) -> Result<Seated, JoinError> {
-        self.seat_in(id).or_else(|_| self.seat_anywhere())
+    pub(super) fn seat_in_or_anywhere(&self, id: RoomId) -> Option<Seated> {
+        self.seat_in(id).ok().or_else(|| self.seat_anywhere())
     }
 
     #[inline]

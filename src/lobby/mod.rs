@@ -259,9 +259,9 @@ impl<T> Lobby<T> {
 
     /// Takes a seat in that room. Never waits for a seat.
     ///
-    /// The room need not be open if [`filling`](Self::filling) or a refusal has named it and it is
-    /// still the next to be opened: then this call opens it, or enters it if another caller was
-    /// first.
+    /// The room may be [unlisted](Self::open_unlisted). It need not be open if
+    /// [`filling`](Self::filling) or a refusal has named it and it is still the next to be opened:
+    /// then this call opens it, or enters it if another caller was first.
     ///
     /// # Errors
     ///
@@ -746,7 +746,7 @@ impl<T> Lobby<T> {
         (info.id == id).then_some(info)
     }
 
-    /// Returns all open rooms, in no particular order.
+    /// Returns all open rooms, unlisted ones too, in no particular order.
     ///
     /// # Guarantees
     ///

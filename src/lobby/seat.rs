@@ -10,6 +10,8 @@ use core::fmt;
 use core::ops::Deref;
 
 use super::room::{RoomRef, Seated};
+#[cfg(doc)]
+use super::Party;
 use super::{JoinError, JoinRoomError, Lobby, RoomId};
 use crate::error::QuorumError;
 use crate::protocol::room::{FlagWanted, RoomFlag};
@@ -25,7 +27,7 @@ pub(super) struct SeatInner<T, L: Deref<Target = Lobby<T>>> {
 impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
     #[inline]
     pub(super) fn join(lobby: L) -> Result<Self, JoinError> {
-        let seated = lobby.seat_anywhere()?;
+        let seated = lobby.seat_anywhere().ok_or(JoinError::Full)?;
         Ok(SeatInner { lobby, seated: Some(seated) })
     }
 
@@ -39,7 +41,7 @@ impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
 
     #[inline]
     pub(super) fn join_room_or_any(lobby: L, id: RoomId) -> Result<Self, JoinError> {
-        let seated = lobby.seat_in_or_anywhere(id)?;
+        let seated = lobby.seat_in_or_anywhere(id).ok_or(JoinError::Full)?;
         Ok(SeatInner { lobby, seated: Some(seated) })
     }
 
@@ -244,10 +246,10 @@ macro_rules! seat {
 
 /// A numbered place in a room of a [`Lobby`].
 ///
-/// Returned by [`Lobby::join`], [`Lobby::join_room`] and [`Lobby::join_room_or_any`]. Dropping it
-/// frees the place, on any thread and also while panicking. Dropping the last seat of a room closes
-/// the room. A seat that is leaked with [`core::mem::forget`] keeps its place for as long as the
-/// lobby exists.
+/// Returned by [`Lobby::join`], [`Lobby::open_room`] and others, and by [`Party::into_seats`].
+/// Dropping it frees the place, on any thread and also while panicking. Dropping the last seat of a
+/// room closes the room. A seat that is leaked with [`core::mem::forget`] keeps its place for as
+/// long as the lobby exists.
 ///
 /// # Examples
 ///
