@@ -6,14 +6,14 @@
 //!
 //! # Buckets
 //!
-//! The array of a shard is made of groups of eight buckets, with linear probing from group to
-//! group. A bucket has seven bits of a hash and the index of an entry, or is empty. A group is
-//! searched for those bits as a whole, without a branch for each bucket. A bucket whose entry is
-//! vacant stays: the next key with the same hash takes bucket and entry over, and otherwise the
-//! next rebuilding clears it. So a key ends by a change of its entry alone, without the lock. When
-//! seven eighths of the buckets are in use, the array is rebuilt with the living keys, in a length
-//! that suits their number: longer, shorter, or the same. That costs a constant number of steps for
-//! each key that has come to life, on average.
+//! The array of a shard is made of groups of twelve buckets, each group on a cache line, with
+//! linear probing from group to group. A bucket has seven bits of a hash and the index of an entry,
+//! or is empty. A group is searched for those bits as a whole, without a branch for each bucket. A
+//! bucket whose entry is vacant or dormant stays: the next key with the same hash takes bucket and
+//! entry over, and otherwise the next rebuilding clears it. So a key ends by a change of its entry
+//! alone, without the lock. When five sixths of the buckets are in use, the array is rebuilt with
+//! the living keys, in a length that suits their number: longer, shorter, or the same. That costs a
+//! constant number of steps for each key that has come to life, on average.
 //!
 //! # Reading without the lock
 //!
@@ -38,11 +38,12 @@ use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Lazy, Ordering, IN_MODEL};
 const SHORTEST: usize = if IN_MODEL { 1 } else { 4 };
 
 /// The number of buckets for each group that may be in use, before the array is rebuilt and after.
-const USED: usize = if IN_MODEL { 2 } else { 7 };
-const USED_AT_FIRST: usize = if IN_MODEL { 1 } else { 5 };
+const USED: usize = if IN_MODEL { 2 } else { 10 };
+const USED_AT_FIRST: usize = if IN_MODEL { 1 } else { 7 };
 
-/// The number of buckets of a group.
-const GROUP: usize = 8;
+/// The number of buckets of a group, and how many of them have their tags in the first word.
+const GROUP: usize = 12;
+const FIRST: usize = 8;
 
 /// The lowest bit of the hash that chooses the group.
 const GROUP_BITS_FROM: u32 = 32;
@@ -50,11 +51,15 @@ const GROUP_BITS_FROM: u32 = 32;
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
-/// Eight buckets.
+/// Twelve buckets, on a cache line.
 #[derive(Default)]
+#[repr(C, align(64))]
 struct Group {
-    /// A byte for each bucket: 0 if it is empty, else the high bit and seven bits of the hash.
+    /// A byte for each of the first buckets: 0 if it is empty, else the high bit and seven bits of
+    /// the hash.
     tags: AtomicU64,
+    /// The same for the others.
+    more_tags: AtomicU32,
     /// The index of the entry of each bucket.
     entries: [AtomicU32; GROUP],
 }
@@ -63,15 +68,79 @@ impl Group {
     // Relaxed, in all of them: under the lock, or a hint.
 
     #[inline]
+    fn tags(&self) -> Tags {
+        Tags(self.tags.load(Ordering::Relaxed), self.more_tags.load(Ordering::Relaxed))
+    }
+
+    #[inline]
     fn entry(&self, bucket: usize) -> u32 {
         self.entries[bucket].load(Ordering::Relaxed)
     }
 
+    /// Returns the buckets that are in use, with the indices of their entries.
+    fn used(&self) -> impl Iterator<Item = u32> + use<'_> {
+        let empty = self.tags().empty();
+        (0..GROUP).filter(move |&bucket| empty & bit(bucket) == 0).map(|bucket| self.entry(bucket))
+    }
+
     fn set(&self, bucket: usize, hash: u64, index: u32) {
         self.entries[bucket].store(index, Ordering::Relaxed);
-        let tags = self.tags.load(Ordering::Relaxed);
-        self.tags.store(tags | (tag(hash) << (8 * bucket)), Ordering::Relaxed);
+        let Tags(first, more) = self.tags();
+        if bucket < FIRST {
+            self.tags.store(first | (tag(hash) << (8 * bucket)), Ordering::Relaxed);
+        } else {
+            let tag = (tag(hash) as u32) << (8 * (bucket - FIRST));
+            self.more_tags.store(more | tag, Ordering::Relaxed);
+        }
     }
+
+    fn clear(&self) {
+        self.tags.store(0, Ordering::Relaxed);
+        self.more_tags.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The tags of a group. A set of its buckets is a word with a [`bit`] for each.
+#[derive(Clone, Copy)]
+struct Tags(u64, u32);
+
+impl Tags {
+    /// Returns the buckets with that tag. Where a lower bucket matches, a bucket may match in vain.
+    #[inline]
+    fn with(self, tag: u64) -> u64 {
+        let matches = |tags: u64| {
+            let different = tags ^ (tag * LOW_BITS);
+            different.wrapping_sub(LOW_BITS) & !different & HIGH_BITS
+        };
+        matches(self.0) | ((matches(self.1.into()) & MORE) >> MORE_SHIFT)
+    }
+
+    #[inline]
+    fn empty(self) -> u64 {
+        (!self.0 & HIGH_BITS) | ((!u64::from(self.1) & MORE) >> MORE_SHIFT)
+    }
+}
+
+/// The bits of the second word of tags, and how far they are shifted to lie between those of the
+/// first.
+const MORE: u64 = HIGH_BITS >> 32;
+const MORE_SHIFT: u32 = 4;
+
+/// Returns the bit of a bucket.
+#[inline]
+fn bit(bucket: usize) -> u64 {
+    match bucket.checked_sub(FIRST) {
+        None => 0x80 << (8 * bucket),
+        Some(more) => (0x80 >> MORE_SHIFT) << (8 * more),
+    }
+}
+
+/// Returns the bucket of the lowest bit.
+#[inline]
+fn first(bits: u64) -> usize {
+    let lowest = bits.trailing_zeros() as usize;
+    // Those of the second word are four bits lower.
+    lowest / 8 + (!lowest & 4) / 4 * FIRST
 }
 
 /// Returns the tag of a hash. Higher bits of the hash choose the group, and the highest the shard.
@@ -87,10 +156,10 @@ struct Probe<'a> {
     hash: u64,
     /// How many groups were searched before the present one.
     step: usize,
-    /// The tags of the present group.
-    tags: u64,
-    /// The high bits of the present group's buckets with the tag that is looked for, as far as they
-    /// have not been returned. Where a lower bucket matches, a bucket may match in vain.
+    /// The empty buckets of the present group.
+    empty: u64,
+    /// The present group's buckets with the tag that is looked for, as far as they have not been
+    /// returned.
     matches: u64,
 }
 
@@ -98,7 +167,7 @@ impl<'a> Probe<'a> {
     /// Begins a search of an array, whose length is a power of two or zero.
     #[inline]
     fn new(groups: &'a [Group], hash: u64) -> Self {
-        let mut probe = Probe { groups, hash, step: 0, tags: 0, matches: 0 };
+        let mut probe = Probe { groups, hash, step: 0, empty: 0, matches: 0 };
         if !groups.is_empty() {
             probe.look();
         }
@@ -113,25 +182,18 @@ impl<'a> Probe<'a> {
 
     #[inline]
     fn look(&mut self) {
-        // Relaxed: under the lock, or a hint.
-        self.tags = self.group().tags.load(Ordering::Relaxed);
-        let different = self.tags ^ (tag(self.hash) * LOW_BITS);
-        self.matches = different.wrapping_sub(LOW_BITS) & !different & HIGH_BITS;
-    }
-
-    /// Returns the high bits of the empty buckets of the present group.
-    #[inline]
-    fn empty(&self) -> u64 {
-        !self.tags & HIGH_BITS
+        let tags = self.group().tags();
+        self.matches = tags.with(tag(self.hash));
+        self.empty = tags.empty();
     }
 
     /// Goes to the group that has the first empty bucket, and returns that bucket.
     fn end(mut self) -> (&'a Group, usize) {
-        while self.empty() == 0 {
+        while self.empty == 0 {
             self.step += 1;
             self.look();
         }
-        (self.group(), first(self.empty()))
+        (self.group(), first(self.empty))
     }
 }
 
@@ -142,7 +204,7 @@ impl Iterator for Probe<'_> {
     #[inline]
     fn next(&mut self) -> Option<u32> {
         while self.matches == 0 {
-            if self.empty() != 0 || self.step + 1 >= self.groups.len() {
+            if self.empty != 0 || self.step + 1 >= self.groups.len() {
                 return None;
             }
             self.step += 1;
@@ -154,17 +216,11 @@ impl Iterator for Probe<'_> {
     }
 }
 
-/// Returns the first of the buckets whose high bits are given.
-#[inline]
-fn first(high_bits: u64) -> usize {
-    high_bits.trailing_zeros() as usize / 8
-}
-
 /// What the lock protects.
 #[derive(Default)]
 struct Shelf {
     /// Arrays by their length: the first has `SHORTEST` groups, each other one twice as many.
-    arrays: Vec<Option<Box<Array>>>,
+    arrays: Vec<Option<Box<[Group]>>>,
     /// The number of buckets of the present array that are not empty.
     used: usize,
     /// Vacant entries that are in no bucket: the index of the first, plus one.
@@ -173,18 +229,20 @@ struct Shelf {
     expected: usize,
 }
 
-struct Array(Box<[Group]>);
-
 /// One lock, on a cache line of its own.
 #[derive(Default)]
 #[repr(align(64))]
 struct Locked(ShortLock<Shelf>);
 
 pub(super) struct Shard {
-    /// The present array. Null until there is one.
-    present: AtomicPtr<Array>,
+    /// The present array: the address of its first group, plus the logarithm of its length, for
+    /// which the alignment leaves room. Null until there is one.
+    present: AtomicPtr<Group>,
     lock: Lazy<Locked>,
 }
+
+/// The bits of an array's address that have the logarithm of its length.
+const LENGTH: usize = align_of::<Group>() - 1;
 
 /// What a caller has found under the lock.
 pub(super) enum Found<'a, K> {
@@ -207,9 +265,13 @@ impl Shard {
     #[inline]
     fn groups(&self) -> &[Group] {
         // Acquire, pairs with the Release of `rebuild`: the array is initialized.
-        let array = self.present.load(ordering!("keyed-array", Acquire => Relaxed));
-        // SAFETY: null, or an array that `rebuild` made, which stays for as long as the shard.
-        unsafe { array.as_ref() }.map_or(&[], |array| &array.0)
+        let present = self.present.load(ordering!("keyed-array", Acquire => Relaxed));
+        if present.is_null() {
+            return &[];
+        }
+        let first = present.map_addr(|address| address & !LENGTH);
+        // SAFETY: `rebuild` made an array of that length, which stays for as long as the shard.
+        unsafe { core::slice::from_raw_parts(first, 1 << (present.addr() & LENGTH)) }
     }
 
     /// Returns the indices of entries that may have a hash. May miss entries that come to have it
@@ -324,18 +386,14 @@ impl Shard {
     #[cold]
     fn rebuild<K>(&self, shelf: &mut Shelf, slab: &Slab<K>) {
         let mut kept = Vec::new();
-        for group in self.groups() {
-            // Relaxed, here and below: under the lock. To callers without it, buckets are hints.
-            let tags = group.tags.load(Ordering::Relaxed);
-            for bucket in (0..GROUP).filter(|bucket| tags >> (8 * bucket) & 0xff != 0) {
-                let index = group.entry(bucket);
-                let entry = slab.get(index).expect("a bucket has an entry");
-                if entry.forget() {
-                    entry.next_free.store(shelf.free, Ordering::Relaxed);
-                    shelf.free = index + 1;
-                } else {
-                    kept.push((entry.hash(), index));
-                }
+        for index in self.groups().iter().flat_map(Group::used) {
+            let entry = slab.get(index).expect("a bucket has an entry");
+            if entry.forget() {
+                // Relaxed: under the lock.
+                entry.next_free.store(shelf.free, Ordering::Relaxed);
+                shelf.free = index + 1;
+            } else {
+                kept.push((entry.hash(), index));
             }
         }
         // A quarter of the buckets can come into use before the next rebuilding.
@@ -345,17 +403,18 @@ impl Shard {
         if shelf.arrays.len() <= level {
             shelf.arrays.resize_with(level + 1, || None);
         }
-        let array = shelf.arrays[level]
-            .get_or_insert_with(|| Box::new(Array((0..len).map(|_| Group::default()).collect())));
-        array.0.iter().for_each(|group| group.tags.store(0, Ordering::Relaxed));
+        let array =
+            shelf.arrays[level].get_or_insert_with(|| (0..len).map(|_| Group::default()).collect());
+        array.iter().for_each(Group::clear);
         for &(hash, index) in &kept {
-            let (group, bucket) = Probe::new(&array.0, hash).end();
+            let (group, bucket) = Probe::new(array, hash).end();
             group.set(bucket, hash, index);
         }
         shelf.used = kept.len();
         // Release, pairs with the Acquire of `groups`.
         let release = ordering!("keyed-array-made", Release => Relaxed);
-        self.present.store(core::ptr::from_ref(&**array).cast_mut(), release);
+        let first = array.as_ptr().cast_mut();
+        self.present.store(first.map_addr(|address| address | len.ilog2() as usize), release);
     }
 }
 
