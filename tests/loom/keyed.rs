@@ -629,8 +629,8 @@ mod dormant {
         });
     }
 
-    /// A key that ends with its gate is brought to life in another entry meanwhile. From then on two
-    /// entries have its hash; but the key is in one of them, whatever its capacities are.
+    /// A key that ends with its gate is brought to life in another entry meanwhile. From then on
+    /// two entries have its hash; but the key is in one of them, whatever its capacities are.
     #[test]
     fn a_key_with_two_entries_is_in_one() {
         explore(BOUND, || {
