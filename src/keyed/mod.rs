@@ -112,7 +112,7 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// # Memory
 ///
 /// About 2 KiB while no key has lived. For each key that lives, 64 bytes if the key has at most 24
-/// (64 more for each 64 bytes more), and 9 to 17 bytes of the tables that find it. What the
+/// (64 more for each 64 bytes more), and 13 to 26 bytes of the tables that find it. What the
 /// greatest number of keys that ever lived at once has needed is kept and used again, until the
 /// `KeyedGate` and all its permits are dropped. A key with a destructor is dropped in the call that
 /// ends it.

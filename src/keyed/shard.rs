@@ -50,6 +50,8 @@ const GROUP_BITS_FROM: u32 = 32;
 
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+/// The high bits of a second word of tags.
+const MORE: u64 = HIGH_BITS >> 32;
 
 /// Twelve buckets, on a cache line.
 #[derive(Default)]
@@ -58,7 +60,7 @@ struct Group {
     /// A byte for each of the first buckets: 0 if it is empty, else the high bit and seven bits of
     /// the hash.
     tags: AtomicU64,
-    /// The same for the others.
+    /// The same for the others. They come into use when the first ones are.
     more_tags: AtomicU32,
     /// The index of the entry of each bucket.
     entries: [AtomicU32; GROUP],
@@ -68,29 +70,27 @@ impl Group {
     // Relaxed, in all of them: under the lock, or a hint.
 
     #[inline]
-    fn tags(&self) -> Tags {
-        Tags(self.tags.load(Ordering::Relaxed), self.more_tags.load(Ordering::Relaxed))
-    }
-
-    #[inline]
     fn entry(&self, bucket: usize) -> u32 {
         self.entries[bucket].load(Ordering::Relaxed)
     }
 
-    /// Returns the buckets that are in use, with the indices of their entries.
+    /// Returns the indices of the entries of the buckets that are in use.
     fn used(&self) -> impl Iterator<Item = u32> + use<'_> {
-        let empty = self.tags().empty();
-        (0..GROUP).filter(move |&bucket| empty & bit(bucket) == 0).map(|bucket| self.entry(bucket))
+        // Buckets come into use in order.
+        let in_use = (self.tags.load(Ordering::Relaxed) & HIGH_BITS).count_ones()
+            + (self.more_tags.load(Ordering::Relaxed) & MORE as u32).count_ones();
+        (0..in_use as usize).map(|bucket| self.entry(bucket))
     }
 
     fn set(&self, bucket: usize, hash: u64, index: u32) {
         self.entries[bucket].store(index, Ordering::Relaxed);
-        let Tags(first, more) = self.tags();
         if bucket < FIRST {
-            self.tags.store(first | (tag(hash) << (8 * bucket)), Ordering::Relaxed);
+            let tags = self.tags.load(Ordering::Relaxed);
+            self.tags.store(tags | (tag(hash) << (8 * bucket)), Ordering::Relaxed);
         } else {
             let tag = (tag(hash) as u32) << (8 * (bucket - FIRST));
-            self.more_tags.store(more | tag, Ordering::Relaxed);
+            let tags = self.more_tags.load(Ordering::Relaxed);
+            self.more_tags.store(tags | tag, Ordering::Relaxed);
         }
     }
 
@@ -100,66 +100,23 @@ impl Group {
     }
 }
 
-/// The tags of a group. A set of its buckets is a word with a [`bit`] for each.
-#[derive(Clone, Copy)]
-struct Tags(u64, u32);
-
-impl Tags {
-    /// Returns the buckets with that tag. Where a lower bucket matches, a bucket may match in vain.
-    #[inline]
-    fn with(self, tag: u64) -> u64 {
-        let matches = |tags: u64| {
-            let different = tags ^ (tag * LOW_BITS);
-            different.wrapping_sub(LOW_BITS) & !different & HIGH_BITS
-        };
-        matches(self.0) | ((matches(self.1.into()) & MORE) >> MORE_SHIFT)
-    }
-
-    #[inline]
-    fn empty(self) -> u64 {
-        (!self.0 & HIGH_BITS) | ((!u64::from(self.1) & MORE) >> MORE_SHIFT)
-    }
-}
-
-/// The bits of the second word of tags, and how far they are shifted to lie between those of the
-/// first.
-const MORE: u64 = HIGH_BITS >> 32;
-const MORE_SHIFT: u32 = 4;
-
-/// Returns the bit of a bucket.
-#[inline]
-fn bit(bucket: usize) -> u64 {
-    match bucket.checked_sub(FIRST) {
-        None => 0x80 << (8 * bucket),
-        Some(more) => (0x80 >> MORE_SHIFT) << (8 * more),
-    }
-}
-
-/// Returns the bucket of the lowest bit.
-#[inline]
-fn first(bits: u64) -> usize {
-    let lowest = bits.trailing_zeros() as usize;
-    // Those of the second word are four bits lower.
-    lowest / 8 + (!lowest & 4) / 4 * FIRST
-}
-
 /// Returns the tag of a hash. Higher bits of the hash choose the group, and the highest the shard.
 #[inline]
 fn tag(hash: u64) -> u64 {
     0x80 | ((hash >> (GROUP_BITS_FROM - 7)) & 0x7f)
 }
 
-/// A search for the entries that may have a hash: from group to group, up to the first group that
-/// has an empty bucket.
+/// A search for the entries that may have a hash: from group to group, up to the first empty
+/// bucket.
 struct Probe<'a> {
     groups: &'a [Group],
     hash: u64,
-    /// How many groups were searched before the present one.
+    /// How many words of tags were searched before the present one. Each group has two.
     step: usize,
-    /// The empty buckets of the present group.
+    /// The high bits of the empty buckets of the present word.
     empty: u64,
-    /// The present group's buckets with the tag that is looked for, as far as they have not been
-    /// returned.
+    /// The high bits of the buckets with the tag that is looked for, as far as they have not been
+    /// returned. Where a lower bucket matches, a bucket may match in vain.
     matches: u64,
 }
 
@@ -177,14 +134,26 @@ impl<'a> Probe<'a> {
     #[inline]
     fn group(&self) -> &'a Group {
         let first = (self.hash >> GROUP_BITS_FROM) as usize;
-        &self.groups[first.wrapping_add(self.step) & (self.groups.len() - 1)]
+        &self.groups[first.wrapping_add(self.step / 2) & (self.groups.len() - 1)]
     }
 
     #[inline]
     fn look(&mut self) {
-        let tags = self.group().tags();
-        self.matches = tags.with(tag(self.hash));
-        self.empty = tags.empty();
+        // Relaxed, twice: under the lock, or a hint.
+        let (tags, high_bits) = if self.step % 2 == 0 {
+            (self.group().tags.load(Ordering::Relaxed), HIGH_BITS)
+        } else {
+            (self.group().more_tags.load(Ordering::Relaxed).into(), MORE)
+        };
+        let different = tags ^ (tag(self.hash) * LOW_BITS);
+        self.matches = different.wrapping_sub(LOW_BITS) & !different & high_bits;
+        self.empty = !tags & high_bits;
+    }
+
+    /// Returns the bucket of the lowest of the high bits of the present word.
+    #[inline]
+    fn bucket(&self, high_bits: u64) -> usize {
+        high_bits.trailing_zeros() as usize / 8 + self.step % 2 * FIRST
     }
 
     /// Goes to the group that has the first empty bucket, and returns that bucket.
@@ -193,7 +162,7 @@ impl<'a> Probe<'a> {
             self.step += 1;
             self.look();
         }
-        (self.group(), first(self.empty))
+        (self.group(), self.bucket(self.empty))
     }
 }
 
@@ -204,13 +173,13 @@ impl Iterator for Probe<'_> {
     #[inline]
     fn next(&mut self) -> Option<u32> {
         while self.matches == 0 {
-            if self.empty != 0 || self.step + 1 >= self.groups.len() {
+            if self.empty != 0 || self.step + 1 >= 2 * self.groups.len() {
                 return None;
             }
             self.step += 1;
             self.look();
         }
-        let bucket = first(self.matches);
+        let bucket = self.bucket(self.matches);
         self.matches &= self.matches - 1;
         Some(self.group().entry(bucket))
     }
