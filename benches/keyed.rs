@@ -7,7 +7,9 @@
 //! filter that matches nothing, as in `-- table`, only the tables are made.
 //!
 //! Each key has places for all, so no caller is refused. Keys are drawn at random beforehand, for
-//! each thread its own. Caches are hot as far as what is used fits into them.
+//! each thread its own. Up to 1000 keys are called *hot*: all that the contenders touch stays in
+//! the caches of a core. With 10000 drawn keys or more, each operation meets memory that has left
+//! them: *cold*. A flood uses the same memory again and again, which is hot.
 //!
 //! The rivals:
 //! - `dashmap counter`: a `DashMap<u64, u32>` from a key to the number of places held. An acquire
@@ -16,6 +18,9 @@
 //! - `scc counter`: the same on an `scc::HashMap`.
 //! - `dashmap removing, arc`: `Arc<Semaphore>` of tokio in the map, with owned permits. A release
 //!   gives the permit back and, under the shard's lock, removes the semaphore if all are back.
+//! - `moka counter`: a `moka::sync::Cache` of `Arc<AtomicU32>`. An acquire gets the counter, or
+//!   makes it, and adds one; the guard has the `Arc` and subtracts. Keys leave when they were idle
+//!   for a minute, held or not, or when the cache is full: less than a limit promises.
 //! - `dashmap growing`: never removes, so it grows with every key that was ever seen.
 //!
 //! After the table: what one more living key costs in memory and time, from ten to a million.
@@ -26,7 +31,7 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,6 +56,43 @@ const BESIDE: [(u64, u64); 4] =
 /// The targets beside a plain counter, on one thread and on several.
 const TARGETS: [Target; 2] = [Target::AtMost(0.7), Target::AtMost(0.5)];
 const NONE: [Target; 2] = [Target::None; 2];
+
+struct MokaCounter(moka::sync::Cache<u64, Arc<AtomicU32>>);
+
+/// A place of a key in a `MokaCounter`.
+struct MokaCounted(Arc<AtomicU32>);
+
+impl MokaCounter {
+    fn acquire(&self, key: u64) -> Option<MokaCounted> {
+        let held = self.0.get_with(key, Default::default);
+        let more = |held: u32| (held < CAPACITY).then(|| held + 1);
+        let added = held.fetch_update(Ordering::Acquire, Ordering::Relaxed, more);
+        added.is_ok().then(|| MokaCounted(held))
+    }
+}
+
+impl Drop for MokaCounted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl Keyed for MokaCounter {
+    const NAME: &'static str = "moka counter";
+
+    fn new() -> Self {
+        let cache = moka::sync::Cache::builder();
+        MokaCounter(cache.max_capacity(2_000_000).time_to_idle(Duration::from_secs(60)).build())
+    }
+
+    fn visit(&self, key: u64) {
+        drop(black_box(self.acquire(key).unwrap()));
+    }
+
+    fn stay(&self, key: u64) {
+        std::mem::forget(self.acquire(key).unwrap());
+    }
+}
 
 struct RemovingArc(DashMap<u64, Arc<Semaphore>>);
 
@@ -320,6 +362,15 @@ fn plural(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
+/// Whether that many keys, drawn at random, stay in the caches of a core.
+fn heat(keys: u64) -> &'static str {
+    if keys <= 1_000 {
+        "hot"
+    } else {
+        "cold"
+    }
+}
+
 fn main() {
     let table =
         Table::new("Gates by key", "cargo bench --features keyed --bench keyed", "KeyedGate");
@@ -328,11 +379,12 @@ fn main() {
     for keys in KEYS {
         let ours = Spread::<KeyedGate<u64>>::new(keys);
         bench.play(
-            &plural(keys, "key"),
+            &format!("{}, {}", plural(keys, "key"), heat(keys)),
             &ours,
             &[
                 &Beside(Spread::<Counter>::new(keys), TARGETS),
                 &Beside(Spread::<SccCounter>::new(keys), NONE),
+                &Beside(Spread::<MokaCounter>::new(keys), NONE),
                 &Beside(Spread::<RemovingArc>::new(keys), NONE),
                 &Beside(Spread::<Growing>::new(keys), NONE),
             ],
@@ -342,7 +394,7 @@ fn main() {
 
     for (keys, others) in BESIDE {
         bench.play(
-            &format!("{keys} keys beside {others} that live on"),
+            &format!("{keys} keys beside {others} that live on, {}", heat(keys)),
             &Spread::<KeyedGate<u64>>::beside(keys, others),
             &[
                 &Beside(Spread::<Counter>::beside(keys, others), TARGETS),
@@ -355,7 +407,7 @@ fn main() {
     // Keys that live: they neither come nor go.
     for keys in KEYS {
         bench.play(
-            &format!("{} that live", plural(keys, "key")),
+            &format!("{} that live, {}", plural(keys, "key"), heat(keys)),
             &Spread::<KeyedGate<u64>>::living(keys),
             &[
                 &Beside(Spread::<Counter>::living(keys), TARGETS),
@@ -366,11 +418,12 @@ fn main() {
 
     // Every key once.
     bench.play(
-        "a flood",
+        "a flood, hot",
         &Spread::<KeyedGate<u64>>::flood(),
         &[
             &Beside(Spread::<Counter>::flood(), TARGETS),
             &Beside(Spread::<SccCounter>::flood(), NONE),
+            &Beside(Spread::<MokaCounter>::flood(), NONE),
         ],
     );
 

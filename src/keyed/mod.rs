@@ -4,8 +4,9 @@
 //!
 //! A key lives while it has a ref: a permit, a handle, or a call that looks at it. It ends with the
 //! last ref. A key without a destructor that has come before stays in its entry then, dormant: the
-//! next call with it takes the entry as it is. `table.rs` finds and makes entries; `protocol/cell.rs` says how one word counts what
-//! keeps a key alive; `shard.rs` says why no key lives twice.
+//! next call with it takes the entry as it is. `table.rs` finds and makes entries;
+//! `protocol/cell.rs` says how one word counts what keeps a key alive; `shard.rs` says why no key
+//! lives twice.
 #![allow(unsafe_code)] // A ref goes back to its table.
 
 #[cfg(feature = "wait")]
@@ -70,11 +71,10 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// - *exact*, at the first meeting of two keys whose hashes are equal in all 64 bits: a call with
 ///   one of them may hold places of the other until it has compared the two, and another call may
 ///   be refused for that, or see an ended one of the two alive. From that meeting on, every call
-///   compares first. With a hasher that distributes, such as the default one, no two keys ever meet so; with a `Hash` that ignores a
-///   part of the key, they do.
-///
-/// - Which of several equal keys [`key`](KeyedPermit::key) returns, if they can be told apart. A key
-///   without a destructor may be the one of an earlier life.
+///   compares first. With a hasher that distributes, such as the default one, no two keys ever meet
+///   so; with a `Hash` that ignores a part of the key, they do.
+/// - Which of several equal keys [`key`](KeyedPermit::key) returns, if they can be told apart: that
+///   of a key without a destructor may be of an earlier life.
 ///
 /// # Threads that stop
 ///
@@ -112,7 +112,7 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// # Memory
 ///
 /// About 2 KiB while no key has lived. For each key that lives, 64 bytes if the key has at most 24
-/// (64 more for each 64 bytes more), and 9 to 17 bytes of the tables that find it. What the
+/// (64 more for each 64 bytes more), and 13 to 26 bytes of the tables that find it. What the
 /// greatest number of keys that ever lived at once has needed is kept and used again, until the
 /// `KeyedGate` and all its permits are dropped. A key with a destructor is dropped in the call that
 /// ends it.
@@ -120,7 +120,7 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// # Panics
 ///
 /// A call with a key panics, and changes nothing, if 2^41 permits and handles of that key are held,
-/// or 2^31 keys live.
+/// or 2^28 keys live.
 ///
 /// # Memory ordering
 ///

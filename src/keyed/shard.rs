@@ -6,14 +6,14 @@
 //!
 //! # Buckets
 //!
-//! The array of a shard is made of groups of eight buckets, with linear probing from group to
-//! group. A bucket has seven bits of a hash and the index of an entry, or is empty. A group is
-//! searched for those bits as a whole, without a branch for each bucket. A bucket whose entry is
-//! vacant stays: the next key with the same hash takes bucket and entry over, and otherwise the
-//! next rebuilding clears it. So a key ends by a change of its entry alone, without the lock. When
-//! seven eighths of the buckets are in use, the array is rebuilt with the living keys, in a length
-//! that suits their number: longer, shorter, or the same. That costs a constant number of steps for
-//! each key that has come to life, on average.
+//! The array of a shard is made of groups of twelve buckets, each group on a cache line, with
+//! linear probing from group to group. A bucket has seven bits of a hash and the index of an entry,
+//! or is empty. A group is searched for those bits as a whole, without a branch for each bucket. A
+//! bucket whose entry is vacant or dormant stays: the next key with the same hash takes bucket and
+//! entry over, and otherwise the next rebuilding clears it. So a key ends by a change of its entry
+//! alone, without the lock. When five sixths of the buckets are in use, the array is rebuilt with
+//! the living keys, in a length that suits their number: longer, shorter, or the same. That costs a
+//! constant number of steps for each key that has come to life, on average.
 //!
 //! # Reading without the lock
 //!
@@ -38,23 +38,30 @@ use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Lazy, Ordering, IN_MODEL};
 const SHORTEST: usize = if IN_MODEL { 1 } else { 4 };
 
 /// The number of buckets for each group that may be in use, before the array is rebuilt and after.
-const USED: usize = if IN_MODEL { 2 } else { 7 };
-const USED_AT_FIRST: usize = if IN_MODEL { 1 } else { 5 };
+const USED: usize = if IN_MODEL { 2 } else { 10 };
+const USED_AT_FIRST: usize = if IN_MODEL { 1 } else { 7 };
 
-/// The number of buckets of a group.
-const GROUP: usize = 8;
+/// The number of buckets of a group, and how many of them have their tags in the first word.
+const GROUP: usize = 12;
+const FIRST: usize = 8;
 
 /// The lowest bit of the hash that chooses the group.
 const GROUP_BITS_FROM: u32 = 32;
 
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+/// The high bits of a second word of tags.
+const MORE: u64 = HIGH_BITS >> 32;
 
-/// Eight buckets.
+/// Twelve buckets, on a cache line.
 #[derive(Default)]
+#[repr(C, align(64))]
 struct Group {
-    /// A byte for each bucket: 0 if it is empty, else the high bit and seven bits of the hash.
+    /// A byte for each of the first buckets: 0 if it is empty, else the high bit and seven bits of
+    /// the hash.
     tags: AtomicU64,
+    /// The same for the others. They come into use when the first ones are.
+    more_tags: AtomicU32,
     /// The index of the entry of each bucket.
     entries: [AtomicU32; GROUP],
 }
@@ -67,10 +74,29 @@ impl Group {
         self.entries[bucket].load(Ordering::Relaxed)
     }
 
+    /// Returns the indices of the entries of the buckets that are in use.
+    fn used(&self) -> impl Iterator<Item = u32> + use<'_> {
+        // Buckets come into use in order.
+        let in_use = (self.tags.load(Ordering::Relaxed) & HIGH_BITS).count_ones()
+            + (self.more_tags.load(Ordering::Relaxed) & MORE as u32).count_ones();
+        (0..in_use as usize).map(|bucket| self.entry(bucket))
+    }
+
     fn set(&self, bucket: usize, hash: u64, index: u32) {
         self.entries[bucket].store(index, Ordering::Relaxed);
-        let tags = self.tags.load(Ordering::Relaxed);
-        self.tags.store(tags | (tag(hash) << (8 * bucket)), Ordering::Relaxed);
+        if bucket < FIRST {
+            let tags = self.tags.load(Ordering::Relaxed);
+            self.tags.store(tags | (tag(hash) << (8 * bucket)), Ordering::Relaxed);
+        } else {
+            let tag = (tag(hash) as u32) << (8 * (bucket - FIRST));
+            let tags = self.more_tags.load(Ordering::Relaxed);
+            self.more_tags.store(tags | tag, Ordering::Relaxed);
+        }
+    }
+
+    fn clear(&self) {
+        self.tags.store(0, Ordering::Relaxed);
+        self.more_tags.store(0, Ordering::Relaxed);
     }
 }
 
@@ -80,17 +106,17 @@ fn tag(hash: u64) -> u64 {
     0x80 | ((hash >> (GROUP_BITS_FROM - 7)) & 0x7f)
 }
 
-/// A search for the entries that may have a hash: from group to group, up to the first group that
-/// has an empty bucket.
+/// A search for the entries that may have a hash: from group to group, up to the first empty
+/// bucket.
 struct Probe<'a> {
     groups: &'a [Group],
     hash: u64,
-    /// How many groups were searched before the present one.
+    /// How many words of tags were searched before the present one. Each group has two.
     step: usize,
-    /// The tags of the present group.
-    tags: u64,
-    /// The high bits of the present group's buckets with the tag that is looked for, as far as they
-    /// have not been returned. Where a lower bucket matches, a bucket may match in vain.
+    /// The high bits of the empty buckets of the present word.
+    empty: u64,
+    /// The high bits of the buckets with the tag that is looked for, as far as they have not been
+    /// returned. Where a lower bucket matches, a bucket may match in vain.
     matches: u64,
 }
 
@@ -98,7 +124,7 @@ impl<'a> Probe<'a> {
     /// Begins a search of an array, whose length is a power of two or zero.
     #[inline]
     fn new(groups: &'a [Group], hash: u64) -> Self {
-        let mut probe = Probe { groups, hash, step: 0, tags: 0, matches: 0 };
+        let mut probe = Probe { groups, hash, step: 0, empty: 0, matches: 0 };
         if !groups.is_empty() {
             probe.look();
         }
@@ -108,30 +134,35 @@ impl<'a> Probe<'a> {
     #[inline]
     fn group(&self) -> &'a Group {
         let first = (self.hash >> GROUP_BITS_FROM) as usize;
-        &self.groups[first.wrapping_add(self.step) & (self.groups.len() - 1)]
+        &self.groups[first.wrapping_add(self.step / 2) & (self.groups.len() - 1)]
     }
 
     #[inline]
     fn look(&mut self) {
-        // Relaxed: under the lock, or a hint.
-        self.tags = self.group().tags.load(Ordering::Relaxed);
-        let different = self.tags ^ (tag(self.hash) * LOW_BITS);
-        self.matches = different.wrapping_sub(LOW_BITS) & !different & HIGH_BITS;
+        // Relaxed, twice: under the lock, or a hint.
+        let (tags, high_bits) = if self.step % 2 == 0 {
+            (self.group().tags.load(Ordering::Relaxed), HIGH_BITS)
+        } else {
+            (self.group().more_tags.load(Ordering::Relaxed).into(), MORE)
+        };
+        let different = tags ^ (tag(self.hash) * LOW_BITS);
+        self.matches = different.wrapping_sub(LOW_BITS) & !different & high_bits;
+        self.empty = !tags & high_bits;
     }
 
-    /// Returns the high bits of the empty buckets of the present group.
+    /// Returns the bucket of the lowest of the high bits of the present word.
     #[inline]
-    fn empty(&self) -> u64 {
-        !self.tags & HIGH_BITS
+    fn bucket(&self, high_bits: u64) -> usize {
+        high_bits.trailing_zeros() as usize / 8 + self.step % 2 * FIRST
     }
 
     /// Goes to the group that has the first empty bucket, and returns that bucket.
     fn end(mut self) -> (&'a Group, usize) {
-        while self.empty() == 0 {
+        while self.empty == 0 {
             self.step += 1;
             self.look();
         }
-        (self.group(), first(self.empty()))
+        (self.group(), self.bucket(self.empty))
     }
 }
 
@@ -142,29 +173,23 @@ impl Iterator for Probe<'_> {
     #[inline]
     fn next(&mut self) -> Option<u32> {
         while self.matches == 0 {
-            if self.empty() != 0 || self.step + 1 >= self.groups.len() {
+            if self.empty != 0 || self.step + 1 >= 2 * self.groups.len() {
                 return None;
             }
             self.step += 1;
             self.look();
         }
-        let bucket = first(self.matches);
+        let bucket = self.bucket(self.matches);
         self.matches &= self.matches - 1;
         Some(self.group().entry(bucket))
     }
-}
-
-/// Returns the first of the buckets whose high bits are given.
-#[inline]
-fn first(high_bits: u64) -> usize {
-    high_bits.trailing_zeros() as usize / 8
 }
 
 /// What the lock protects.
 #[derive(Default)]
 struct Shelf {
     /// Arrays by their length: the first has `SHORTEST` groups, each other one twice as many.
-    arrays: Vec<Option<Box<Array>>>,
+    arrays: Vec<Option<Box<[Group]>>>,
     /// The number of buckets of the present array that are not empty.
     used: usize,
     /// Vacant entries that are in no bucket: the index of the first, plus one.
@@ -173,18 +198,20 @@ struct Shelf {
     expected: usize,
 }
 
-struct Array(Box<[Group]>);
-
 /// One lock, on a cache line of its own.
 #[derive(Default)]
 #[repr(align(64))]
 struct Locked(ShortLock<Shelf>);
 
 pub(super) struct Shard {
-    /// The present array. Null until there is one.
-    present: AtomicPtr<Array>,
+    /// The present array: the address of its first group, plus the logarithm of its length, for
+    /// which the alignment leaves room. Null until there is one.
+    present: AtomicPtr<Group>,
     lock: Lazy<Locked>,
 }
+
+/// The bits of an array's address that have the logarithm of its length.
+const LENGTH: usize = align_of::<Group>() - 1;
 
 /// What a caller has found under the lock.
 pub(super) enum Found<'a, K> {
@@ -207,9 +234,13 @@ impl Shard {
     #[inline]
     fn groups(&self) -> &[Group] {
         // Acquire, pairs with the Release of `rebuild`: the array is initialized.
-        let array = self.present.load(ordering!("keyed-array", Acquire => Relaxed));
-        // SAFETY: null, or an array that `rebuild` made, which stays for as long as the shard.
-        unsafe { array.as_ref() }.map_or(&[], |array| &array.0)
+        let present = self.present.load(ordering!("keyed-array", Acquire => Relaxed));
+        if present.is_null() {
+            return &[];
+        }
+        let first = present.map_addr(|address| address & !LENGTH);
+        // SAFETY: `rebuild` made an array of that length, which stays for as long as the shard.
+        unsafe { core::slice::from_raw_parts(first, 1 << (present.addr() & LENGTH)) }
     }
 
     /// Returns the indices of entries that may have a hash. May miss entries that come to have it
@@ -324,18 +355,14 @@ impl Shard {
     #[cold]
     fn rebuild<K>(&self, shelf: &mut Shelf, slab: &Slab<K>) {
         let mut kept = Vec::new();
-        for group in self.groups() {
-            // Relaxed, here and below: under the lock. To callers without it, buckets are hints.
-            let tags = group.tags.load(Ordering::Relaxed);
-            for bucket in (0..GROUP).filter(|bucket| tags >> (8 * bucket) & 0xff != 0) {
-                let index = group.entry(bucket);
-                let entry = slab.get(index).expect("a bucket has an entry");
-                if entry.forget() {
-                    entry.next_free.store(shelf.free, Ordering::Relaxed);
-                    shelf.free = index + 1;
-                } else {
-                    kept.push((entry.hash(), index));
-                }
+        for index in self.groups().iter().flat_map(Group::used) {
+            let entry = slab.get(index).expect("a bucket has an entry");
+            if entry.forget() {
+                // Relaxed: under the lock.
+                entry.next_free.store(shelf.free, Ordering::Relaxed);
+                shelf.free = index + 1;
+            } else {
+                kept.push((entry.hash(), index));
             }
         }
         // A quarter of the buckets can come into use before the next rebuilding.
@@ -345,17 +372,18 @@ impl Shard {
         if shelf.arrays.len() <= level {
             shelf.arrays.resize_with(level + 1, || None);
         }
-        let array = shelf.arrays[level]
-            .get_or_insert_with(|| Box::new(Array((0..len).map(|_| Group::default()).collect())));
-        array.0.iter().for_each(|group| group.tags.store(0, Ordering::Relaxed));
+        let array =
+            shelf.arrays[level].get_or_insert_with(|| (0..len).map(|_| Group::default()).collect());
+        array.iter().for_each(Group::clear);
         for &(hash, index) in &kept {
-            let (group, bucket) = Probe::new(&array.0, hash).end();
+            let (group, bucket) = Probe::new(array, hash).end();
             group.set(bucket, hash, index);
         }
         shelf.used = kept.len();
         // Release, pairs with the Acquire of `groups`.
         let release = ordering!("keyed-array-made", Release => Relaxed);
-        self.present.store(core::ptr::from_ref(&**array).cast_mut(), release);
+        let first = array.as_ptr().cast_mut();
+        self.present.store(first.map_addr(|address| address | len.ilog2() as usize), release);
     }
 }
 

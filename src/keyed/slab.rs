@@ -3,7 +3,8 @@
 //! # Invariant
 //!
 //! Entries are in blocks, each twice as long as the one before. A block is never moved, and freed
-//! only with the slab. Each index below `next` was returned by [`Slab::add`] once.
+//! only with the slab. The index of an entry has the number of its block in the high bits and its
+//! place there in the others. Each of the first `next` indices was returned by [`Slab::add`] once.
 #![allow(unsafe_code)]
 
 use core::ptr::null_mut;
@@ -15,9 +16,11 @@ use crate::sync::{AtomicPtr, AtomicU32, Ordering, IN_MODEL};
 /// The length of the first block, as a power of two.
 const FIRST_BITS: u32 = if IN_MODEL { 0 } else { 3 };
 /// The number of blocks.
-const BLOCKS: usize = if IN_MODEL { 4 } else { 28 };
+const BLOCKS: usize = if IN_MODEL { 4 } else { 25 };
 /// The number of entries of all blocks.
 const LIMIT: u32 = ((1 << BLOCKS) - 1) << FIRST_BITS;
+/// The number of bits of an index that have the place: enough for the longest block.
+const PLACE_BITS: u32 = 27;
 
 pub(super) struct Slab<K> {
     blocks: [Block<K>; BLOCKS],
@@ -36,12 +39,18 @@ unsafe impl<K: Send + Sync> Send for Slab<K> {}
 // SAFETY: as above.
 unsafe impl<K: Send + Sync> Sync for Slab<K> {}
 
+/// Returns the index of the entry that was added after `before` others.
+#[inline]
+fn index(before: u32) -> u32 {
+    let from_first = before + (1 << FIRST_BITS);
+    let bits = from_first.ilog2();
+    ((bits - FIRST_BITS) << PLACE_BITS) | (from_first ^ (1 << bits))
+}
+
 /// Returns the block of an index, and the place in that block.
 #[inline]
 fn location(index: u32) -> (usize, usize) {
-    let from_first = index + (1 << FIRST_BITS);
-    let bits = from_first.ilog2();
-    ((bits - FIRST_BITS) as usize, (from_first ^ (1 << bits)) as usize)
+    ((index >> PLACE_BITS) as usize, (index & ((1 << PLACE_BITS) - 1)) as usize)
 }
 
 impl<K> Slab<K> {
@@ -63,10 +72,10 @@ impl<K> Slab<K> {
         (!first.is_null()).then(|| unsafe { &*first.add(place) })
     }
 
-    /// Returns the number of entries that have been added.
-    pub(super) fn len(&self) -> u32 {
+    /// Returns all entries, except those whose block is not visible to this thread yet.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Entry<K>> {
         // Relaxed: `get` says which of them are visible.
-        self.next.load(Ordering::Relaxed)
+        (0..self.next.load(Ordering::Relaxed)).filter_map(|before| self.get(index(before)))
     }
 
     /// Adds a vacant entry, and returns its index.
@@ -75,7 +84,7 @@ impl<K> Slab<K> {
         // Relaxed, twice: the caller publishes the index.
         let more = |next: u32| (next < LIMIT).then(|| next + 1);
         let added = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        let index = added.expect("too many keys live at once");
+        let index = index(added.expect("too many keys live at once"));
         self.blocks[location(index).0].make();
         index
     }

@@ -347,17 +347,12 @@ impl<K> Table<K> {
 
     /// Returns the number of living keys, counted no further than `enough`.
     pub(super) fn count(&self, enough: usize) -> usize {
-        let entries = (0..self.slab.len()).filter_map(|index| self.slab.get(index));
-        entries.filter(|entry| entry.state.read().is_live()).take(enough).count()
+        self.slab.all().filter(|entry| entry.state.read().is_live()).take(enough).count()
     }
 
     /// Returns a ref of every living key, one after the other.
     pub(super) fn visit(&self) -> impl Iterator<Item = EntryRef<Borrows<'_, K>, K>> {
-        let pinned = |index| {
-            let entry = self.slab.get(index)?;
-            self.pin(entry, || true, || self.promote(entry))
-        };
-        (0..self.slab.len()).filter_map(pinned)
+        self.slab.all().filter_map(|entry| self.pin(entry, || true, || self.promote(entry)))
     }
 
     /// Returns a ref of an entry with `wants` places, if the entry has the key that is asked for.
@@ -380,7 +375,7 @@ impl<K> Table<K> {
                 return None;
             }
             let capacity = entry.capacity();
-            if !seen.is_live() && !(seen.is_dormant() && n <= capacity && has_capacity(capacity)) {
+            if !(seen.is_live() || seen.is_dormant() && n <= capacity && has_capacity(capacity)) {
                 return None;
             }
             if seen.is_gated() || !seen.admits(n, capacity) {

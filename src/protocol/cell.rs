@@ -250,14 +250,12 @@ impl CellState {
     #[inline]
     pub(crate) fn forget(&self, seen: CellWord) -> bool {
         debug_assert!(seen.is_dormant());
-        // Acquire, pairs with the Release of `release`: the key may have come to life and ended
-        // since the caller read the word. The next key is written after that.
-        let order = ordering!("cell-forget", Acquire => Relaxed);
         if mutant!("cell-forget-stores") {
             self.0.store(seen.vacated(), Ordering::Release);
             return true;
         }
-        self.swap(seen, seen.vacated(), order).is_some()
+        // Relaxed: the caller that writes the next key reads the word again, with Acquire.
+        self.swap(seen, seen.vacated(), Ordering::Relaxed).is_some()
     }
 
     /// Makes a busy entry vacant. The caller owns it.

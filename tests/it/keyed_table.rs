@@ -33,7 +33,7 @@ fn a_living_key_takes_about_a_cache_line() {
 fn memory_is_used_again_after_a_flood() {
     let gates = KeyedGate::new(|_: &u64| 1);
     let crowd = |from: u64| {
-        let permits: Vec<_> = (from..from + 20_000).map(|key| gates.try_acquire(key)).collect();
+        let permits: Vec<_> = (from..from + 26_000).map(|key| gates.try_acquire(key)).collect();
         assert!(permits.iter().all(Result::is_ok));
     };
     let flood = |from: u64| (from..from + 50_000).for_each(|key| drop(gates.try_acquire(key)));

@@ -11,7 +11,7 @@ use headcount::{KeyedGate, OwnedKeyHandle, OwnedKeyedPermit};
 
 use crate::support::stall::{Scene, Stalls};
 
-const CAPACITY: u32 = 3;
+const CAPACITY: u32 = 4;
 
 /// A hasher under which all keys have one shard but different tags: it undoes how the crate mixes
 /// hashes.
