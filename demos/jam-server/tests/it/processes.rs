@@ -244,8 +244,6 @@ async fn two_tabs_that_come_at_once_have_one_seat() {
         let joins = tabs.iter_mut().map(|tab| tab.enter(&first.topic, ""));
         join_all(joins).await;
         assert_eq!(members(one.address).await, 1);
-        // Each is told of one member, and none that its seat is lost.
-        tokio::time::sleep(Duration::from_millis(20)).await;
         for tab in &mut tabs {
             assert_eq!(seats(&tab.event("presence_state").await).len(), 1);
         }
@@ -254,4 +252,7 @@ async fn two_tabs_that_come_at_once_have_one_seat() {
         }
         eventually("the seat is free", async || members(one.address).await == 0).await;
     }
+    // One took the seat each time, and the others came to its member.
+    let metrics = request(one.address, "/metrics", "").await;
+    assert!(metrics.contains("\njam_rejoined_total 60\n"), "{metrics}");
 }
