@@ -7,6 +7,9 @@
 //!
 //! - *with room*: 50 places, of which the threads take one each.
 //! - *full*: one place, which is held throughout.
+//! - *full, bare*: the same, and both sides respond to a rejected request with a status alone.
+//!
+//! The layer is measured with an `Arc<Gate>` and with a `&'static Gate`.
 //!
 //! *No limit* is the floor, the same work without a layer: the inner service responds, or rejects,
 //! by itself. It is in the figures of both sides.
@@ -28,11 +31,11 @@ use common::crew::Crew;
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
 use futures_util::FutureExt;
-use headcount::{Gate, OwnedPermit};
-use headcount_tower::{GateLayer, GateService};
+use headcount::Gate;
+use headcount_tower::{GateLayer, GateService, Places, Reject, Rejection};
 use http::{header, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tower::limit::{ConcurrencyLimit, GlobalConcurrencyLimitLayer};
 use tower::load_shed::LoadShed;
 use tower::{service_fn, Layer, ServiceExt};
@@ -51,10 +54,13 @@ struct NoLimit {
 }
 
 impl NoLimit {
-    fn new(is_full: bool) -> Self {
-        let service =
-            if is_full { service_fn((|_| ready(Ok(refusal()))) as fn(_) -> _) } else { inner() };
-        NoLimit { service, expected: expected(is_full) }
+    fn new(case: Case) -> Self {
+        let service = match case {
+            Case::WithRoom => inner(),
+            Case::Full => service_fn((|_| ready(Ok(refusal()))) as fn(_) -> _),
+            Case::FullBare => service_fn((|_| ready(Ok(bare()))) as fn(_) -> _),
+        };
+        NoLimit { service, expected: case.expected() }
     }
 }
 
@@ -82,22 +88,65 @@ fn at_once<F: Future>(future: F) -> F::Output {
     future.now_or_never().expect("the future is ready")
 }
 
-struct Layered {
-    service: GateService<Inner>,
-    expected: StatusCode,
-    _held: Option<OwnedPermit>,
+/// What a server sends that has no more to say.
+fn bare() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response
 }
 
-impl Layered {
-    fn new(is_full: bool) -> Self {
-        let gate = Arc::new(Gate::new(if is_full { 1 } else { 50 }));
-        let held = is_full.then(|| gate.clone().try_acquire_owned().unwrap());
-        let service = GateLayer::new(gate).layer(inner());
-        Layered { service, expected: expected(is_full), _held: held }
+#[derive(Clone, Copy, PartialEq)]
+enum Case {
+    WithRoom,
+    Full,
+    FullBare,
+}
+
+impl Case {
+    fn places(self) -> usize {
+        if self == Case::WithRoom {
+            50
+        } else {
+            1
+        }
+    }
+
+    fn expected(self) -> StatusCode {
+        if self == Case::WithRoom {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 }
 
-impl Contender for Layered {
+struct Layered<G, R> {
+    service: GateService<Inner, G, R>,
+    expected: StatusCode,
+}
+
+/// Returns a gate; if it is to be full, its one place is never given back.
+fn gate(case: Case) -> Arc<Gate> {
+    let gate = Arc::new(Gate::new(case.places() as u32));
+    if case != Case::WithRoom {
+        Gate::try_acquire(&gate).unwrap().forget();
+    }
+    gate
+}
+
+fn static_gate(case: Case) -> &'static Gate {
+    let gate: &'static Gate = Box::leak(Box::new(Gate::new(case.places() as u32)));
+    if case != Case::WithRoom {
+        Gate::try_acquire(gate).unwrap().forget();
+    }
+    gate
+}
+
+impl<G, R> Contender for Layered<G, R>
+where
+    G: Places<()> + Send + Sync + 'static,
+    R: Reject<Full<Bytes>> + Clone + Send + Sync + 'static,
+{
     const NAME: &'static str = "GateLayer";
 
     fn once(&self, _thread: usize) {
@@ -106,37 +155,61 @@ impl Contender for Layered {
     }
 }
 
-struct Peer {
+struct Peer<F> {
     service: LoadShed<ConcurrencyLimit<Inner>>,
+    refusal: F,
     expected: StatusCode,
-    _held: Option<OwnedSemaphorePermit>,
 }
 
-impl Peer {
-    fn new(is_full: bool) -> Self {
-        let semaphore = Arc::new(Semaphore::new(if is_full { 1 } else { 50 }));
-        let held = is_full.then(|| semaphore.clone().try_acquire_owned().unwrap());
+impl<F> Peer<F> {
+    fn new(case: Case, refusal: F) -> Self {
+        let semaphore = Arc::new(Semaphore::new(case.places()));
+        if case != Case::WithRoom {
+            semaphore.try_acquire().unwrap().forget();
+        }
         let limit = GlobalConcurrencyLimitLayer::with_semaphore(semaphore);
         let service = LoadShed::new(limit.layer(inner()));
-        Peer { service, expected: expected(is_full), _held: held }
+        Peer { service, refusal, expected: case.expected() }
     }
 }
 
-impl Contender for Peer {
+impl<F: Fn() -> Response<Full<Bytes>> + Send + Sync + 'static> Contender for Peer<F> {
     const NAME: &'static str = "LoadShed + GlobalConcurrencyLimit";
 
     fn once(&self, _thread: usize) {
         let response = at_once(self.service.clone().oneshot(Request::new(())));
-        let response = response.unwrap_or_else(|_overloaded| refusal());
+        let response = response.unwrap_or_else(|_overloaded| (self.refusal)());
         assert_eq!(response.status(), self.expected);
     }
 }
 
-fn expected(is_full: bool) -> StatusCode {
-    if is_full {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
-        StatusCode::OK
+/// Measures one side against the peer and against the floor.
+struct Measuring {
+    crew: Crew,
+    table: Table,
+    effort: Effort,
+}
+
+impl Measuring {
+    fn add<L: Contender, P: Contender>(&mut self, name: &str, case: Case, layered: L, peer: P) {
+        let (layered, peer, floor) =
+            (Arc::new(layered), Arc::new(peer), Arc::new(NoLimit::new(case)));
+        for threads in [1, 2] {
+            let target = match (threads, case) {
+                (1, Case::WithRoom) => Target::AtMost(0.75),
+                (1, _) => Target::AtMost(0.35),
+                _ => Target::None,
+            };
+            let scenario = format!("{name}, threads: {threads}");
+            let left = Side::new(&layered, threads);
+            let comparison = compare(&self.crew, &left, &Side::new(&peer, threads), self.effort);
+            self.table.add(&scenario, P::NAME, comparison, target);
+            if threads == 1 {
+                let floor = Side::new(&floor, threads);
+                let comparison = compare(&self.crew, &left, &floor, self.effort);
+                self.table.add(&scenario, NoLimit::NAME, comparison, Target::None);
+            }
+        }
     }
 }
 
@@ -149,24 +222,25 @@ fn main() {
     } else {
         Effort { rounds: 61, operations: 5_000 }
     };
-    let crew = Crew::new(2);
-    let mut table = Table::new(
-        "One request through the layer",
-        "cargo bench -p headcount-tower",
-        Layered::NAME,
-    );
-    for threads in [1, 2] {
-        for (scenario, is_full, target) in [("with room", false, 0.75), ("full", true, 0.35)] {
-            let (layered, peer) = (Arc::new(Layered::new(is_full)), Arc::new(Peer::new(is_full)));
-            let (left, right) = (Side::new(&layered, threads), Side::new(&peer, threads));
-            let comparison = compare(&crew, &left, &right, effort);
-            let target = if threads == 1 { Target::AtMost(target) } else { Target::None };
-            let scenario = format!("{scenario}, threads: {threads}");
-            table.add(&scenario, Peer::NAME, comparison, target);
-            let floor = Arc::new(NoLimit::new(is_full));
-            let comparison = compare(&crew, &left, &Side::new(&floor, threads), effort);
-            table.add(&scenario, NoLimit::NAME, comparison, Target::None);
-        }
+    let table =
+        Table::new("One request through the layer", "cargo bench -p headcount-tower", "GateLayer");
+    let mut measuring = Measuring { crew: Crew::new(2), table, effort };
+    for (name, case) in [("with room", Case::WithRoom), ("full", Case::Full)] {
+        let expected = case.expected();
+        let service = GateLayer::new(gate(case)).layer(inner());
+        let layered = Layered { service, expected };
+        measuring.add(&format!("{name}, `Arc`"), case, layered, Peer::new(case, refusal));
+        let service = GateLayer::new(static_gate(case)).layer(inner());
+        let layered = Layered { service, expected };
+        measuring.add(&format!("{name}, `static`"), case, layered, Peer::new(case, refusal));
     }
-    println!("{table}");
+    let (case, expected) = (Case::FullBare, StatusCode::SERVICE_UNAVAILABLE);
+    let reject = |_: Rejection| bare();
+    let service = GateLayer::new(gate(case)).map_rejection(reject).layer(inner());
+    let layered = Layered { service, expected };
+    measuring.add("full, bare, `Arc`", case, layered, Peer::new(case, bare));
+    let service = GateLayer::new(static_gate(case)).map_rejection(reject).layer(inner());
+    let layered = Layered { service, expected };
+    measuring.add("full, bare, `static`", case, layered, Peer::new(case, bare));
+    println!("{}", measuring.table);
 }

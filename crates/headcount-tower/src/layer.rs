@@ -10,7 +10,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 
 use crate::observe::Meter;
-use crate::places::ByKey;
+use crate::places::{ByKey, Places};
 use crate::rejection::{PlainText, Rejection};
 use crate::service::{GateService, Policy};
 use crate::waiting::Patience;
@@ -45,8 +45,10 @@ use crate::waiting::Patience;
 ///
 /// # Cost
 ///
-/// What [`Gate::try_acquire_owned`] costs. Admission allocates nothing, except for a request that
-/// asks for an [upgrade](crate::Place). A request that waits is boxed.
+/// With an `Arc<Gate>`, what [`Gate::try_acquire_owned`] costs, and a clone of the `Arc` for each
+/// clone of the service. With a `&'static Gate`, what [`Gate::try_acquire`] costs: no reference is
+/// counted. Admission allocates nothing, except for a request that asks for an
+/// [upgrade](crate::Place). A request that waits is boxed.
 ///
 /// # Examples
 ///
@@ -64,23 +66,36 @@ use crate::waiting::Patience;
 /// ```
 #[derive(Clone)]
 #[must_use = "a layer does nothing until a service is put into it"]
-pub struct GateLayer<R = PlainText> {
-    places: Arc<Gate>,
+pub struct GateLayer<G = Arc<Gate>, R = PlainText> {
+    places: G,
     policy: Policy<R>,
 }
 
-impl GateLayer {
-    /// Creates a layer that takes the places of `gate` and never waits.
+impl<G: Places<()>> GateLayer<G> {
+    /// Creates a layer that takes the places of `gate`, an `Arc<Gate>` or a `&'static Gate`, and
+    /// never waits.
     ///
     /// # Examples
     ///
-    /// See [`GateLayer`].
-    pub fn new(gate: Arc<Gate>) -> Self {
+    /// See [`GateLayer`]. A gate that lives as long as the program needs no `Arc`:
+    ///
+    /// ```
+    /// use axum::{routing::get, Router};
+    /// use headcount::Gate;
+    /// use headcount_tower::GateLayer;
+    ///
+    /// static UPLOADS: Gate = Gate::new(50);
+    ///
+    /// let app: Router = Router::new()
+    ///     .route("/", get(|| async { "hello" }))
+    ///     .layer(GateLayer::new(&UPLOADS));
+    /// ```
+    pub fn new(gate: G) -> Self {
         GateLayer { places: gate, policy: Policy::new() }
     }
 }
 
-impl<R> GateLayer<R> {
+impl<G, R> GateLayer<G, R> {
     /// Responds to rejected requests by a closure, instead of [`PlainText`].
     ///
     /// [`Rejection::response`] is the response that it replaces.
@@ -97,7 +112,7 @@ impl<R> GateLayer<R> {
     ///     (rejection.status(), [("retry-after", "5")], rejection.to_string()).into_response()
     /// });
     /// ```
-    pub fn map_rejection<F, B>(self, response_to: F) -> GateLayer<F>
+    pub fn map_rejection<F, B>(self, response_to: F) -> GateLayer<G, F>
     where
         F: Fn(Rejection) -> Response<B>,
     {
@@ -285,7 +300,10 @@ macro_rules! layer {
             }
         }
 
-        impl<$($parameter),*> fmt::Debug for $layer {
+        impl<$($parameter),*> fmt::Debug for $layer
+        where
+            $places: fmt::Debug,
+        {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct($name).field("places", &self.places).finish_non_exhaustive()
             }
@@ -294,7 +312,7 @@ macro_rules! layer {
 }
 
 layer! {
-    [R] GateLayer<R>, "GateLayer", Arc<Gate>,
+    [G, R] GateLayer<G, R>, "GateLayer", G,
     "# let gate = std::sync::Arc::new(headcount::Gate::new(50));\nlet layer = headcount_tower::GateLayer::new(gate);"
 }
 layer! {
@@ -302,8 +320,8 @@ layer! {
     "# let gates = std::sync::Arc::new(headcount::KeyedGate::new(|_: &bool| 50));\n# let key_of = |request: &http::Request<()>| request.uri().path().starts_with(\"/api\");\nlet layer = headcount_tower::KeyedGateLayer::new(gates, key_of);"
 }
 
-impl<S, R: Clone> Layer<S> for GateLayer<R> {
-    type Service = GateService<S, Arc<Gate>, R>;
+impl<S, G: Clone, R: Clone> Layer<S> for GateLayer<G, R> {
+    type Service = GateService<S, G, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
         GateService { inner, places: self.places.clone(), policy: self.policy.clone() }

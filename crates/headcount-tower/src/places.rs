@@ -5,13 +5,13 @@ use core::future::Future;
 use core::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-use headcount::TryAcquireError;
 use headcount::{
-    AcquireError, AcquireOwned, Gate, KeyedAcquireOwned, KeyedGate, OwnedKeyedPermit, OwnedPermit,
+    Acquire, AcquireError, AcquireOwned, Gate, KeyedAcquireOwned, KeyedGate, OwnedKeyedPermit,
+    OwnedPermit, Permit, TryAcquireError,
 };
 use http::Request;
 
-/// What a layer takes places of: an `Arc<Gate>`, or [`ByKey`]. Sealed.
+/// What a layer takes places of: an `Arc<Gate>`, a `&'static Gate`, or [`ByKey`]. Sealed.
 pub trait Places<Q>: Clone + Sealed {
     /// The proof of a place.
     type Permit: Send + Sync + 'static;
@@ -58,6 +58,24 @@ impl<Q> Places<Q> for Arc<Gate> {
     fn acquire(&self, _request: &Request<Q>, queue_limit: usize) -> Option<AcquireOwned> {
         (self.waiting() < queue_limit)
             .then(|| self.clone().acquire_owned().queue_limit(queue_limit))
+    }
+}
+
+impl Sealed for &'static Gate {
+    const KEYED: bool = false;
+}
+
+impl<Q> Places<Q> for &'static Gate {
+    type Permit = Permit<'static>;
+    type Acquire = Acquire<'static>;
+
+    #[inline]
+    fn try_acquire(&self, _request: &Request<Q>) -> Result<Permit<'static>, TryAcquireError> {
+        Gate::try_acquire(self)
+    }
+
+    fn acquire(&self, _request: &Request<Q>, queue_limit: usize) -> Option<Acquire<'static>> {
+        (self.waiting() < queue_limit).then(|| Gate::acquire(self).queue_limit(queue_limit))
     }
 }
 

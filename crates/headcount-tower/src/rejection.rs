@@ -93,6 +93,7 @@ impl Rejection {
 
     /// Returns the status of the default response: 429 (Too Many Requests) if the key of the
     /// request has no free place, and otherwise 503 (Service Unavailable).
+    #[inline]
     pub fn status(&self) -> StatusCode {
         if self.keyed && !self.is_closed() {
             StatusCode::TOO_MANY_REQUESTS
@@ -103,12 +104,23 @@ impl Rejection {
 
     /// Returns the default response: the [`status`](Self::status), `Retry-After: 1`, and a line of
     /// plain text.
+    #[inline]
     pub fn response(&self) -> Response<&'static str> {
-        let mut response = Response::new(match self.reason {
+        self.response_of(self.text())
+    }
+
+    #[inline]
+    fn text(&self) -> &'static str {
+        match self.reason {
             Reason::Closed => "Closed. Please try again later.\n",
             _ if self.keyed => "Too many requests at once. Please try again.\n",
             _ => "Busy. Please try again.\n",
-        });
+        }
+    }
+
+    #[inline]
+    fn response_of<B>(&self, body: B) -> Response<B> {
+        let mut response = Response::new(body);
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -159,6 +171,7 @@ pub trait Reject<B> {
 }
 
 impl<B, F: Fn(Rejection) -> Response<B>> Reject<B> for F {
+    #[inline]
     fn reject(&self, rejection: Rejection) -> Response<B> {
         self(rejection)
     }
@@ -173,7 +186,8 @@ impl<B, F: Fn(Rejection) -> Response<B>> Reject<B> for F {
 pub struct PlainText;
 
 impl<B: From<&'static str>> Reject<B> for PlainText {
+    #[inline]
     fn reject(&self, rejection: Rejection) -> Response<B> {
-        rejection.response().map(B::from)
+        rejection.response_of(B::from(rejection.text()))
     }
 }

@@ -33,6 +33,9 @@ pub struct Args {
     /// The number of messages that a socket may send in a second.
     #[arg(long, default_value_t = 50)]
     pub messages_per_second: u32,
+    /// After so many seconds a connection is closed on which no whole request head has come.
+    #[arg(long, value_parser = seconds, default_value = "10")]
+    pub head: Duration,
     /// The number of messages that may wait for a slow client.
     #[arg(long, default_value_t = 256)]
     pub outgoing: usize,

@@ -83,7 +83,21 @@ pub(crate) struct RemoteHall {
     /// The jams in which this process has members.
     jams: Mutex<HashMap<String, Weak<Jam>>>,
     /// The last state of each other process.
-    others: Mutex<HashMap<String, Value>>,
+    others: Mutex<Others>,
+}
+
+/// The members of each other process, by topic. A process without members is not listed.
+#[derive(Debug, Default)]
+struct Others(HashMap<String, Value>);
+
+impl Others {
+    fn put(&mut self, node: &str, topics: &Value) {
+        if topics.as_object().is_none_or(Map::is_empty) {
+            self.0.remove(node);
+        } else {
+            self.0.insert(node.to_owned(), topics.clone());
+        }
+    }
 }
 
 impl std::fmt::Debug for RemoteHall {
@@ -231,7 +245,7 @@ impl RemoteHall {
         let mut jams = lock(&self.jams);
         let jam = jams.get(&topic).and_then(Weak::upgrade).unwrap_or_else(|| {
             let jam = Arc::new(Jam::new(topic.clone(), Some(self.relay.clone())));
-            for (node, topics) in lock(&self.others).iter() {
+            for (node, topics) in &lock(&self.others).0 {
                 jam.hear_state(node, &topics[&topic]);
             }
             jams.retain(|_, jam| jam.strong_count() > 0);
@@ -257,7 +271,7 @@ impl Listener for RemoteHall {
     }
 
     fn hear_state(&self, node: &str, topics: &Value) {
-        lock(&self.others).insert(node.to_owned(), topics.clone());
+        lock(&self.others).put(node, topics);
         for jam in self.living() {
             jam.hear_state(node, &topics[jam.topic()]);
         }
@@ -267,5 +281,19 @@ impl Listener for RemoteHall {
         let topics =
             self.living().into_iter().map(|jam| (jam.topic().to_owned(), json!(jam.own())));
         topics.collect::<Map<_, _>>().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_gone_is_not_kept() {
+        let mut others = Others::default();
+        others.put("a", &json!({ "jams:1": [] }));
+        others.put("b", &json!({ "jams:1": [] }));
+        others.put("a", &json!({}));
+        assert_eq!(others.0.keys().collect::<Vec<_>>(), ["b"]);
     }
 }

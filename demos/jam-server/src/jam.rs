@@ -32,6 +32,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Meta {
     pub(crate) user: UserId,
     pub(crate) seat: u32,
+    /// The number of the member's entry: it tells the member from an earlier one on this seat.
+    pub(crate) entry: u64,
     pub(crate) playing: bool,
     /// Whether the connection broke, so that the seat is held.
     pub(crate) away: bool,
@@ -109,6 +111,10 @@ fn by_seat(metas: &Value) -> BTreeMap<u64, Value> {
 }
 
 impl Presence {
+    fn has(&self, seat: u32, entry: u64) -> bool {
+        self.members.get(&seat).is_some_and(|meta| meta.entry == entry)
+    }
+
     /// Tells all tabs but those of one user.
     fn tell(&self, but: Option<UserId>, topic: &str, event: &str, payload: &Value) {
         let text = Utf8Bytes::from(encode(None, None, topic, event, payload));
@@ -188,23 +194,33 @@ impl Jam {
         presence.members.insert(meta.seat, meta);
     }
 
-    /// Removes the member on a seat.
-    pub(crate) fn leave(&self, seat: u32) {
+    /// Removes the member of that entry. A later one on the same seat stays.
+    pub(crate) fn leave(&self, seat: u32, entry: u64) {
         let mut presence = lock(&self.presence);
+        if !presence.has(seat, entry) {
+            return;
+        }
         if let Some(meta) = presence.members.remove(&seat) {
             self.change(&presence, Vec::new(), vec![meta.json()]);
         }
     }
 
-    /// Changes what is known of a member, and tells all if `f` returns true.
+    /// Returns whether the member of that entry is on the seat.
+    pub(crate) fn has(&self, seat: u32, entry: u64) -> bool {
+        lock(&self.presence).has(seat, entry)
+    }
+
+    /// Changes what is known of the member of that entry, and tells all if `f` returns true.
     pub(crate) fn update(
         &self,
         seat: u32,
+        entry: u64,
         reference: impl FnOnce() -> u64,
         f: impl FnOnce(&mut Meta) -> bool,
     ) {
         let mut presence = lock(&self.presence);
-        let Some(meta) = presence.members.get_mut(&seat) else { return };
+        let meta = presence.members.get_mut(&seat).filter(|meta| meta.entry == entry);
+        let Some(meta) = meta else { return };
         let old = meta.clone();
         if !f(meta) {
             return;
@@ -256,5 +272,39 @@ impl Jam {
     /// Takes over the whole state of another process in this jam; `Value::Null` if it has none.
     pub(crate) fn hear_state(&self, node: &str, members: &Value) {
         lock(&self.presence).put_others(&self.topic, node, by_seat(members));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::user::Users;
+
+    #[test]
+    fn a_member_that_ends_late_leaves_a_newcomer_on_its_seat_alone() {
+        let (user, _) = Users::new([1; 32]).create();
+        let meta = |entry| Meta {
+            user,
+            seat: 0,
+            entry,
+            playing: false,
+            away: false,
+            reference: entry,
+            before: None,
+        };
+        let play = |meta: &mut Meta| !std::mem::replace(&mut meta.playing, true);
+        let jam = Jam::new("jams:1".to_owned(), None);
+        jam.enter(meta(1));
+        jam.leave(0, 2);
+        assert_eq!(jam.own().len(), 1);
+        jam.enter(meta(2));
+        jam.update(0, 1, || 9, play);
+        assert_eq!(jam.own()[0]["playing"], false);
+        jam.leave(0, 1);
+        assert!(jam.has(0, 2) && !jam.has(0, 1));
+        jam.update(0, 2, || 9, play);
+        assert_eq!(jam.own()[0]["playing"], true);
+        jam.leave(0, 2);
+        assert!(jam.own().is_empty());
     }
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use headcount::{Holds, KeyedGate, OwnedKeyedPermit, Tally, Ticket};
+use headcount::{Holds, KeyedGate, KeyedPermit, OwnedKeyedPermit, Tally, Ticket};
 use serde_json::{json, Value};
 use tokio::sync::Notify;
 
@@ -27,6 +27,8 @@ pub(crate) struct Member {
     user: UserId,
     /// `None` once it is dropped.
     seat: Option<Seat>,
+    /// The number of its entry in the jam.
+    entry: u64,
     /// Whether the user may come back to a seat that the engine keeps.
     broken: AtomicBool,
     /// The ticket under which the member is held while its connection is broken.
@@ -54,12 +56,16 @@ impl Member {
     /// Changes what is known of the member, and tells all tabs if `f` returns true.
     fn update(&self, f: impl FnOnce(&mut Meta) -> bool) {
         if let Some(jams) = self.jams.upgrade() {
-            self.jam().update(self.seat().number(), || jams.next_reference(), f);
+            self.jam().update(self.seat().number(), self.entry, || jams.next_reference(), f);
         }
     }
 
     /// Tells the others that the member's loop started, stopped or did something else.
     pub(crate) fn play(&self, event: &str) {
+        // A member whose seat is lost plays no more.
+        if !self.jam().has(self.seat().number(), self.entry) {
+            return;
+        }
         let playing = match event {
             "loop:played" => Some(true),
             "loop:stopped" => Some(false),
@@ -78,7 +84,7 @@ impl Drop for Member {
             jams.forget(self);
         }
         let Some(seat) = self.seat.take() else { return };
-        seat.jam().leave(seat.number());
+        seat.jam().leave(seat.number(), self.entry);
         // The seat is given up after that, so its number is given again only then.
         if *self.broken.get_mut() {
             seat.detach();
@@ -148,6 +154,8 @@ pub(crate) struct Jams {
     holds: Holds<Held>,
     /// The living members of each user.
     members: Mutex<HashMap<UserId, Vec<WeakMember>>>,
+    /// The turns of each user: its tabs take a seat one after the other.
+    turns: Arc<KeyedGate<UserId>>,
     /// The pages of each address that have a seat held.
     pages: Arc<KeyedGate<IpAddr>>,
     args: Args,
@@ -166,6 +174,7 @@ impl Jams {
             hall: Hall::open(args).await?,
             holds: Holds::new(args.page_hold),
             members: Mutex::default(),
+            turns: Arc::new(KeyedGate::new(|_: &UserId| 1)),
             pages: Arc::new(KeyedGate::new(move |_: &IpAddr| pages)),
             args: args.clone(),
             // References of several processes must differ.
@@ -219,9 +228,18 @@ impl Jams {
                 members.values().flatten().filter_map(|(_, member)| member.upgrade()).collect()
             };
             for member in members.iter().filter(|member| member.seat().is_lost()) {
+                // Its sockets may stay, with other topics or to join this one again.
+                self.forget(member);
                 member.jam().end(member.user);
+                member.jam().leave(member.seat().number(), member.entry);
             }
         }
+    }
+
+    /// Waits until no other tab of the user takes a seat: two that came at once would else both
+    /// take one.
+    async fn turn(&self, user: UserId) -> KeyedPermit<'_, UserId> {
+        self.turns.acquire(user).await.expect("turns are never closed")
     }
 
     /// Takes a seat in the jam that fills. No caller is refused while a hold is due.
@@ -234,6 +252,7 @@ impl Jams {
 
     /// Returns the topic to show on a page, and the ticket of a seat that is held there for it.
     pub(crate) async fn page(&self, user: UserId, address: IpAddr) -> (String, Option<Ticket>) {
+        let _turn = self.turn(user).await;
         if let Some(topic) = self.topic_of_member(user) {
             return (topic, None);
         }
@@ -264,28 +283,29 @@ impl Jams {
         living(lock(&self.members).get(&user)?, topic)
     }
 
-    /// Makes a member of a user on that seat, unless the user has become one by another tab.
+    /// Makes a member of a user on that seat. The caller has the user's turn.
     fn seated(self: &Arc<Self>, user: UserId, seat: Seat) -> Arc<Member> {
         let (topic, number) = (seat.jam().topic().to_owned(), seat.number());
+        let entry = self.next_reference();
         let member = Arc::new(Member {
             jams: Arc::downgrade(self),
             user,
             seat: Some(seat),
+            entry,
             broken: AtomicBool::new(false),
             held: Mutex::default(),
         });
-        let mut members = lock(&self.members);
-        let list = members.entry(user).or_default();
-        if let Some(same) = living(list, &topic) {
-            drop(members);
-            return same;
-        }
-        list.push((topic, Arc::downgrade(&member)));
-        drop(members);
-        let reference = self.next_reference();
-        let meta =
-            Meta { user, seat: number, playing: false, away: false, reference, before: None };
-        member.jam().enter(meta);
+        let listed = (topic, Arc::downgrade(&member));
+        lock(&self.members).entry(user).or_default().push(listed);
+        member.jam().enter(Meta {
+            user,
+            seat: number,
+            entry,
+            playing: false,
+            away: false,
+            reference: entry,
+            before: None,
+        });
         member
     }
 
@@ -302,6 +322,7 @@ impl Jams {
 
     /// Lets a user into a jam: as the member it is, on the seat of the ticket, or on a free one.
     async fn enter(self: &Arc<Self>, user: UserId, id: &str, ticket: Option<Ticket>) -> Joined {
+        let _turn = self.turn(user).await;
         let topic = format!("{PREFIX}{id}");
         let held = ticket.and_then(|ticket| self.holds.claim(ticket).ok());
         if let Some(member) = self.member(user, &topic) {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,15 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use headcount::{Gate, KeyedGate, Ticket};
 use headcount_tower::{GateLayer, KeyedGateLayer, Place};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tower_service::Service as _;
+use tracing::{debug, info, warn};
 
 use crate::args::Args;
 use crate::jam::PREFIX;
@@ -89,13 +95,23 @@ impl Running {
         });
         let mut tasks = tokio::task::JoinSet::new();
         let (app, mut closing) = (router(&server), server.closing());
+        let head = server.args.head;
         tasks.spawn(async move {
-            let service = app.into_make_service_with_connect_info::<SocketAddr>();
-            let ended = async move {
-                let _ = closing.wait_for(|closes| *closes).await;
-            };
-            if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(ended).await {
-                warn!(%error, "the server failed");
+            loop {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    _ = closing.wait_for(|closes| *closes) => return,
+                };
+                match accepted {
+                    Ok((stream, peer)) => {
+                        tokio::spawn(serve(stream, peer, app.clone(), head, closing.clone()));
+                    }
+                    Err(error) => {
+                        warn!(%error, "no connection");
+                        // Too many files may be open.
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                }
             }
         });
         let jams = Arc::clone(&server.jams);
@@ -125,6 +141,38 @@ impl Running {
         self.tasks.abort_all();
         while self.tasks.join_next().await.is_some() {}
         in_time
+    }
+}
+
+/// Serves the requests of one connection, and ends it if one takes longer than `head` to say what
+/// it asks for.
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    head: Duration,
+    mut closing: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        app.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let closes = async { drop(closing.wait_for(|closes| *closes).await) };
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = closes => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, %peer, "connection ended");
     }
 }
 

@@ -331,3 +331,23 @@ async fn the_gate_can_be_resized_and_drained_meanwhile() {
     second.into_body().collect().await.unwrap();
     assert_eq!(gate.occupied(), 0);
 }
+
+#[tokio::test]
+async fn a_static_gate_is_limited_as_another_is() {
+    static GATE: Gate = Gate::new(1);
+    let layer = GateLayer::new(&GATE);
+    let service = layer.clone().layer(scripted(&[], true));
+    let held = service.clone().oneshot(request()).await.unwrap();
+    assert_eq!((held.status(), GATE.occupied()), (StatusCode::OK, 1));
+    let rejected = service.clone().oneshot(request()).await.unwrap();
+    assert_eq!(rejected.status(), StatusCode::SERVICE_UNAVAILABLE);
+
+    let waits = layer.queue_limit(1).layer(scripted(&[], true));
+    let mut first = std::pin::pin!(waits.clone().oneshot(request()));
+    assert!(first.as_mut().now_or_never().is_none());
+    let second = waits.oneshot(request()).await.unwrap();
+    assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
+    drop(held);
+    assert_eq!(first.await.unwrap().status(), StatusCode::OK);
+    assert_eq!(GATE.occupied(), 0);
+}

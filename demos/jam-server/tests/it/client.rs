@@ -38,7 +38,8 @@ pub(crate) async fn request(address: SocketAddr, path: &str, headers: &str) -> S
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut response = Vec::new();
-    stream.read_to_end(&mut response).await.unwrap();
+    let whole = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut response)).await;
+    whole.expect("a whole response in time").unwrap();
     String::from_utf8(response).unwrap()
 }
 

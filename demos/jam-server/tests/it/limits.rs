@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::client::{eventually, page, server, Client};
+use crate::client::{eventually, page, server, Client, PATIENCE};
 
 /// A client that has joined, and one that has joined the same jam and does nothing.
 async fn two(running: &jam_server::Running) -> (Client, String, Client) {
@@ -122,6 +124,41 @@ async fn too_many_topics() {
     assert_eq!(refusal["response"]["reason"], "too many topics");
     // A topic that it has joined may be joined again.
     client.enter(&topics[0].topic, "").await;
+    assert!(running.shut_down().await);
+}
+
+#[tokio::test]
+async fn slow_requests() {
+    let running = server(|args| args.head = Duration::from_millis(300)).await;
+    // One says nothing, the other sends a byte of its head now and then.
+    for drip in [false, true] {
+        let begun = tokio::time::Instant::now();
+        let mut slow = TcpStream::connect(running.address).await.unwrap();
+        if drip {
+            slow.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
+        }
+        let (mut reader, mut writer) = slow.split();
+        let dripping = async {
+            while drip && writer.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            std::future::pending::<()>().await
+        };
+        let mut answer = Vec::new();
+        tokio::select! {
+            // A reset is an end too.
+            _ = tokio::time::timeout(PATIENCE, reader.read_to_end(&mut answer)) => {}
+            () = dripping => {}
+        }
+        assert!(!String::from_utf8_lossy(&answer).contains("200 OK"), "drip: {drip}");
+        assert!(begun.elapsed() < PATIENCE, "drip: {drip}");
+    }
+    // A whole head is served, and its socket lives for longer than a head may take.
+    let mut client = Client::connect(running.address, "").await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let reply = client.push("1", "nothing", "phx_leave").await;
+    assert_eq!(client.reply(&reply).await["status"], "ok");
+    client.close().await;
     assert!(running.shut_down().await);
 }
 

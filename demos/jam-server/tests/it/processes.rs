@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{json, Value};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -188,4 +189,70 @@ async fn a_client_that_comes_back_to_another_process_has_its_seat() {
     let state = seats(&back.event("presence_state").await);
     let seat = mine.into_iter().find(|(_, of)| *of == user).unwrap();
     assert!(state.contains(&seat), "{seat:?} in {state:?}");
+}
+
+#[tokio::test]
+async fn a_member_whose_seat_another_process_has_leaves_while_its_socket_stays() {
+    let engine = engine("taken-over").await;
+    let (one, two) = (start(&engine, "10").await, start(&engine, "10").await);
+    let first = page(one.address, "/", None).await;
+    let mut old = Client::connect(one.address, &first.token).await;
+    let (join_ref, user) = old.enter(&first.topic, "").await;
+    let mut watches = Client::connect(one.address, "").await;
+    watches.enter(&first.topic, "").await;
+    let mut new = Client::connect(two.address, &first.token).await;
+    let (new_ref, _) = new.enter(&first.topic, "").await;
+    assert_eq!(old.event("phx_close").await[0], json!(join_ref));
+    let diff = |frame: &Value| frame[3] == "presence_diff";
+    let left = |frame: &Value| {
+        diff(frame)
+            && frame[4]["leaves"].get(&user).is_some()
+            && frame[4]["joins"].get(&user).is_none()
+    };
+    watches.wait(left).await;
+    // What it still sends has no effect; its user is one member, at the other process.
+    old.push(&join_ref, &first.topic, "loop:played").await;
+    watches.forget().await;
+    watches.is_silent().await;
+    let left = new.push(&new_ref, &first.topic, "phx_leave").await;
+    new.reply(&left).await;
+    // The socket that stayed joins again, on a seat of its own.
+    let mut again = Value::Null;
+    eventually("the seat is free again", async || {
+        let (_, reply) = old.join(&first.topic, "").await;
+        again = reply;
+        again["status"] == "ok"
+    })
+    .await;
+    old.event("presence_state").await;
+    let joined = |frame: &Value| diff(frame) && frame[4]["joins"].get(&user).is_some();
+    watches.wait(joined).await;
+    assert_eq!(members(one.address).await, 2);
+}
+
+#[tokio::test]
+async fn two_tabs_that_come_at_once_have_one_seat() {
+    let engine = engine("at-once").await;
+    let one = start(&engine, "10").await;
+    let token = page(one.address, "/", None).await.token;
+    for _ in 0..20 {
+        let first = page(one.address, "/", Some(&token)).await;
+        let mut tabs = Vec::new();
+        for _ in 0..4 {
+            tabs.push(Client::connect(one.address, &first.token).await);
+        }
+        let joins = tabs.iter_mut().map(|tab| tab.enter(&first.topic, ""));
+        join_all(joins).await;
+        assert_eq!(members(one.address).await, 1);
+        for tab in &mut tabs {
+            assert_eq!(seats(&tab.event("presence_state").await).len(), 1);
+        }
+        for tab in tabs {
+            tab.close().await;
+        }
+        eventually("the seat is free", async || members(one.address).await == 0).await;
+    }
+    // One took the seat each time, and the others came to its member.
+    let metrics = request(one.address, "/metrics", "").await;
+    assert!(metrics.contains("\njam_rejoined_total 60\n"), "{metrics}");
 }
