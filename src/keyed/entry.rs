@@ -134,8 +134,9 @@ impl<K> Entry<K> {
             }
             let Some(mut gate) = spare.take() else { return };
             *gate = Gate::with_occupied(self.capacity(), seen.places());
-            // SAFETY: the entry is plain, so no caller reads or clears the gate until `promote`
-            // succeeds; the lock keeps other writers away.
+            // SAFETY: the entry was plain. Only a caller with the lock makes it gated, so until
+            // `promote` succeeds below no caller reads the gate, and none clears it, also if the
+            // key ends meanwhile; the lock keeps other writers away.
             self.gate.with_mut(|memory| unsafe { *memory = Some(gate) });
             if self.state.promote(seen) {
                 return;
@@ -192,7 +193,7 @@ impl<K> Entry<K> {
             Released::Kept => {}
             Released::Vacant => self.ended(),
             // SAFETY: that was the last ref, and the entry is busy.
-            Released::Busy => unsafe { self.clear() },
+            Released::Busy => unsafe { self.clear(false) },
             // SAFETY: nothing has changed: the caller has the ref, and the entry is gated.
             Released::Gated => unsafe { self.release_gated(n) },
         }
@@ -207,7 +208,7 @@ impl<K> Entry<K> {
             fn drop(&mut self) {
                 if self.0.state.release_refs(self.1) && !mutant!("keyed-last-release-unseen") {
                     // SAFETY: those were the last refs, and the entry is busy.
-                    unsafe { self.0.clear() };
+                    unsafe { self.0.clear(true) };
                 }
             }
         }
@@ -218,18 +219,20 @@ impl<K> Entry<K> {
         unsafe { self.gate() }.give_back(n);
     }
 
-    /// Moves the key and the gate out, makes the entry vacant, and drops them.
+    /// Moves the key out, and the gate if the entry was gated, makes the entry vacant, and drops
+    /// them.
     ///
     /// # Safety
     ///
-    /// The entry must be busy because the caller has just released the last ref.
-    unsafe fn clear(&self) {
+    /// The entry must be busy because the caller has just released the last ref. `was_gated` says
+    /// whether it was gated then.
+    unsafe fn clear(&self, was_gated: bool) {
         // SAFETY: the last ref is gone, so the key is there and the caller's alone, and all that
         // was done under other refs came before (`release` → the last `release`).
-        let (_key, _gate) = unsafe {
-            let key = self.key.with_mut(|key| (*key).assume_init_read());
-            (key, self.gate.with_mut(|gate| (*gate).take()))
-        };
+        let _key = unsafe { self.key.with_mut(|key| (*key).assume_init_read()) };
+        // SAFETY: as the key. Of an entry that was plain, the gate is not touched: a caller with
+        // the lock may be writing it, in `promote`.
+        let _gate = was_gated.then(|| unsafe { self.gate.with_mut(|gate| (*gate).take()) });
         self.state.vacate();
         self.ended();
         // The destructors, which can run any code, come last: the entry is vacant already.
@@ -243,5 +246,44 @@ impl<K> Drop for Entry<K> {
             // caller has access to the entry during its drop.
             self.key.with_mut(|key| unsafe { (*key).assume_init_drop() });
         }
+    }
+}
+
+#[cfg(all(test, headcount_loom))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// A caller with the lock and without a ref gives a key a gate, while the key's last ref goes.
+    #[test]
+    fn a_gate_for_a_key_that_ends() {
+        loom::model(|| {
+            let entry = Arc::new(Entry::vacant());
+            // SAFETY: the entry is vacant, and no other caller has it.
+            unsafe { entry.open(Box::new(1), 7, 3, 0, None, false) };
+            let other = entry.clone();
+            let promoter = loom::thread::spawn(move || {
+                let mut spare = Some(Box::new(Gate::new(0)));
+                // SAFETY: there is no other caller with the lock.
+                unsafe { other.promote(&mut spare) };
+                spare.is_some()
+            });
+            // The ref that `open` counted.
+            let was_gated = match entry.state.release(0, true) {
+                Released::Busy => {
+                    // SAFETY: that was the last ref.
+                    unsafe { entry.clear(false) };
+                    false
+                }
+                // SAFETY: nothing has changed: the ref is still there.
+                _ => {
+                    unsafe { entry.release_gated(0) };
+                    true
+                }
+            };
+            assert_eq!(promoter.join().unwrap(), !was_gated, "a gate was lost, or is there twice");
+            assert!(entry.state.read().is_vacant());
+        });
     }
 }

@@ -50,7 +50,7 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 ///
 /// - *never-over*: the places held never exceed the capacity.
 /// - *exact*: a call is refused as full only if, at an instant within the call, all places of the
-///   key were held. A call that meets the removal of a key is served, never refused for it.
+///   key were held. A call that meets the removal of a key is served, never refused for it as full.
 /// - *no-leak*: each permit and handle gives back what it holds exactly once.
 /// - *happens-before*: what a holder wrote before it gave its place back is visible to each later
 ///   holder of a place of that key, also if the key was removed in between.
@@ -58,7 +58,8 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// # The capacity
 ///
 /// The closure is called when a key comes to life, and perhaps also by calls that meet the same key
-/// coming to life or ending. It may return another capacity for the key's next life.
+/// coming to life or ending, or the table being rebuilt. It may return another capacity for the
+/// key's next life.
 /// A capacity of 0 refuses every caller and leaves nothing behind. If the closure panics, so does
 /// the call, and nothing has changed. The closure may use this very `KeyedGate`, except for the key
 /// that it is called with. [`set_capacity`](Self::set_capacity) changes the capacity of a living
@@ -66,36 +67,42 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 ///
 /// # What is not promised
 ///
-/// - Anything about keys whose `Hash` or `Eq` contradict themselves or change while the key lives:
-///   its places may be lost.
+/// - Anything about keys whose `Hash` or `Eq` contradict themselves, or change while the key lives or
+///   an equal one does: places may be lost, and more than the capacity be held. A key without a
+///   destructor, such as a reference, may stay in the table after its life.
 /// - *exact*, at the first meeting of two keys whose hashes are equal in all 64 bits: a call with
 ///   one of them may hold places of the other until it has compared the two, and another call may
-///   be refused for that, or see an ended one of the two alive. From that meeting on, every call
-///   compares first. With a hasher that distributes, such as the default one, no two keys ever meet
-///   so; with a `Hash` that ignores a part of the key, they do.
+///   be refused for that, or see an ended one of the two alive, with the capacity of its last life.
+///   Every call that begins after that meeting compares first. With a hasher that distributes, such
+///   as the default one, no two keys ever meet so; with a `Hash` that ignores a part of the key,
+///   they do.
 /// - Which of several equal keys [`key`](KeyedPermit::key) returns, if they can be told apart: that
 ///   of a key without a destructor may be of an earlier life.
 ///
 /// # Threads that stop
 ///
-/// A call that finds the key alive takes no lock, and neither does giving a place back, whether or
-/// not the key ends. Nor does a call that brings a key to life, if the key has no destructor, came
-/// to life twice or more since the table was last rebuilt, and has the same capacity as in its last
-/// life, unless [`max_keys`](KeyedGateBuilder::max_keys) is set. Otherwise, bringing a key to life
-/// and giving it a gate ([`hold`](Self::hold),
-/// [`set_capacity`](Self::set_capacity), waiting) take a lock that a 64th of the keys share; so do
+/// Giving a place back takes no lock, whether or not the key ends. A call that finds the key alive
+/// takes none, unless the table is being rebuilt meanwhile. Nor does a call for at least one place
+/// that brings a key to life, if the key has no destructor, came to life twice or more since the
+/// table was last rebuilt, had no gate in its last life and has the same capacity as then, if no
+/// two keys with equal hashes have met, and if [`max_keys`](KeyedGateBuilder::max_keys) is not set.
+///
+/// All other calls that bring a key to life, are refused without one, or give it a gate
+/// ([`hold`](Self::hold), [`set_capacity`](Self::set_capacity), waiting, or 4,095 calls that look
+/// at one key at once) take a lock that a 64th of the keys share; so do
 /// [`occupied`](Self::occupied) and [`set_capacity`](Self::set_capacity) with a key that does not
 /// live. A thread that stops for ever while it has that lock stops those calls for those keys, and
-/// no others. No code of the user, such as `Hash`, `Eq`, `Clone`, destructors and the capacity
-/// closure, runs under the lock: it may panic, take its time, or use this `KeyedGate`.
+/// if it was rebuilding the table, also calls for living ones of them. No code of the user, such as
+/// `Hash`, `Eq`, `Clone`, destructors and the capacity closure, runs under the lock: it may panic,
+/// take its time, or use this `KeyedGate`.
 ///
 /// # Cost
 ///
 /// For a key that lives, acquiring places takes one read-modify-write and giving them back another;
 /// a refusal takes two. The same holds for a key that comes and goes, if it comes back to life
 /// without the lock, as said above; otherwise the lock takes one read-modify-write, and one more if
-/// the key was there before. Nothing is allocated, except when the table is rebuilt or more keys
-/// live than ever before.
+/// the key was there before. Nothing is allocated, except when the table is rebuilt, when more keys
+/// live than ever before, or when another key with the same hash lives.
 ///
 /// A key that was given a gate, by a handle, a waiter or a change of its capacity, takes two
 /// read-modify-writes for each call until it ends. Giving it a gate is an allocation. For a path
@@ -112,10 +119,11 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// # Memory
 ///
 /// About 2 KiB while no key has lived. For each key that lives, 64 bytes if the key has at most 24
-/// (64 more for each 64 bytes more), and 13 to 26 bytes of the tables that find it. What the
-/// greatest number of keys that ever lived at once has needed is kept and used again, until the
-/// `KeyedGate` and all its permits are dropped. A key with a destructor is dropped in the call that
-/// ends it.
+/// (64 more for each 64 bytes more), and 13 to 26 bytes of the tables that find it. Keys that have
+/// ended are counted with them until the table is rebuilt: a flood of distinct keys, one at a time,
+/// takes up to about 150 KiB, in 64 tables of their own. What was needed at the most is kept and
+/// used again, until the `KeyedGate` and all its permits are dropped. A key with a destructor is
+/// dropped in the call that ends it.
 ///
 /// # Panics
 ///
@@ -341,7 +349,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
 
     /// Acquires one place of a key that is given by reference, without waiting.
     ///
-    /// Makes a `K` only if the key does not live, to ask for its capacity and to bring it to life.
+    /// Makes a `K` only to ask for the capacity of a key and to bring it to life: if the key does not
+    /// live, and perhaps while the table is being rebuilt.
     ///
     /// # Errors
     ///
