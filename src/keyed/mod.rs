@@ -67,8 +67,8 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 ///
 /// # What is not promised
 ///
-/// - Anything about keys whose `Hash` or `Eq` contradict themselves, or change while the key lives or
-///   an equal one does: places may be lost, and more than the capacity be held. A key without a
+/// - Anything about keys whose `Hash` or `Eq` contradict themselves, or change while the key lives
+///   or an equal one does: places may be lost, and more than the capacity be held. A key without a
 ///   destructor, such as a reference, may stay in the table after its life.
 /// - *exact*, at the first meeting of two keys whose hashes are equal in all 64 bits: a call with
 ///   one of them may hold places of the other until it has compared the two, and another call may
@@ -349,8 +349,8 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
 
     /// Acquires one place of a key that is given by reference, without waiting.
     ///
-    /// Makes a `K` only to ask for the capacity of a key and to bring it to life: if the key does not
-    /// live, and perhaps while the table is being rebuilt.
+    /// Makes a `K` only to ask for the capacity of a key and to bring it to life: if the key does
+    /// not live, and perhaps while the table is being rebuilt.
     ///
     /// # Errors
     ///
