@@ -195,7 +195,7 @@ async fn histories_are_linearizable(engine: Engine) {
             "room",
             Thing::Room({
                 let mut room = Room::new(3, 0, 0);
-                room.apply(RoomCall::Open { generation: 0 });
+                room.apply(RoomCall::Open { generation: 0, n: 1 });
                 room
             }),
         ),
