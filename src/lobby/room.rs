@@ -568,8 +568,11 @@ impl<'a, T> RoomRef<'a, T> {
                 if !waits {
                     return;
                 }
-                let is_own = MAKES.with(|makes| makes.borrow().contains(&address));
-                assert!(!is_own, "the constructor of a room's state asks for that state");
+                let is_own = MAKES.try_with(|makes| makes.borrow().contains(&address));
+                assert!(
+                    !is_own.unwrap_or(false),
+                    "the constructor of a room's state asks for that state"
+                );
                 seen = waiters.wait(stage, seen, Stage::Awaited.of(generation));
                 continue;
             }
@@ -589,8 +592,9 @@ impl<'a, T> RoomRef<'a, T> {
             // changed, so no other thread takes it.
             unsafe { Box::from_raw(state.load(Ordering::Relaxed)) }
         });
-        MAKES.with(|makes| makes.borrow_mut().push(address));
-        let mut making = Making { stage, generation, waiters, ends: Stage::Absent };
+        // Not noted by a thread that has dropped its thread-locals already.
+        let is_noted = MAKES.try_with(|makes| makes.borrow_mut().push(address)).is_ok();
+        let mut making = Making { stage, generation, waiters, is_noted, ends: Stage::Absent };
         let made = Box::into_raw(Box::new(make()));
         // Relaxed: the stage publishes it.
         state.store(made, Ordering::Relaxed);
@@ -620,13 +624,17 @@ struct Making<'a> {
     stage: &'a AtomicU64,
     generation: u32,
     waiters: &'a Waiters,
+    /// Whether the thread has noted that it makes this state.
+    is_noted: bool,
     ends: Stage,
 }
 
 impl Drop for Making<'_> {
     fn drop(&mut self) {
-        // Calls nest, so it is the last.
-        MAKES.with(|makes| makes.borrow_mut().pop());
+        if self.is_noted {
+            // Calls nest, so it is the last.
+            let _ = MAKES.try_with(|makes| makes.borrow_mut().pop());
+        }
         // Release, pairs with the Acquire of `state`: the state was written.
         let order = ordering!("room-state-no-release", Release => Relaxed);
         let before = self.stage.swap(self.ends.of(self.generation), order);

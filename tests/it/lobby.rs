@@ -651,6 +651,35 @@ mod state {
     }
 
     #[test]
+    fn a_thread_that_ends_may_open_a_room() {
+        struct JoinsAtTheEnd(Lobby<Counted>, Arc<AtomicUsize>);
+
+        impl Drop for JoinsAtTheEnd {
+            fn drop(&mut self) {
+                let seat = self.0.join().unwrap();
+                assert_eq!(seat.state().0.load(Ordering::Relaxed), 1);
+                self.1.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        thread_local! {
+            static AT_THE_END: OnceLock<JoinsAtTheEnd> = const { OnceLock::new() };
+        }
+
+        let opened = Arc::new(AtomicUsize::new(0));
+        let counts = opened.clone();
+        thread::spawn(|| {
+            AT_THE_END.with(|at_the_end| {
+                let joins = at_the_end.get_or_init(|| JoinsAtTheEnd(lobby().0, counts));
+                drop(joins.0.join().unwrap());
+            });
+        })
+        .join()
+        .unwrap();
+        assert_eq!(opened.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
     fn it_lives_from_the_first_seat_to_the_last() {
         let (lobby, living) = lobby();
         assert_eq!(living.load(Ordering::Relaxed), 0);
