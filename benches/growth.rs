@@ -21,6 +21,15 @@
 //! does not show what is seldom: that a heap is cleaned or a table grows.
 
 mod common;
+#[allow(dead_code)] // Each bench uses the part that it needs.
+#[path = "common/keepers.rs"]
+mod keepers;
+#[allow(dead_code)] // Each bench uses the part that it needs.
+#[path = "common/keyed.rs"]
+mod keyed;
+#[allow(dead_code)] // Each bench uses the part that it needs.
+#[path = "common/waiting.rs"]
+mod waiting;
 // With contenders that this bench does not need.
 #[allow(dead_code)]
 #[path = "lobby/rooms.rs"]
@@ -42,12 +51,12 @@ use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use common::keepers::{Keeper, MapAndHeap, TTL};
-use common::keyed::{Counter, Keyed, SccCounter};
 use common::ratio::Quartiles;
 use common::table::machine;
-use common::waiting::{block_on, next_woken, Limit, Task};
+use keepers::{Keeper, MapAndHeap, TTL};
+use keyed::{Counter, Keyed, SccCounter};
 use rooms::{keep, Jams, Locked, Rooms, SEATS};
+use waiting::{block_on, next_woken, Limit, Task};
 
 #[derive(Parser)]
 struct Options {

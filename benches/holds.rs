@@ -24,6 +24,9 @@
 //! printed at the end: what the allocator has given for the `Holds` and its guards of 8 bytes.
 
 mod common;
+#[allow(dead_code)] // Each bench uses the part that it needs.
+#[path = "common/keepers.rs"]
+mod keepers;
 
 use std::hash::BuildHasherDefault;
 use std::hint::black_box;
@@ -39,9 +42,9 @@ use tokio_util::time::delay_queue::{DelayQueue, Key};
 
 use common::contenders::Contender;
 use common::crew::Crew;
-use common::keepers::{Keeper, MapAndHeap, TicketHasher, TicketMap, TTL};
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
+use keepers::{Keeper, MapAndHeap, TicketHasher, TicketMap, TTL};
 
 const THREADS: usize = 2;
 const OUTSTANDING: [usize; 3] = [10, 10_000, 1_000_000];

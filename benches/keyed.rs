@@ -28,6 +28,9 @@
 #![allow(unsafe_code)] // An allocator that counts.
 
 mod common;
+#[allow(dead_code)] // Each bench uses the part that it needs.
+#[path = "common/keyed.rs"]
+mod keyed;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -43,9 +46,9 @@ use tokio::sync::Semaphore;
 
 use common::contenders::{Contender, Pair};
 use common::crew::Crew;
-use common::keyed::{Counter, Keyed, SccCounter, CAPACITY};
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
+use keyed::{Counter, Keyed, SccCounter, CAPACITY};
 
 const THREADS: usize = 2;
 const KEYS: [u64; 5] = [1, 10, 1_000, 100_000, 1_000_000];

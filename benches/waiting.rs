@@ -15,6 +15,9 @@
 //! `cargo bench --features wait --bench waiting`
 
 mod common;
+#[allow(dead_code)] // Each bench uses the part that it needs.
+#[path = "common/waiting.rs"]
+mod waiting;
 
 use std::future::{poll_fn, Future};
 use std::pin::Pin;
@@ -27,7 +30,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion};
 use headcount::Gate;
 
-use common::waiting::{block_on, next_woken, Limit, Task};
+use waiting::{block_on, next_woken, Limit, Task};
 
 type Boxed = Pin<Box<dyn Future<Output = ()>>>;
 

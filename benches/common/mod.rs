@@ -16,14 +16,8 @@
 
 pub(crate) mod contenders;
 pub(crate) mod crew;
-#[cfg(feature = "holds")]
-pub(crate) mod keepers;
-#[cfg(feature = "keyed")]
-pub(crate) mod keyed;
 pub(crate) mod ratio;
 pub(crate) mod table;
-#[cfg(feature = "wait")]
-pub(crate) mod waiting;
 
 use std::time::Duration;
 
