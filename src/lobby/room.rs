@@ -592,9 +592,9 @@ impl<'a, T> RoomRef<'a, T> {
             // changed, so no other thread takes it.
             unsafe { Box::from_raw(state.load(Ordering::Relaxed)) }
         });
-        // Not noted by a thread that has dropped its thread-locals already.
-        let is_noted = MAKES.try_with(|makes| makes.borrow_mut().push(address)).is_ok();
-        let mut making = Making { stage, generation, waiters, is_noted, ends: Stage::Absent };
+        // A thread that has dropped its thread-locals already notes nothing, here and in the drop.
+        let _ = MAKES.try_with(|makes| makes.borrow_mut().push(address));
+        let mut making = Making { stage, generation, waiters, ends: Stage::Absent };
         let made = Box::into_raw(Box::new(make()));
         // Relaxed: the stage publishes it.
         state.store(made, Ordering::Relaxed);
@@ -624,17 +624,13 @@ struct Making<'a> {
     stage: &'a AtomicU64,
     generation: u32,
     waiters: &'a Waiters,
-    /// Whether the thread has noted that it makes this state.
-    is_noted: bool,
     ends: Stage,
 }
 
 impl Drop for Making<'_> {
     fn drop(&mut self) {
-        if self.is_noted {
-            // Calls nest, so it is the last.
-            let _ = MAKES.try_with(|makes| makes.borrow_mut().pop());
-        }
+        // Calls nest, so it is the last.
+        let _ = MAKES.try_with(|makes| makes.borrow_mut().pop());
         // Release, pairs with the Acquire of `state`: the state was written.
         let order = ordering!("room-state-no-release", Release => Relaxed);
         let before = self.stage.swap(self.ends.of(self.generation), order);
