@@ -147,8 +147,10 @@ impl LobbyBuilder {
     /// This call does not panic. If `open` panics, the call that opens the room panics, and its
     /// caller has left the room. If others have joined meanwhile, the room stays open, and `open`
     /// runs again in the next call of [`state`](crate::Seat::state). If the destructor of a state
-    /// panics, dropping the seat panics, and the room is closed. If destructors panic while the
-    /// lobby is dropped, all others run, and then the first panic goes on.
+    /// panics, the call in which it runs panics: the drop of a room's last seat, and the room is
+    /// closed; or the call that opens the next room in its place, whose caller has left that room.
+    /// If destructors panic while the lobby is dropped, all others run, and then the first panic
+    /// goes on.
     ///
     /// # Examples
     ///

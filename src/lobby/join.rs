@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 use core::hint::spin_loop;
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 
 use super::error::{JoinError, JoinRoomError, JoinRoomErrorKind};
 use super::id::RoomId;
@@ -327,11 +328,12 @@ impl<T> Lobby<T> {
     /// doing that.
     fn seat_first(&self, mut taken: TakenSeats<'_, T>) -> Option<Seated> {
         let is_new = taken.is_new();
-        let mut opener = Opener { lobby: self, seated: Some(self.seated(taken.next()?)) };
-        if is_new {
-            opener.make_state();
-        }
-        opener.seated.take()
+        let seated = self.seated(taken.next()?);
+        Some(if is_new {
+            self.make_state(seated, |seated| seated, |seated| self.leave(seated))
+        } else {
+            seated
+        })
     }
 
     /// Seats the members of a party, as if they had come one after the other.
@@ -465,34 +467,28 @@ impl<T> Lobby<T> {
 }
 
 impl<T> Lobby<T> {
-    /// Makes the state of the room that a member has opened, unless another member is doing that.
-    pub(super) fn make_state(&self, seated: &Seated) {
-        if let States::Each(make) = &self.states {
-            let at = self.pages.at(seated.location());
-            let at = at.expect("the page of a room with a member");
-            // SAFETY: as in `leave`.
-            unsafe { at.make_state(seated, &self.waiters, || make(seated.room_id(self.mark))) };
+    /// Makes the state of the room that the holder of `seats` has opened, unless another member is
+    /// doing that. If this panics, the members leave.
+    pub(super) fn make_state<S>(
+        &self,
+        seats: S,
+        first: impl FnOnce(&S) -> &Seated,
+        leave: impl FnOnce(S),
+    ) -> S {
+        let States::Each(make) = &self.states else { return seats };
+        let seated = first(&seats);
+        let at = self.pages.at(seated.location()).expect("the page of a room with a member");
+        // SAFETY: as in `leave`.
+        let make = || unsafe {
+            at.make_state(seated, &self.waiters, || make(seated.room_id(self.mark)));
+        };
+        // The constructor may panic, or the destructor of an earlier state.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(make)) {
+            // So may the destructor of the new state. The first panic goes on.
+            let _ = catch_unwind(AssertUnwindSafe(|| leave(seats)));
+            resume_unwind(panic);
         }
-    }
-}
-
-/// A caller that has opened a room, while it makes the state. It leaves if the constructor panics.
-struct Opener<'a, T> {
-    lobby: &'a Lobby<T>,
-    seated: Option<Seated>,
-}
-
-impl<T> Opener<'_, T> {
-    fn make_state(&self) {
-        self.seated.iter().for_each(|seated| self.lobby.make_state(seated));
-    }
-}
-
-impl<T> Drop for Opener<'_, T> {
-    fn drop(&mut self) {
-        if let Some(seated) = self.seated.take() {
-            self.lobby.leave(seated);
-        }
+        seats
     }
 }
 

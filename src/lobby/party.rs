@@ -26,10 +26,7 @@ fn seats<T, L: Deref<Target = Lobby<T>> + Clone, E>(
     let is_new = taken.is_new();
     let seated = lobby.seated_together(taken);
     seats.extend(seated.map(|seated| SeatInner::new(lobby.clone(), seated)));
-    if is_new {
-        lobby.make_state(seats[0].seated());
-    }
-    Ok(seats)
+    Ok(if is_new { lobby.make_state(seats, |seats| seats[0].seated(), drop) } else { seats })
 }
 
 impl<T> Lobby<T> {

@@ -19,6 +19,7 @@ fn panics(f: impl FnOnce()) -> usize {
 fn explore(bound: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(bound);
+    builder.max_branches = 20_000;
     builder.check(model);
 }
 
@@ -156,6 +157,46 @@ mod wait {
             other.join().unwrap();
             assert!(matches!(poll(&mut first), Poll::Ready(Err(_))));
             assert_free(&gate, 0);
+        });
+    }
+}
+
+mod lobby {
+    use headcount::Lobby;
+
+    use super::*;
+
+    /// The state of a room, whose destructor panics.
+    struct State;
+
+    impl Drop for State {
+        fn drop(&mut self) {
+            panic();
+        }
+    }
+
+    /// The last member of a room leaves it, and its state's destructor panics, while another caller
+    /// joins, and makes a state too.
+    #[test]
+    fn a_state_that_panics_when_its_room_closes() {
+        explore(2, || {
+            let lobby = Arc::new(Lobby::builder(2).max_rooms(1).build_with(|_| State));
+            let seat = lobby.join().unwrap();
+            seat.state();
+            let other = {
+                let lobby = Arc::clone(&lobby);
+                thread::spawn(move || {
+                    panics(|| {
+                        let seat = lobby.join().expect("a free seat");
+                        seat.state();
+                    })
+                })
+            };
+            // Both were in one room, or each closed one.
+            let seen = panics(|| drop(seat)) + other.join().unwrap();
+            assert!((1..=2).contains(&seen), "{seen} states dropped");
+            assert_eq!(lobby.stats(), Default::default());
+            assert_eq!(panics(|| drop(lobby.join().expect("a lobby as before"))), 1);
         });
     }
 }
