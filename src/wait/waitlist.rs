@@ -8,6 +8,7 @@
 //! in line could be served then, and the word is back with all threads unless it has to stay. No
 //! waker runs under the lock.
 
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::PoisonError;
 use std::task::Waker;
 
@@ -439,21 +440,27 @@ impl Waitlist {
         Ok(held)
     }
 
-    /// Closes the slot. If places are held, joins those that wait until none is.
+    /// Closes the slot. If places are held at that instant, joins those that wait until none is.
     pub(crate) fn drain(&self, slot: &Slot, handle: WakeHandle) -> Enqueued {
-        // The wakers of those refused run here, before there is a ticket: one of them may panic.
-        self.close(slot);
         let mut locked = self.lock(slot);
         if !slot.read().is_closed() {
-            // Reopened by another caller meanwhile.
-            return Enqueued::Closed;
+            // It closes, since at least 0 places are held.
+            let _ = locked.close_if(0);
         }
         if locked.queue.held == 0 {
+            locked.settle();
             return Enqueued::Served;
         }
         let breaks = locked.shared.served.breaks();
         locked.shared.served.add_break();
-        Enqueued::Waits(Ticket { number: locked.queue.push_drainer(handle), breaks })
+        let ticket = Ticket { number: locked.queue.push_drainer(handle), breaks };
+        // This wakes those that the closing has refused. If a waker panics, no
+        // caller gets the ticket.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| locked.settle())) {
+            self.cancel(slot, ticket);
+            resume_unwind(panic);
+        }
+        Enqueued::Waits(ticket)
     }
 
     /// Takes `n` places whether or not they are free. Returns false, and takes none, if more than

@@ -52,7 +52,7 @@ fn reserve_and_read(world: &World) {
 /// *unblocked* and *both-counters*: each call of a course stalls.
 #[test]
 fn each_call_of_a_course_stalls() {
-    let calls: [fn(&World); 7] = [
+    let calls: [fn(&World); 14] = [
         |world| drop(world.course.try_reserve()),
         |world| drop(world.course.try_reserve_many(2)),
         |world| take(world).into_iter().for_each(OwnedReservation::confirm),
@@ -62,10 +62,47 @@ fn each_call_of_a_course_stalls() {
             assert!(enrollment.is_none_or(|enrollment| enrollment.withdraw().is_ok()));
         },
         |world| assert_eq!(world.course.enroll(|_| Err::<(), _>(())).is_err(), true),
+        |world| assert!(world.course.withdraw().is_ok()),
+        |world| world.course.set_capacity(4),
+        |world| _ = world.course.raise_capacity(1),
+        |world| _ = world.course.lower_capacity(1),
         |world| assert!(world.course.counts().taken <= 5),
+        |world| assert!(world.course.available() >= 2),
+        |world| assert!(!world.course.is_full()),
+        |world| assert!(!world.course.is_closed()),
     ];
     for call in calls {
         assert_eq!(stall_course(call, reserve_and_read).waited, 0);
+    }
+}
+
+/// Reserves a place, which is free, if the course is not closed. Keeps it, as giving it back may
+/// need the lock of a waitlist.
+fn reserve_if_open(world: &World) {
+    match world.course.clone().try_reserve_owned() {
+        Ok(reservation) => world.reservations.lock().unwrap().push(reservation),
+        Err(refused) => assert!(refused.is_closed(), "places are free"),
+    }
+    let counts = world.course.counts();
+    let reserved = world.reservations.lock().unwrap().len() as u32;
+    assert_eq!((counts.enrolled, counts.taken), (1, 1 + reserved));
+}
+
+/// A course closes or opens, or not, and nothing else changes.
+#[test]
+fn a_course_that_closes_or_opens_stalls() {
+    let calls: [fn(&World); 3] = [
+        |world| world.course.close(),
+        |world| world.course.reopen(),
+        |world| {
+            world.course.close();
+            world.course.reopen();
+        },
+    ];
+    for call in calls {
+        let seen = stall_course(call, reserve_if_open);
+        // With the feature `wait`, counting takes the lock of the waitlist of a closed course.
+        assert!(seen.waited == 0 || cfg!(feature = "wait"), "it was waited for");
     }
 }
 
@@ -74,11 +111,15 @@ fn each_call_of_a_course_stalls() {
 #[test]
 fn each_call_of_a_tally_stalls() {
     // What each call makes of the value.
-    let calls: [(fn(&Tally), fn(u64) -> u64); 5] = [
+    let calls: [(fn(&Tally), fn(u64) -> u64); 9] = [
         (|tally| drop(tally.increment().to_string()), |value| value + 1),
         (|tally| drop(tally.sub(3).to_string()), |value| value - 3),
         (|tally| assert!(tally.try_sub(2).is_ok()), |value| value - 2),
         (|tally| drop(tally.reset().to_string()), |_| 10),
+        (|tally| drop(tally.add(2).to_string()), |value| value + 2),
+        (|tally| drop(tally.decrement().to_string()), |value| value - 1),
+        (|tally| assert!(tally.increment_with(|_| Ok::<_, ()>(())).is_ok()), |value| value + 1),
+        (|tally| assert!(tally.sub_with(2, |_| Ok::<_, ()>(())).is_ok()), |value| value - 2),
         (|tally| assert!(tally.add_with(5, |_| Ok::<_, ()>(())).is_ok()), |value| value + 5),
     ];
     for (call, effect) in calls {
@@ -97,6 +138,33 @@ fn each_call_of_a_tally_stalls() {
                 assert!(fits.contains(&told), "{told:?}");
             })],
             end: Box::new(|_| ()),
+        };
+        let seen = scene.explore();
+        assert!(seen.ways > 2 && seen.waited == 0, "{seen:?}");
+    }
+}
+
+/// A change that is taken back takes back what it changed, and no more: others change a tally while
+/// the change stands, or before it or after it.
+#[test]
+fn a_change_that_fails_stalls() {
+    let calls: [(fn(&Tally), fn(u64) -> u64); 2] = [
+        (|tally| assert!(tally.add_with(5, |_| Err::<(), _>(())).is_err()), |value| value + 5),
+        (|tally| assert!(tally.sub_with(3, |_| Err::<(), _>(())).is_err()), |value| value - 3),
+    ];
+    for (call, changed) in calls {
+        let scene = Scene {
+            name: "a change that fails".into(),
+            world: Box::new(|| Tally::new(10)),
+            call: Box::new(call),
+            rounds: vec![Box::new(move |tally| {
+                let before = tally.get();
+                let told = [tally.add(4), tally.add(4)];
+                // The stopped thread moves before this round and after it.
+                let fits = [(10, [14, 18]), (changed(10), [changed(14), changed(18)])];
+                assert!(fits.contains(&(before, told)), "{before}, {told:?}");
+            })],
+            end: Box::new(|tally| assert_eq!(tally.get(), 18)),
         };
         let seen = scene.explore();
         assert!(seen.ways > 2 && seen.waited == 0, "{seen:?}");

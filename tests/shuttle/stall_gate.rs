@@ -13,12 +13,19 @@ use crate::support::stall::{Scene, Stalls};
 const STALLS: usize = 0;
 const OTHER: usize = 1;
 
+/// What a thread waits for.
+#[cfg(feature = "wait")]
+enum Wait {
+    Places(headcount::AcquireOwned),
+    Drain(headcount::DrainOwned),
+}
+
 struct World {
     gate: Arc<Gate>,
     /// For each thread.
     permits: [Mutex<Vec<OwnedPermit>>; 2],
     #[cfg(feature = "wait")]
-    waits: [Mutex<Option<headcount::AcquireOwned>>; 2],
+    waits: [Mutex<Option<Wait>>; 2],
     told: Mutex<Explanations<spec::Gate>>,
 }
 
@@ -57,7 +64,11 @@ impl World {
         #[cfg(feature = "wait")]
         if matches!(
             call,
-            GateCall::Enqueue { .. } | GateCall::Poll { .. } | GateCall::Cancel { .. }
+            GateCall::Enqueue { .. }
+                | GateCall::EnqueueWithin { .. }
+                | GateCall::Drain { .. }
+                | GateCall::Poll { .. }
+                | GateCall::Cancel { .. }
         ) {
             return self.wait(thread, call);
         }
@@ -82,6 +93,21 @@ impl World {
         let answer = match call {
             GateCall::Acquire => acquired(gate().try_acquire_owned()),
             GateCall::AcquireMany(n) => acquired(gate().try_acquire_many_owned(n)),
+            GateCall::AcquireAll => match gate().try_acquire_all_owned() {
+                Ok(permit) => {
+                    let n = permit.count();
+                    self.permits[thread].lock().unwrap().push(permit);
+                    GateAnswer::AcquiredAll(n)
+                }
+                Err(refused) => acquired(Err(refused)),
+            },
+            GateCall::AcquireLeaving { places, spare } => {
+                acquired(gate().try_acquire_leaving_owned(places, spare))
+            }
+            GateCall::Force(n) => {
+                self.permits[thread].lock().unwrap().push(gate().force_acquire_owned(n));
+                GateAnswer::Acquired
+            }
             GateCall::Close => {
                 self.gate.close();
                 GateAnswer::Done
@@ -94,6 +120,8 @@ impl World {
                 self.gate.set_capacity(capacity);
                 GateAnswer::Done
             }
+            GateCall::RaiseCapacity(n) => GateAnswer::Capacity(self.gate.raise_capacity(n)),
+            GateCall::LowerCapacity(n) => GateAnswer::Capacity(self.gate.lower_capacity(n)),
             GateCall::CloseIf(quorum) => GateAnswer::Quorum(
                 self.gate.close_if_occupied(quorum).map_err(|error| error.occupied),
             ),
@@ -116,6 +144,7 @@ impl World {
     #[cfg(feature = "wait")]
     fn wait(&self, thread: usize, call: GateCall) {
         use std::future::Future;
+        use std::pin::Pin;
         use std::task::{Context, Poll, Wake};
 
         struct Silent;
@@ -124,11 +153,16 @@ impl World {
         }
 
         let waits = self.waits[thread].lock().unwrap().take();
-        let mut future = match (call, waits) {
+        let gate = Arc::clone(&self.gate);
+        let mut wait = match (call, waits) {
             (GateCall::Enqueue { places, .. }, None) => {
-                self.gate.clone().acquire_many_owned(places)
+                Wait::Places(gate.acquire_many_owned(places))
             }
-            (GateCall::Poll { .. } | GateCall::Cancel { .. }, Some(future)) => future,
+            (GateCall::EnqueueWithin { places, limit, .. }, None) => {
+                Wait::Places(gate.acquire_many_owned(places).queue_limit(limit as usize))
+            }
+            (GateCall::Drain { .. }, None) => Wait::Drain(gate.drain_owned()),
+            (GateCall::Poll { .. } | GateCall::Cancel { .. }, Some(wait)) => wait,
             (_, waits) => {
                 *self.waits[thread].lock().unwrap() = waits;
                 return;
@@ -136,22 +170,32 @@ impl World {
         };
         self.told.lock().unwrap().begin(thread, call);
         if let GateCall::Cancel { .. } = call {
-            drop(future);
+            drop(wait);
             return self.told(thread, GateAnswer::Done);
         }
         let waker = Arc::new(Silent).into();
-        let polled = std::pin::Pin::new(&mut future).poll(&mut Context::from_waker(&waker));
+        let mut context = Context::from_waker(&waker);
+        let polled = match &mut wait {
+            Wait::Places(acquire) => {
+                Pin::new(acquire).poll(&mut context).map(|acquired| match acquired {
+                    Ok(permit) => {
+                        self.permits[thread].lock().unwrap().push(permit);
+                        GateAnswer::Acquired
+                    }
+                    Err(refused) if refused.is_queue_full() => GateAnswer::QueueFull,
+                    Err(_) => GateAnswer::Closed,
+                })
+            }
+            Wait::Drain(drain) => Pin::new(drain)
+                .poll(&mut context)
+                .map(|drained| drained.map_or(GateAnswer::Reopened, |()| GateAnswer::Done)),
+        };
         let answer = match polled {
             Poll::Pending => {
-                *self.waits[thread].lock().unwrap() = Some(future);
+                *self.waits[thread].lock().unwrap() = Some(wait);
                 GateAnswer::Waits
             }
-            Poll::Ready(Ok(permit)) => {
-                // One permit for each place, as those that it is dropped with.
-                self.permits[thread].lock().unwrap().push(permit);
-                GateAnswer::Acquired
-            }
-            Poll::Ready(Err(_)) => GateAnswer::Closed,
+            Poll::Ready(answer) => answer,
         };
         self.told(thread, answer);
     }
@@ -169,10 +213,22 @@ impl World {
     }
 }
 
-const ACQUIRES: [GateCall; 2] = [GateCall::Acquire, GateCall::AcquireMany(2)];
+const ACQUIRES: [GateCall; 4] = [
+    GateCall::Acquire,
+    GateCall::AcquireMany(2),
+    GateCall::AcquireAll,
+    GateCall::AcquireLeaving { places: 1, spare: 1 },
+];
 const READS: [GateCall; 3] = [GateCall::Occupied, GateCall::IsFull, GateCall::CloseIf(1)];
-const CHANGES: [GateCall; 4] =
-    [GateCall::Close, GateCall::Reopen, GateCall::SetCapacity(1), GateCall::SetCapacity(3)];
+const CHANGES: [GateCall; 7] = [
+    GateCall::Force(1),
+    GateCall::Close,
+    GateCall::Reopen,
+    GateCall::SetCapacity(1),
+    GateCall::SetCapacity(3),
+    GateCall::RaiseCapacity(1),
+    GateCall::LowerCapacity(1),
+];
 
 fn calls() -> impl Iterator<Item = GateCall> + Clone {
     ACQUIRES.into_iter().chain([GateCall::Release]).chain(READS).chain(CHANGES)
@@ -192,7 +248,8 @@ const STARTS: [(u32, [u32; 2], bool); 6] = [
 fn is_excepted(calls: &[GateCall; 3]) -> bool {
     use GateCall::*;
     let any = |of: fn(&GateCall) -> bool| calls.iter().any(of);
-    let resizes = |call: &GateCall| matches!(call, SetCapacity(_));
+    let resizes =
+        |call: &GateCall| matches!(call, SetCapacity(_) | RaiseCapacity(_) | LowerCapacity(_));
     // A reading is off by what a call moves that changes the capacity meanwhile.
     if any(resizes) && any(|call| matches!(call, Occupied)) {
         return true;
@@ -265,15 +322,17 @@ fn each_call_of_a_waiter_stalls() {
     let waits = |thread: usize| {
         let ticket = thread as spec::Ticket;
         let enqueue = move |places| GateCall::Enqueue { ticket, places };
-        [enqueue(1), enqueue(2), GateCall::Poll { ticket }, GateCall::Cancel { ticket }]
+        let within = GateCall::EnqueueWithin { ticket, places: 1, limit: 1 };
+        let [poll, cancel] = [GateCall::Poll { ticket }, GateCall::Cancel { ticket }];
+        [enqueue(1), enqueue(2), within, GateCall::Drain { ticket }, poll, cancel]
     };
-    let [one, two, ..] = waits(STALLS);
-    for call in [one, two] {
+    let [one, two, within, drain, ..] = waits(STALLS);
+    for call in [one, two, within, drain] {
         stall(call, waits(OTHER).into_iter().chain([GateCall::Release]).chain(CHANGES));
         let seen = stall(call, ACQUIRES.into_iter());
         assert_eq!(seen.waited, 0, "{call:?} was waited for");
     }
-    for call in [GateCall::Release].into_iter().chain(CHANGES) {
+    for call in [GateCall::Release].into_iter().chain(ACQUIRES).chain(CHANGES) {
         stall(call, waits(OTHER).into_iter().chain(READS));
     }
 }

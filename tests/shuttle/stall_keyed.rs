@@ -11,7 +11,7 @@ use headcount::{KeyedGate, OwnedKeyHandle, OwnedKeyedPermit};
 
 use crate::support::stall::{Scene, Stalls};
 
-const CAPACITY: u32 = 4;
+const CAPACITY: u32 = 5;
 
 /// A hasher under which all keys have one shard but different tags: it undoes how the crate mixes
 /// hashes.
@@ -72,6 +72,10 @@ enum Call {
     Acquire(u8),
     /// Takes a place of a key and gives it back.
     Visit(u8),
+    /// Takes a place by a reference to the key and gives it back.
+    VisitRef(u8),
+    /// Takes two places of a key and gives them back.
+    VisitMany(u8),
     /// Gives a place of `LIVES` back: with the last one, the key ends.
     Release,
     Hold(u8),
@@ -82,6 +86,10 @@ enum Call {
 }
 
 use Call::*;
+
+/// Calls that stall, and are not made by others: they are as `Visit` but for how they begin.
+const MORE_THAT_STALL: [Call; 4] =
+    [VisitRef(LIVES), VisitRef(NEW), VisitMany(LIVES), VisitMany(CAME)];
 
 const CALLS: [Call; 15] = [
     Acquire(LIVES),
@@ -133,6 +141,14 @@ impl<K: Key> World<K> {
                 assert!(*permit.key() == K::of(number), "a place of another key");
                 drop(permit);
             }
+            VisitRef(number) => {
+                let key = K::of(number);
+                drop(self.gates.try_acquire_ref(&key).expect("a place is free"));
+            }
+            VisitMany(number) => {
+                let permit = self.gates.try_acquire_many(K::of(number), 2);
+                assert_eq!(permit.expect("places are free").count(), 2);
+            }
             Release => {
                 let permit = self.living.lock().unwrap().take();
                 drop(permit);
@@ -174,9 +190,9 @@ impl<K: Key> World<K> {
 /// Whether a call takes no lock, although others make calls at the same time.
 fn is_free_of_locks<K: Key>(call: Call) -> bool {
     match call {
-        Acquire(CAME) | Visit(CAME) => K::STAYS,
+        Acquire(CAME) | Visit(CAME) | VisitMany(CAME) => K::STAYS,
         // The key may have ended meanwhile.
-        Acquire(LIVES) | Visit(LIVES) => K::STAYS,
+        Acquire(LIVES) | Visit(LIVES) | VisitRef(LIVES) | VisitMany(LIVES) => K::STAYS,
         Release | Keys | Len => true,
         _ => false,
     }
@@ -205,7 +221,7 @@ fn stall<K: Key>(call: Call, others: [Call; 2]) -> Stalls {
 /// takes no lock waits for nothing, and waits for no call that takes none.
 fn each_call_stalls<K: Key>() {
     let mut all = Stalls::default();
-    for call in CALLS {
+    for call in CALLS.into_iter().chain(MORE_THAT_STALL) {
         for first in CALLS {
             for second in CALLS {
                 let others = [first, second];
