@@ -3,6 +3,8 @@
 use headcount::Gate;
 
 use super::tally::Block;
+#[cfg(feature = "wait")]
+use super::waiting;
 use super::{course, gate, tally, Ending};
 
 /// Bytes, read one by one; zeros after the end.
@@ -128,5 +130,36 @@ impl Bytes<'_> {
             3 => Change::Sub(self.long()),
             _ => Change::Take,
         }
+    }
+
+    #[cfg(feature = "wait")]
+    pub(crate) fn waiting_act(&mut self) -> waiting::Act {
+        use waiting::Act;
+        match self.byte() % 22 {
+            0 | 1 => Act::New { places: 1, limit: u32::MAX },
+            2 => Act::New { places: self.small(), limit: u32::MAX },
+            3 => Act::New { places: self.small(), limit: self.small() },
+            4 => Act::NewDrain,
+            5 => Act::Force(self.small()),
+            6 => Act::TryAcquireAll,
+            7 => Act::TryAcquireLeaving(self.small(), self.small()),
+            8 => Act::Raise(self.small()),
+            9 => Act::Lower(self.small()),
+            10..=12 => Act::Poll { pick: self.byte().into(), waker: self.flag().into() },
+            13 => Act::Cancel(self.byte().into()),
+            14 | 15 => Act::Release(self.byte().into()),
+            16 => Act::Forget(self.byte().into()),
+            17 => Act::TryAcquire(self.small()),
+            18 => Act::SetCapacity(self.small()),
+            19 => Act::Close,
+            20 => Act::CloseIf(self.small()),
+            _ => Act::Reopen,
+        }
+    }
+
+    /// A small number.
+    #[cfg(feature = "wait")]
+    pub(crate) fn small(&mut self) -> u32 {
+        (self.byte() % 6).into()
     }
 }

@@ -18,6 +18,8 @@ pub(crate) mod room_id;
 #[cfg(feature = "std")]
 pub(crate) mod striped;
 pub(crate) mod tally;
+#[cfg(feature = "wait")]
+pub(crate) mod waiting;
 
 /// How a block that was handed to the crate ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
