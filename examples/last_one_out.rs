@@ -17,7 +17,7 @@ fn main() {
     println!("{omelettes} omelette, {} eggs are left, {last} turned off the light", eggs.get());
     assert_eq!((omelettes, eggs.get(), last), (1, 2, 1));
 
-    // An order that fails takes back what it added, and a sale that fails what it removed.
+    // An order that fails takes back what it added; a sale that succeeds stays.
     assert_eq!(
         eggs.add_with(12, |_| Err::<(), _>("the shop is closed")),
         Err("the shop is closed")
