@@ -1,4 +1,4 @@
-//! A course against the model that it shares with `tests/it/properties.rs`.
+//! A course against its specification, as in `tests/it/properties.rs`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A lobby against the plain collection of jams that it shares with `tests/it/lobby_properties.rs`.
+//! A lobby against its specification, as in `tests/it/lobby_properties.rs`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A tally against the model that it shares with `tests/it/properties.rs`.
+//! A tally against its specification, as in `tests/it/properties.rs`.
 
 #![no_main]
 

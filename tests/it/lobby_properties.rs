@@ -1,4 +1,4 @@
-//! The lobby against a plain sequential jam collection, and room ids: see `model/lobby.rs` and
+//! The lobby against its specification, and room ids: see `model/lobby.rs` and
 //! `model/room_id.rs`.
 
 use crate::support::model::{lobby, room_id};

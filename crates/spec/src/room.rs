@@ -87,7 +87,7 @@ pub enum RoomAnswer {
     /// The seats are the caller's, as bits; so many members are inside now.
     EnteredMany {
         /// The seats.
-        seats: u32,
+        seats: u128,
         /// The members inside, with the caller's.
         members: u32,
     },
@@ -128,7 +128,7 @@ pub enum RoomPhase {
 /// What a room is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Room {
-    /// The number of seats, at most 32.
+    /// The number of seats, at most 127.
     pub seats: u32,
     /// The generation of the life that the room is in, or enters next.
     pub generation: u32,
@@ -137,7 +137,7 @@ pub struct Room {
     /// The phase.
     pub phase: RoomPhase,
     /// One bit for each seat that is taken.
-    pub taken: u32,
+    pub taken: u128,
 }
 
 impl Room {
@@ -151,23 +151,41 @@ impl Room {
         self.taken.count_ones()
     }
 
-    /// Takes `n` seats, the lowest ones. Returns their bits.
-    fn enter(&mut self, generation: u32, n: u32, named: bool) -> Result<u32, RoomRefusal> {
+    /// Returns whether the room is open and refuses all callers.
+    pub fn is_locked(&self) -> bool {
+        matches!(self.phase, RoomPhase::Open { locked: true, .. })
+    }
+
+    /// Returns whether the room is open and admits only callers that name it.
+    pub fn is_unlisted(&self) -> bool {
+        matches!(self.phase, RoomPhase::Open { listed: false, .. })
+    }
+
+    /// Returns why `n` callers are refused that come by an id of that generation, if they are.
+    /// Those that are `named` may enter an unlisted room.
+    pub fn refusal(&self, generation: u32, n: u32, named: bool) -> Option<RoomRefusal> {
         match self.phase {
-            _ if generation != self.generation => Err(RoomRefusal::Gone),
-            RoomPhase::Retired => Err(RoomRefusal::Gone),
-            RoomPhase::Vacant => Err(RoomRefusal::Vacant),
-            RoomPhase::Open { locked: true, .. } => Err(RoomRefusal::Locked),
+            _ if generation != self.generation => Some(RoomRefusal::Gone),
+            RoomPhase::Retired => Some(RoomRefusal::Gone),
+            RoomPhase::Vacant => Some(RoomRefusal::Vacant),
+            RoomPhase::Open { locked: true, .. } => Some(RoomRefusal::Locked),
             RoomPhase::Open { listed: false, .. } if !named && self.members() < self.seats => {
-                Err(RoomRefusal::Unlisted)
+                Some(RoomRefusal::Unlisted)
             }
-            RoomPhase::Open { .. } if self.members() + n > self.seats => Err(RoomRefusal::Full),
             RoomPhase::Open { .. } => {
-                let before = self.taken;
-                (0..n).for_each(|_| self.taken |= 1 << self.taken.trailing_ones());
-                Ok(self.taken & !before)
+                (self.members() + n > self.seats).then_some(RoomRefusal::Full)
             }
         }
+    }
+
+    /// Takes `n` seats, the lowest ones. Returns their bits.
+    fn enter(&mut self, generation: u32, n: u32, named: bool) -> Result<u128, RoomRefusal> {
+        if let Some(refusal) = self.refusal(generation, n, named) {
+            return Err(refusal);
+        }
+        let before = self.taken;
+        (0..n).for_each(|_| self.taken |= 1 << self.taken.trailing_ones());
+        Ok(self.taken & !before)
     }
 
     /// Begins the next generation, or retires. Returns whether there is a next one.

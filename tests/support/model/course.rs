@@ -1,4 +1,4 @@
-//! The course against its model: a specified gate and one counter.
+//! The course against its specification.
 
 use std::sync::Arc;
 
@@ -6,9 +6,8 @@ use headcount::{
     Course, EnrollError, Enrollment, Gate, OwnedEnrollment, OwnedReservation, Reservation,
     TryAcquireError, WithdrawError,
 };
-use headcount_spec::{Gate as GateSpec, GateAnswer, GateCall, Spec};
+use headcount_spec::{Course as CourseSpec, CourseAnswer, CourseCall, Spec};
 
-use super::gate::told;
 use super::{caught, remove, Ending, Failed};
 
 /// One operation on a course or on one of its reservations. A `u8` picks among those.
@@ -35,20 +34,15 @@ pub(crate) enum Op {
     Reopen,
 }
 
-/// What a course is.
-struct Model {
-    /// Holds the places of reservations and of enrollments.
-    places: GateSpec,
-    enrolled: u32,
-}
-
-impl Model {
-    fn reserve(&mut self) -> GateAnswer {
-        self.places.apply(GateCall::Acquire)
-    }
-
-    fn leave(&mut self, n: u32) {
-        self.places.apply(GateCall::ReleaseMany(n));
+/// Returns what a caller was told.
+fn told<T>(result: &Result<T, TryAcquireError>) -> CourseAnswer {
+    match result {
+        Ok(_) => CourseAnswer::Reserved,
+        Err(refused) if refused.is_closed() => CourseAnswer::Closed,
+        Err(refused) => {
+            assert!(refused.is_full());
+            CourseAnswer::Full
+        }
     }
 }
 
@@ -112,12 +106,12 @@ struct Pair<'a> {
     course: &'a Arc<Course>,
     reservations: Vec<Held<'a>>,
     enrollments: Vec<Enrolled<'a>>,
-    model: Model,
+    model: CourseSpec,
 }
 
 impl<'a> Pair<'a> {
     fn reserved(&mut self, n: u32, result: Result<Held<'a>, TryAcquireError>) {
-        assert_eq!(told(&result), self.model.places.apply(GateCall::AcquireMany(n)));
+        assert_eq!(told(&result), self.model.apply(CourseCall::Reserve(n)));
         assert!(result.as_ref().is_ok_and(|held| held.count() == n) || result.is_err());
         self.reservations.extend(result);
     }
@@ -139,14 +133,14 @@ impl<'a> Pair<'a> {
             }
             Op::Confirm(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
-                    self.model.enrolled += reservation.count();
+                    self.model.apply(CourseCall::Confirm(reservation.count()));
                     reservation.confirm();
                 }
             }
             Op::EnrollReserved(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
                     let count = reservation.count();
-                    self.model.enrolled += count;
+                    self.model.apply(CourseCall::Confirm(count));
                     let enrollment = reservation.enroll();
                     assert_eq!(enrollment.count(), count);
                     self.enrollments.push(enrollment);
@@ -155,60 +149,53 @@ impl<'a> Pair<'a> {
             Op::WithdrawEnrollment(pick) => {
                 if let Some(enrollment) = remove(&mut self.enrollments, pick) {
                     let count = enrollment.count();
-                    let enrolled = self.model.enrolled >= count;
-                    assert_eq!(enrollment.withdraw().is_ok(), enrolled);
-                    if enrolled {
-                        self.model.enrolled -= count;
-                        self.model.leave(count);
-                    }
+                    let is_enrolled = self.model.apply(CourseCall::Withdraw(count));
+                    let is_enrolled = is_enrolled == CourseAnswer::Done;
+                    assert_eq!(enrollment.withdraw().is_ok(), is_enrolled);
                 }
             }
             Op::SetCapacity(capacity) => {
                 let capacity = capacity.min(Gate::MAX_CAPACITY);
                 course.set_capacity(capacity);
-                self.model.places.apply(GateCall::SetCapacity(capacity));
+                self.model.apply(CourseCall::SetCapacity(capacity));
             }
             Op::Cancel(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
-                    self.model.leave(reservation.count());
+                    self.model.apply(CourseCall::Cancel(reservation.count()));
                     reservation.cancel();
                 }
             }
             Op::Drop(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
-                    self.model.leave(reservation.count());
+                    self.model.apply(CourseCall::Cancel(reservation.count()));
                     drop(reservation);
                 }
             }
             Op::Leak(pick) => {
                 if let Some(reservation) = remove(&mut self.reservations, pick) {
-                    self.model.places.apply(GateCall::Forget(reservation.count()));
+                    self.model.apply(CourseCall::Forget(reservation.count()));
                     std::mem::forget(reservation);
                 }
             }
             Op::Enroll(ending) => self.enroll(ending),
             Op::Withdraw => {
-                let enrolled = self.model.enrolled > 0;
-                assert_eq!(course.withdraw().is_ok(), enrolled);
-                if enrolled {
-                    self.model.enrolled -= 1;
-                    self.model.leave(1);
-                }
+                let is_enrolled = self.model.apply(CourseCall::Withdraw(1)) == CourseAnswer::Done;
+                assert_eq!(course.withdraw().is_ok(), is_enrolled);
             }
             Op::Close => {
                 course.close();
-                self.model.places.apply(GateCall::Close);
+                self.model.apply(CourseCall::Close);
             }
             Op::Reopen => {
                 course.reopen();
-                self.model.places.apply(GateCall::Reopen);
+                self.model.apply(CourseCall::Reopen);
             }
         }
     }
 
     fn enroll(&mut self, ending: Ending) {
         let course = self.course;
-        let expected = self.model.reserve();
+        let expected = self.model.apply(CourseCall::Reserve(1));
         let mut seen = None;
         let result = caught(|| {
             course.enroll(|head_count| {
@@ -219,11 +206,11 @@ impl<'a> Pair<'a> {
                 ending.end()
             })
         });
-        let admitted = expected == GateAnswer::Acquired;
+        let admitted = expected == CourseAnswer::Reserved;
         assert_eq!(seen, admitted.then_some(self.model.places.held));
         let expected = match expected {
-            GateAnswer::Closed => Some(Err(EnrollError::Closed)),
-            GateAnswer::Full => Some(Err(EnrollError::Full)),
+            CourseAnswer::Closed => Some(Err(EnrollError::Closed)),
+            CourseAnswer::Full => Some(Err(EnrollError::Full)),
             _ => match ending {
                 Ending::Succeeds => Some(Ok(())),
                 Ending::Fails => Some(Err(EnrollError::Failed(Failed))),
@@ -231,10 +218,9 @@ impl<'a> Pair<'a> {
             },
         };
         assert_eq!(result, expected);
-        match result {
-            Some(Ok(())) => self.model.enrolled += 1,
-            _ if admitted => self.model.leave(1),
-            _ => {}
+        if admitted {
+            let enrolled = result == Some(Ok(()));
+            self.model.apply(if enrolled { CourseCall::Confirm(1) } else { CourseCall::Cancel(1) });
         }
     }
 
@@ -263,8 +249,7 @@ pub(crate) fn check(capacity: u32, enrolled: u32, ops: &[Op]) {
     };
     assert!(asked <= limit);
 
-    let places = GateSpec { held: enrolled, ..GateSpec::new(capacity) };
-    let model = Model { places, enrolled };
+    let model = CourseSpec::new(capacity, enrolled);
     let mut pair =
         Pair { course: &course, reservations: Vec::new(), enrollments: Vec::new(), model };
     for op in ops {

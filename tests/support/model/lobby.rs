@@ -1,4 +1,4 @@
-//! A lobby beside a plain collection of jams. Shared by the properties and the fuzz target.
+//! A lobby beside its specification. Shared by the properties and the fuzz target.
 //!
 //! With one caller at a time, after every operation:
 //! - *best-fit*: a join is seated in a most populated room that is open, unlocked and has a free
@@ -10,11 +10,12 @@
 //! - *together*: a party is seated in one room, in a most populated one that takes all of it.
 //! - An unlisted room is entered by its id alone, which was not named before the room opened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use headcount::{JoinError, JoinRoomError, JoinRoomErrorKind, Lobby, RoomId, Seat};
+use headcount_spec::{Lobby as LobbySpec, Room, RoomRefusal};
 
 /// The settings of a lobby.
 #[derive(Clone, Copy, Debug)]
@@ -105,70 +106,6 @@ impl Op {
     }
 }
 
-/// One room of the plain collection.
-#[derive(Default)]
-struct Jam {
-    numbers: BTreeSet<u32>,
-    locked: bool,
-    unlisted: bool,
-}
-
-/// The plain collection.
-struct Jams {
-    seats: usize,
-    max_rooms: usize,
-    /// With one shard, the most populated room goes before all others.
-    shards: u32,
-    open: BTreeMap<RoomId, Jam>,
-    closed: BTreeSet<RoomId>,
-}
-
-impl Jams {
-    /// Returns why an open room refuses `n` callers that name it, if it does.
-    fn refusal(&self, jam: &Jam, n: usize) -> Option<JoinRoomErrorKind> {
-        if jam.locked {
-            Some(JoinRoomErrorKind::Locked)
-        } else {
-            (jam.numbers.len() + n > self.seats).then_some(JoinRoomErrorKind::Full)
-        }
-    }
-
-    /// Returns whether an open room takes `n` callers that name no room.
-    fn admits(&self, jam: &Jam, n: usize) -> bool {
-        !jam.unlisted && self.refusal(jam, n).is_none()
-    }
-
-    /// Returns the number of members of the rooms that `n` callers may be sent to; 0 if a new one
-    /// opens.
-    fn best(&self, n: usize) -> Option<usize> {
-        let admitting = self.open.values().filter(|jam| self.admits(jam, n));
-        let most = admitting.map(|jam| jam.numbers.len()).max();
-        most.or_else(|| self.may_open().then_some(0))
-    }
-
-    fn may_open(&self) -> bool {
-        self.open.len() < self.max_rooms
-    }
-
-    fn members(&self, id: RoomId) -> usize {
-        self.open.get(&id).map_or(0, |jam| jam.numbers.len())
-    }
-
-    /// Returns whether `n` callers may be sent there.
-    fn fits(&self, id: RoomId, n: usize) -> bool {
-        let admits = match self.open.get(&id) {
-            Some(jam) => self.admits(jam, n),
-            None => !self.closed.contains(&id),
-        };
-        match (self.best(n), self.members(id)) {
-            (Some(best), members) if self.shards == 1 || best == 0 || members == 0 => {
-                admits && best == members
-            }
-            (best, _) => admits && best.is_some(),
-        }
-    }
-}
-
 /// A room's state, which counts the states that exist.
 struct Living {
     id: RoomId,
@@ -181,12 +118,14 @@ impl Drop for Living {
     }
 }
 
-/// A lobby, its seats, and the collection.
+/// A lobby, its seats, and its specification.
 struct Pair<'a> {
     lobby: &'a Lobby<Living>,
-    quorum: usize,
+    quorum: u32,
+    /// With one shard, the most populated room goes before all others.
+    shards: u32,
     foreign: &'a [RoomId],
-    jams: Jams,
+    model: LobbySpec<RoomId>,
     held: Vec<Seat<'a, Living>>,
     leaked: usize,
     named: Vec<RoomId>,
@@ -208,11 +147,20 @@ impl<'a> Pair<'a> {
         }
     }
 
+    /// Returns whether `n` callers may be sent there.
+    fn fits(&self, id: RoomId, n: u32) -> bool {
+        let best = self.model.best(n);
+        if self.shards == 1 || best == Some(0) || self.model.members(id) == 0 {
+            return self.model.fits(id, n);
+        }
+        best.is_some() && self.model.admits(id, n)
+    }
+
     fn filling(&mut self) -> RoomId {
         let id = self.lobby.filling();
-        match self.jams.best(1) {
-            Some(_) => assert!(self.jams.fits(id, 1), "{id} is not the best fit"),
-            None => assert!(!self.jams.open.contains_key(&id), "{id} is open, and refuses"),
+        match self.model.best(1) {
+            Some(_) => assert!(self.fits(id, 1), "{id} is not the best fit"),
+            None => assert!(!self.model.open.contains_key(&id), "{id} is open, and refuses"),
         }
         self.named.push(id);
         id
@@ -223,25 +171,24 @@ impl<'a> Pair<'a> {
     }
 
     fn seated_together(&mut self, id: RoomId, seats: Vec<Seat<'a, Living>>) {
-        assert!(!self.jams.closed.contains(&id) && !self.foreign.contains(&id), "a ghost");
-        assert!(self.jams.open.contains_key(&id) || self.jams.may_open(), "too many rooms");
-        let jam = self.jams.open.entry(id).or_default();
-        for seat in &seats {
-            let lowest = (0..).find(|number| !jam.numbers.contains(number));
-            assert_eq!((seat.room_id(), Some(seat.number())), (id, lowest), "not the lowest seat");
-            assert!(jam.numbers.len() < self.jams.seats && !jam.locked, "over");
-            jam.numbers.insert(seat.number());
-            assert_eq!(seat.completed_quorum(), jam.numbers.len() == self.quorum);
+        assert!(!self.foreign.contains(&id), "a ghost");
+        let before = self.model.members(id);
+        let lowest = self.model.seat(id, seats.len() as u32);
+        let numbers: Vec<_> = seats.iter().map(Seat::number).collect();
+        assert_eq!(numbers, lowest, "not the lowest seats");
+        for (seat, members) in seats.iter().zip(before + 1..) {
+            assert_eq!(seat.room_id(), id);
+            assert_eq!(seat.completed_quorum(), members == self.quorum);
             assert_eq!(seat.state().id, id, "the state of another room");
+            assert_eq!(seat.members(), self.model.members(id));
         }
-        assert!(seats.iter().all(|seat| seat.members() as usize == jam.numbers.len()));
         self.named.push(id);
         self.held.extend(seats);
     }
 
     /// Returns the number of members of a party: mostly one that a room can seat.
     fn party(&self, pick: u8) -> (u32, bool) {
-        let seats = self.jams.seats as u32;
+        let seats = self.model.seats;
         let n = u32::from(pick) % (seats + 2);
         (n, (1..=seats).contains(&n))
     }
@@ -253,39 +200,41 @@ impl<'a> Pair<'a> {
 
     fn joined_together(
         &mut self,
-        n: usize,
+        n: u32,
         joined: Result<(RoomId, Vec<Seat<'a, Living>>), JoinError>,
     ) {
         match joined {
             Ok((id, seats)) => {
-                assert!(self.jams.fits(id, n), "not the best fit");
-                assert_eq!(seats.len(), n);
+                assert!(self.fits(id, n), "not the best fit");
+                assert_eq!(seats.len(), n as usize);
                 self.seated_together(id, seats);
             }
             Err(error) => {
                 assert!(error.is_full());
-                assert_eq!(self.jams.best(n), None, "refused, though there are seats")
+                assert_eq!(self.model.best(n), None, "refused, though there are seats")
             }
         }
     }
 
-    fn refused(&mut self, id: RoomId, n: usize, refused: JoinRoomError) {
+    fn refused(&mut self, id: RoomId, n: u32, refused: JoinRoomError) {
         let kind = refused.kind();
-        match self.jams.open.get(&id) {
-            Some(jam) => assert_eq!(Some(kind), self.jams.refusal(jam, n)),
-            None if kind.is_full() => assert!(!self.jams.may_open(), "one more may be opened"),
-            None => assert!(kind.is_gone()),
-        }
-        if self.jams.closed.contains(&id) || self.foreign.contains(&id) {
-            assert!(kind.is_gone());
+        match self.model.refusal(id, n).expect("refused, though there are seats") {
+            RoomRefusal::Full => assert!(kind.is_full()),
+            RoomRefusal::Locked => assert_eq!(kind, JoinRoomErrorKind::Locked),
+            RoomRefusal::Gone => assert!(kind.is_gone()),
+            RoomRefusal::Vacant if kind.is_full() && !self.foreign.contains(&id) => {
+                assert!(!self.model.may_open(), "one more may be opened");
+            }
+            RoomRefusal::Vacant => assert!(kind.is_gone()),
+            RoomRefusal::Unlisted => unreachable!("the caller names it"),
         }
         match refused.try_next() {
             Some(next) => {
-                assert!(self.jams.fits(next, n), "{next} is not the best fit");
+                assert!(self.fits(next, n), "{next} is not the best fit");
                 assert_ne!(next, id, "sent to where it was refused");
                 self.named.push(next);
             }
-            None => assert_eq!(self.jams.best(n), None, "refused, though there are seats"),
+            None => assert_eq!(self.model.best(n), None, "refused, though there are seats"),
         }
     }
 
@@ -302,11 +251,11 @@ impl<'a> Pair<'a> {
             Op::JoinRoom(name) => {
                 let Some(id) = self.id(name) else { return };
                 // If no open room admits, the filling room is the next to be opened.
-                let opens = (self.jams.best(1) == Some(0) && !self.jams.open.contains_key(&id))
+                let opens = (self.model.best(1) == Some(0) && !self.model.open.contains_key(&id))
                     .then(|| lobby.filling() == id);
                 let joined = lobby.join_room(id);
                 // Each shard has a next room of its own.
-                let others = self.jams.shards > 1 && joined.is_ok();
+                let others = self.shards > 1 && joined.is_ok();
                 let fits = |opens| opens == joined.is_ok() || others;
                 assert!(opens.is_none_or(fits), "only the next opens");
                 match joined {
@@ -325,7 +274,7 @@ impl<'a> Pair<'a> {
                     return;
                 }
                 let joined = joined.map(|party| (party.room_id(), party.into_seats()));
-                self.joined_together(n as usize, joined);
+                self.joined_together(n, joined);
             }
             Op::JoinRoomMany(name, pick) => {
                 let Some(id) = self.id(name) else { return };
@@ -335,27 +284,26 @@ impl<'a> Pair<'a> {
                         assert_eq!((party.room_id(), party.len()), (id, n as usize));
                         self.seated_together(id, party.into_seats());
                     }
-                    Err(refused) if is_size => self.refused(id, n as usize, refused),
+                    Err(refused) if is_size => self.refused(id, n, refused),
                     Err(refused) => assert!(refused.is_party_size()),
                 }
             }
             Op::Open(listed) => {
-                let may_open = self.jams.may_open();
+                let may_open = self.model.may_open();
                 match if listed { lobby.open_room() } else { lobby.open_unlisted() } {
                     Ok(seat) => {
                         let id = seat.room_id();
-                        assert!(may_open && !self.jams.open.contains_key(&id), "not a new room");
+                        assert!(may_open && !self.model.open.contains_key(&id), "not a new room");
                         assert!(listed || !self.named.contains(&id), "it was named before");
                         self.seated(seat);
-                        self.jams.open.entry(id).or_default().unlisted = !listed;
+                        assert!(self.model.set_listed(id, listed));
                     }
                     Err(refused) => assert!(refused.is_full() && !may_open),
                 }
             }
             Op::JoinRoomOrAny(name) => {
                 let Some(id) = self.id(name) else { return };
-                let admits =
-                    self.jams.open.get(&id).is_some_and(|jam| self.jams.refusal(jam, 1).is_none());
+                let admits = self.model.refusal(id, 1).is_none();
                 match lobby.join_room_or_any(id) {
                     Ok(seat) if seat.room_id() == id => self.seated(seat),
                     joined => {
@@ -369,12 +317,7 @@ impl<'a> Pair<'a> {
                 let seat = self.held.swap_remove(index);
                 let (id, number) = (seat.room_id(), seat.number());
                 drop(seat);
-                let jam = self.jams.open.get_mut(&id).expect("the room of a seat is open");
-                assert!(jam.numbers.remove(&number));
-                if jam.numbers.is_empty() {
-                    self.jams.open.remove(&id);
-                    self.jams.closed.insert(id);
-                }
+                self.model.leave(id, number);
             }
             Op::Leak(pick) => {
                 let Some(index) = self.pick(pick) else { return };
@@ -384,35 +327,26 @@ impl<'a> Pair<'a> {
             Op::SetLock(name, locked) => {
                 let Some(id) = self.id(name) else { return };
                 let done = if locked { lobby.lock(id) } else { lobby.unlock(id) };
-                let jam = self.jams.open.get_mut(&id);
-                assert_eq!(done, jam.is_some(), "locks are for open rooms");
-                jam.into_iter().for_each(|jam| jam.locked = locked);
+                let is_open = self.model.set_lock(id, locked, 0).is_some();
+                assert_eq!(done, is_open, "locks are for open rooms");
                 self.look(id);
             }
             Op::SetListed(name, listed) => {
                 let Some(id) = self.id(name) else { return };
                 let done = lobby.set_listed(id, listed);
-                let jam = self.jams.open.get_mut(&id);
-                assert_eq!(done, jam.is_some(), "only open rooms are listed or not");
-                jam.into_iter().for_each(|jam| jam.unlisted = !listed);
+                let is_open = self.model.set_listed(id, listed);
+                assert_eq!(done, is_open, "only open rooms are listed or not");
             }
             Op::Start(pick) => {
                 let Some(index) = self.pick(pick) else { return };
                 let seat = &self.held[index];
-                let jam =
-                    self.jams.open.get_mut(&seat.room_id()).expect("the room of a seat is open");
-                let members = jam.numbers.len();
-                match seat.start() {
-                    Ok(there) => assert_eq!(there as usize, members),
-                    Err(few) => {
-                        assert_eq!(
-                            (few.occupied as usize, few.quorum as usize),
-                            (members, self.quorum)
-                        );
-                    }
-                }
-                assert_eq!(seat.start().is_ok(), members >= self.quorum);
-                jam.locked |= members >= self.quorum;
+                let expected = self.model.set_lock(seat.room_id(), true, self.quorum);
+                let told = seat.start().map_err(|few| {
+                    assert_eq!(few.quorum, self.quorum);
+                    few.occupied
+                });
+                assert_eq!(Some(told), expected);
+                assert_eq!(seat.start().is_ok(), told.is_ok());
             }
         }
     }
@@ -424,7 +358,7 @@ impl<'a> Pair<'a> {
     /// Compares what the lobby reports about one room.
     fn look(&self, id: RoomId) {
         let room = self.lobby.room(id);
-        assert_eq!(room.is_some(), self.jams.open.contains_key(&id));
+        assert_eq!(room.is_some(), self.model.open.contains_key(&id));
         assert!(room.is_none_or(|room| room.id == id));
     }
 
@@ -432,25 +366,24 @@ impl<'a> Pair<'a> {
         let rows: BTreeMap<_, _> = self
             .lobby
             .rooms()
-            .map(|room| (room.id, (room.members as usize, room.locked, !room.listed)))
+            .map(|room| (room.id, (room.members, room.locked, !room.listed)))
             .collect();
-        let jams = &self.jams;
-        let expected = |jam: &Jam| (jam.numbers.len(), jam.locked, jam.unlisted);
+        let model = &self.model;
+        let expected = |room: &Room| (room.members(), room.is_locked(), room.is_unlisted());
         let expected: BTreeMap<_, _> =
-            jams.open.iter().map(|(&id, jam)| (id, expected(jam))).collect();
+            model.open.iter().map(|(&id, room)| (id, expected(room))).collect();
         assert_eq!(rows, expected, "after {op:?}");
         let stats = self.lobby.stats();
         assert_eq!((stats.rooms, stats.members), (rows.len(), self.held.len() + self.leaked));
-        let count = |counts: fn(&Jam, usize) -> bool| {
-            jams.open.values().filter(|jam| counts(jam, jams.seats)).count()
-        };
-        assert_eq!(stats.full, count(|jam, seats| jam.numbers.len() == seats));
-        assert_eq!(stats.locked, count(|jam, _| jam.locked));
-        assert_eq!(stats.unlisted, count(|jam, _| jam.unlisted));
+        let count =
+            |counts: fn(&Room) -> bool| model.open.values().filter(|room| counts(room)).count();
+        assert_eq!(stats.full, count(|room| room.members() == room.seats));
+        assert_eq!(stats.locked, count(Room::is_locked));
+        assert_eq!(stats.unlisted, count(Room::is_unlisted));
     }
 }
 
-/// Applies `ops` to a lobby and to a plain collection. Panics where they differ.
+/// Applies `ops` to a lobby and to its specification. Panics where they differ.
 pub(crate) fn check(setup: Setup, ops: impl IntoIterator<Item = Op>) {
     let Setup { seats, quorum, max_rooms, shards } = setup;
     let living = Arc::new(AtomicUsize::new(0));
@@ -472,15 +405,20 @@ pub(crate) fn check(setup: Setup, ops: impl IntoIterator<Item = Op>) {
         .collect();
 
     let max_rooms = max_rooms.map_or(usize::MAX, |rooms| rooms as usize);
-    let (open, closed) = Default::default();
-    let jams = Jams { seats: seats as usize, max_rooms, shards, open, closed };
-    let (held, named) = Default::default();
-    let quorum = quorum as usize;
-    let mut pair = Pair { lobby: &lobby, quorum, foreign: &foreign, jams, held, leaked: 0, named };
+    let mut pair = Pair {
+        lobby: &lobby,
+        quorum,
+        shards,
+        foreign: &foreign,
+        model: LobbySpec::new(seats, max_rooms),
+        held: Vec::new(),
+        leaked: 0,
+        named: Vec::new(),
+    };
     for op in ops {
         pair.act(op);
         pair.compare(Some(op));
-        assert_eq!(living.load(Ordering::Relaxed), pair.jams.open.len(), "states after {op:?}");
+        assert_eq!(living.load(Ordering::Relaxed), pair.model.open.len(), "states after {op:?}");
     }
     while !pair.held.is_empty() {
         pair.act(Op::Leave(0));

@@ -1,8 +1,9 @@
 //! Plain models, and checks that run a list of operations on the real thing and on its model side
 //! by side. `tests/it` and `fuzz/` share them.
 //!
-//! A model does sums on ordinary numbers and knows nothing of slots, ceilings or flags. What a gate
-//! is stands in `crates/spec`; the models of what is built on gates hold one of those.
+//! A model does sums on ordinary numbers and knows nothing of slots, ceilings or flags. What gates,
+//! courses, tallies, lobbies and holds are stands in `crates/spec`, for the tests of
+//! `headcount-redis` too.
 
 pub(crate) mod bytes;
 pub(crate) mod course;

@@ -1,6 +1,7 @@
-//! The tally against its model.
+//! The tally against its specification.
 
 use headcount::Tally;
+use headcount_spec::{Spec, Tally as TallySpec, TallyAnswer, TallyCall};
 
 use super::{caught, Ending};
 
@@ -32,62 +33,37 @@ pub(crate) enum Change {
     Take,
 }
 
-/// What a tally is, in numbers wide enough never to end.
-struct Model {
-    value: i128,
-    start: i128,
-}
-
-impl Model {
-    /// Moves by `n` and stops at the ends; yields the value.
-    fn shift(&mut self, n: i128) -> u64 {
-        self.value += n;
-        if self.value < 0 {
-            self.value = 0;
-        }
-        if self.value > i128::from(u64::MAX) {
-            self.value = i128::from(u64::MAX);
-        }
-        self.get()
-    }
-
-    fn get(&self) -> u64 {
-        u64::try_from(self.value).expect("the model stops at the ends")
-    }
-
-    fn take(&mut self) -> u64 {
-        let was = self.get();
-        self.value = self.start;
-        was
-    }
-}
-
-fn change(tally: &Tally, model: &mut Model, change: Change) {
-    let (real, expected) = match change {
-        Change::Increment => (tally.increment(), model.shift(1)),
-        Change::Add(n) => (tally.add(n), model.shift(i128::from(n))),
-        Change::Decrement => (tally.decrement(), model.shift(-1)),
-        Change::Sub(n) => (tally.sub(n), model.shift(-i128::from(n))),
-        Change::TrySub(n) => {
-            let enough = model.get() >= n;
-            let expected = model.shift(if enough { -i128::from(n) } else { 0 });
-            let expected = if enough { Ok(expected) } else { Err(expected) };
-            return assert_eq!(tally.try_sub(n), expected, "{change:?}");
-        }
-        Change::Take => (tally.reset(), model.take()),
+fn change(tally: &Tally, model: &mut TallySpec, change: Change) {
+    let (told, call) = match change {
+        Change::Increment => (Ok(tally.increment()), TallyCall::Add(1)),
+        Change::Add(n) => (Ok(tally.add(n)), TallyCall::Add(n)),
+        Change::Decrement => (Ok(tally.decrement()), TallyCall::Sub(1)),
+        Change::Sub(n) => (Ok(tally.sub(n)), TallyCall::Sub(n)),
+        Change::TrySub(n) => (tally.try_sub(n), TallyCall::TrySub(n)),
+        Change::Take => (Ok(tally.reset()), TallyCall::Reset),
     };
-    assert_eq!(real, expected, "{change:?}");
+    let told = told.map_or_else(TallyAnswer::TooFew, TallyAnswer::Is);
+    assert_eq!(told, model.apply(call), "{change:?}");
 }
 
-fn with(tally: &Tally, model: &mut Model, block: Block, ending: Ending, during: Option<Change>) {
-    let by = match block {
-        Block::Increment => 1,
-        Block::Add(n) => i128::from(n),
-        Block::Sub(n) => -i128::from(n),
+fn with(
+    tally: &Tally,
+    model: &mut TallySpec,
+    block: Block,
+    ending: Ending,
+    during: Option<Change>,
+) {
+    let before = model.value;
+    model.apply(match block {
+        Block::Increment => TallyCall::Add(1),
+        Block::Add(n) => TallyCall::Add(n),
+        Block::Sub(n) => TallyCall::Sub(n),
+    });
+    let expected = model.value;
+    let undo = match expected.checked_sub(before) {
+        Some(added) => TallyCall::Sub(added),
+        None => TallyCall::Add(before - expected),
     };
-    let before = i128::from(model.get());
-    let expected = model.shift(by);
-    let moved = i128::from(expected) - before;
     let result = caught(|| {
         let run = |value| {
             assert_eq!(value, expected);
@@ -107,20 +83,21 @@ fn with(tally: &Tally, model: &mut Model, block: Block, ending: Ending, during: 
         Ending::Panics => assert_eq!(result, None),
     }
     if ending != Ending::Succeeds {
-        model.shift(-moved);
+        model.apply(undo);
     }
 }
 
 /// Runs `ops` on a tally that begins at `start`, and on its model.
 pub(crate) fn check(start: u64, ops: &[Op]) {
     let tally = Tally::new(start);
-    let mut model = Model { value: start.into(), start: start.into() };
+    let mut model = TallySpec::new(start, u64::MAX);
     for op in ops {
         match *op {
             Op::Change(it) => change(&tally, &mut model, it),
             Op::Get => {}
             Op::With(block, ending, during) => with(&tally, &mut model, block, ending, during),
         }
-        assert_eq!(tally.get(), model.get(), "after {op:?}");
+        let got = TallyAnswer::Is(tally.get());
+        assert_eq!(got, model.apply(TallyCall::Get), "after {op:?}");
     }
 }

@@ -100,7 +100,7 @@ impl Op {
             }),
             Op::EnterMany(op) => map(op.step(word, size), Op::EnterMany, |result| match result {
                 Ok((word, seats)) => {
-                    RoomAnswer::EnteredMany { seats: seats as u32, members: word.members() }
+                    RoomAnswer::EnteredMany { seats: seats.into(), members: word.members() }
                 }
                 Err(refusal) => refused(refusal),
             }),
@@ -336,7 +336,7 @@ impl RoomSystem {
                 Has::Seats { bits: 1 << seat, generation }
             }
             (RoomCall::EnterMany { generation, .. }, RoomAnswer::EnteredMany { seats, .. }) => {
-                Has::Seats { bits: seats, generation }
+                Has::Seats { bits: seats as u32, generation }
             }
             (RoomCall::Leave { seat }, _) => match own.has {
                 Has::Seats { bits, generation } if bits != 1 << seat => {
