@@ -4,8 +4,8 @@
 -- KEYS[2] enrolled: hash student -> fence/request. It does not expire.
 -- KEYS[3] reserved: hash student -> fence/request of the reservation.
 -- KEYS[4] ended: ZSET of requests and fences, by the time until which it is remembered that this
---   reservation was cancelled or this enrollment withdrawn, so that a late repetition of its
---   confirmation does not enroll the student again.
+--   reservation was cancelled or replaced, or this enrollment withdrawn, so that a late confirmation
+--   of it does not enroll the student again.
 -- KEYS[5] fence: the last fence.
 -- KEYS[6] closed: there if the course is closed. It does not expire.
 -- Taken places are the members of the first two keys: there is no counter that could drift.
@@ -13,8 +13,13 @@
 local pending, enrolled, reserved, ended, fence_key, closed_key = unpack(KEYS)
 local op, student = ARGV[1], ARGV[2]
 
+-- With the places of reservations that have ended and are not reaped.
 local function taken()
   return call('ZCARD', pending) + call('HLEN', enrolled)
+end
+
+local function live()
+  return call('ZCOUNT', pending, '(' .. whole(now), '+inf') + call('HLEN', enrolled)
 end
 
 -- Removes ended reservations until one place is free; no more than that needs.
@@ -50,7 +55,8 @@ end
 
 -- reserve student request hold capacity -> {1, fence, taken}; {0, ms until a reservation ends,
 -- taken} if full; {2} if closed; {3, fence} if enrolled already. A student with a reservation
--- gets the same place under a new fence; with the same request, the first answer.
+-- gets the same place under a new fence, and the earlier request is over; with the same request,
+-- it gets the first answer.
 if op == 'reserve' then
   local request, expiry, capacity = ARGV[3], deadline(ARGV[4]), tonumber(ARGV[5])
   if not (expiry and capacity) then
@@ -64,7 +70,7 @@ if op == 'reserve' then
   local fence, earlier = entry(reserved, student)
   if has and earlier == request then
     call('ZADD', pending, whole(expiry), student)
-    return { 1, tonumber(fence), taken() }
+    return { 1, tonumber(fence), live() }
   end
   if not has then
     if call('EXISTS', closed_key) == 1 then
@@ -72,15 +78,18 @@ if op == 'reserve' then
     end
     reap(capacity)
     if taken() >= capacity then
-      return { 0, until_first(pending), taken() }
+      return { 0, until_first(pending), live() }
     end
+  end
+  if earlier then
+    remember(earlier)
   end
   local new = whole(next_fence(tonumber(call('GET', fence_key) or 0)))
   call('SET', fence_key, new)
   call('ZADD', pending, whole(expiry), student)
   call('HSET', reserved, student, new .. '/' .. request)
   expire()
-  return { 1, tonumber(new), taken() }
+  return { 1, tonumber(new), live() }
 end
 
 -- confirm student request fence capacity -> {1, enrolled}, or {0} if lost. Late is fine while a
@@ -159,9 +168,7 @@ end
 
 -- read -> {taken by reservations that have not ended and enrollments, enrolled, 1 if closed}
 if op == 'read' then
-  local count = call('HLEN', enrolled)
-  local held = call('ZCOUNT', pending, '(' .. whole(now), '+inf')
-  return { held + count, count, call('EXISTS', closed_key) }
+  return { live(), call('HLEN', enrolled), call('EXISTS', closed_key) }
 end
 
 return BAD

@@ -69,6 +69,13 @@ async fn a_late_confirmation(engine: Engine) {
     assert_eq!(counts(&course).await, (1, 1));
     assert!(ann.withdraw().await.unwrap());
 
+    let replaced = course.try_reserve("ann").await.unwrap();
+    tokio::time::sleep(ms(80)).await;
+    course.try_reserve("bob").await.unwrap().cancel().await.unwrap();
+    let ann = course.try_reserve("ann").await.unwrap();
+    assert_eq!(replaced.confirm().await.unwrap_err(), RemoteError::Lost, "ended, and replaced");
+    ann.cancel().await.unwrap();
+
     let late = course.try_reserve("ann").await.unwrap();
     tokio::time::sleep(ms(80)).await;
     let bob = course.try_reserve("bob").await.unwrap();

@@ -1,8 +1,13 @@
-//! The scripts against plain models, one call at a time, on a clock that the test sets.
+//! The scripts against the plain models of the core (`crates/spec`), one call at a time, on a clock
+//! that the test sets. What the core does not have stands here, around them: leases that end, and
+//! members and students that come back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headcount_spec::{Gate, GateAnswer, GateCall, Spec};
+use headcount_spec::{
+    Course, CourseAnswer, CourseCall, Gate, GateAnswer, GateCall, Lobby, RoomRefusal, Spec, Tally,
+    TallyAnswer, TallyCall,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -99,7 +104,7 @@ async fn a_gate_is_that_of_the_core(engine: Engine) {
 
 #[derive(Clone, Copy, Debug)]
 enum OnClock {
-    Acquire(u64),
+    Acquire(u32),
     Release(usize),
     Renew(usize),
     Pass(u64),
@@ -107,63 +112,60 @@ enum OnClock {
 
 /// Leases that end: only those that have not count, whatever has been reaped.
 async fn a_gate_on_a_clock(engine: Engine) {
-    const CAPACITY: u64 = 5;
+    const CAPACITY: u32 = 5;
     let steps = prop_oneof![
-        5 => (1u64..4).prop_map(OnClock::Acquire),
+        5 => (1u32..4).prop_map(OnClock::Acquire),
         2 => (0usize..50).prop_map(OnClock::Release),
         4 => (0usize..50).prop_map(OnClock::Renew),
         4 => (1u64..700).prop_map(OnClock::Pass),
     ];
     cases(engine, "gate", prop::collection::vec(steps, 1..80), |gate, steps| {
-        // Of each lease that was ever given: its places, its fence, its end, or that it was
-        // released.
-        let mut leases: Vec<(u64, i64, u64)> = Vec::new();
+        let mut model = Gate::new(CAPACITY);
+        // Of each lease that was ever given: its places, its fence, and its end if it is held.
+        let mut leases: Vec<(u32, i64, Option<u64>)> = Vec::new();
         for step in steps {
-            let now = gate.now;
-            let live = |leases: &[(u64, i64, u64)], but: usize| -> u64 {
-                let others =
-                    leases.iter().enumerate().filter(|&(at, lease)| at != but && lease.2 > now);
-                others.map(|(_, lease)| lease.0).sum()
-            };
-            let end = now + TTL * 1000;
+            let end = gate.now + TTL * 1000;
             match *step {
                 OnClock::Acquire(n) => {
                     let id = leases.len();
                     let answer = gate.run(words!["acquire", id, n, TTL, CAPACITY, 0]);
-                    let fits = live(&leases, usize::MAX) + n <= CAPACITY;
-                    assert_eq!(answer[0] == 1, fits, "{answer:?}");
-                    if fits {
+                    if model.apply(GateCall::AcquireMany(n)) == GateAnswer::Acquired {
+                        assert_eq!(answer[0], 1, "{answer:?}");
                         assert!(leases.iter().all(|lease| lease.1 < answer[1]));
-                        leases.push((n, answer[1], end));
+                        leases.push((n, answer[1], Some(end)));
                     } else {
-                        let first =
-                            leases.iter().map(|lease| lease.2).filter(|&end| end > now).min();
-                        let wait = (first.expect("a lease") - now).div_ceil(1000);
-                        assert_eq!(answer[1], wait as i64, "the time until the first lease ends");
+                        let first = leases.iter().filter_map(|lease| lease.2).min();
+                        let wait = (first.expect("a lease") - gate.now).div_ceil(1000);
+                        assert_eq!(answer[..2], [0, wait as i64], "until the first lease ends");
                     }
                 }
                 OnClock::Release(nth) if !leases.is_empty() => {
                     let nth = nth % leases.len();
-                    gate.run(words!["release", nth, leases[nth].0]);
-                    leases[nth].2 = 0;
+                    let (n, _, held) = &mut leases[nth];
+                    gate.run(words!["release", nth, n]);
+                    if held.take().is_some() {
+                        model.apply(GateCall::ReleaseMany(*n));
+                    }
                 }
                 OnClock::Renew(nth) if !leases.is_empty() => {
                     let nth = nth % leases.len();
-                    let (n, fence, _) = leases[nth];
+                    let (n, fence, held) = &mut leases[nth];
                     let lost = gate.run(words!["renew", TTL, CAPACITY, 0, nth, n, fence]);
-                    let fits = live(&leases, nth) + n <= CAPACITY;
-                    assert_eq!(lost, if fits { vec![] } else { vec![0] });
-                    if fits {
-                        leases[nth].2 = end;
-                    }
+                    // What has ended is held again if its places are free.
+                    let is_held = held.is_some()
+                        || model.apply(GateCall::AcquireMany(*n)) == GateAnswer::Acquired;
+                    assert_eq!(lost, if is_held { vec![] } else { vec![0] });
+                    *held = is_held.then_some(end);
                 }
                 OnClock::Pass(ms) => gate.now += ms * 1000,
                 _ => {}
             }
-            let now = gate.now;
-            let held: u64 = leases.iter().filter(|lease| lease.2 > now).map(|lease| lease.0).sum();
-            assert_eq!(gate.run(words!["read"]), [held as i64, 0]);
-            assert!(held <= CAPACITY);
+            for (n, _, held) in &mut leases {
+                if held.take_if(|end| *end <= gate.now).is_some() {
+                    model.apply(GateCall::ReleaseMany(*n));
+                }
+            }
+            assert_eq!(gate.run(words!["read"]), [model.held.into(), 0]);
         }
     });
 }
@@ -208,72 +210,88 @@ async fn a_clock_that_jumps(engine: Engine) {
 /// Blocks grow by what is needed if that is free, never beyond the capacity, and repetitions get
 /// the first answer.
 async fn blocks_on_a_clock(engine: Engine) {
-    const CAPACITY: u64 = 12;
-    let step = (0usize..3, 0u64..6, 0u64..6, 0u64..9, 0u64..400);
+    const CAPACITY: u32 = 12;
+    let step = (0usize..3, 0u32..6, 0u32..6, 0u32..9, 0u64..400);
     cases(engine, "gate", prop::collection::vec(step, 1..80), |gate, steps| {
-        // Of each process: the id and sequence of its block, its weight, fence and end.
-        let mut blocks = [0, 1, 2].map(|process| (format!("b{process}-0"), 0u64, 0u64, 0i64, 0u64));
+        let mut model = Gate::new(CAPACITY);
+        // Of each process: the id and sequence of its block, its weight, its fence, and its end if
+        // it is held.
+        let mut blocks = [0, 1, 2].map(|process| (format!("b{process}-0"), 0u64, 0u32, 0i64, None));
         let mut lives = 0;
         for &(process, give, need, want, pass) in steps {
             gate.now += pass * 1000;
-            let now = gate.now;
-            let others: u64 = (0..3)
-                .filter(|&other| other != process && blocks[other].4 > now)
-                .map(|other| blocks[other].2)
-                .sum();
-            let (id, sequence, weight, fence, end) = &mut blocks[process];
+            for (_, _, weight, _, held) in &mut blocks {
+                if held.take_if(|end| *end <= gate.now).is_some() {
+                    model.apply(GateCall::ReleaseMany(*weight));
+                }
+            }
+            let (id, sequence, weight, fence, held) = &mut blocks[process];
             *sequence += 1;
             let keep = weight.saturating_sub(give);
             let ask =
                 words!["block", id, sequence, fence, keep, need, want, TTL, CAPACITY, "nudge", 0];
             let answer = gate.run(ask);
+            if held.take().is_some() {
+                model.apply(GateCall::ReleaseMany(*weight));
+            }
             if answer[0] == 0 {
-                assert!(keep > 0 && others + keep > CAPACITY, "lost although its places are free");
+                assert!(keep > 0 && keep > model.free(), "lost although its places are free");
                 lives += 1;
-                (*id, *sequence, *weight, *fence, *end) =
-                    (format!("b{process}-{lives}"), 0, 0, 0, 0);
+                (*id, *sequence, *weight, *fence) = (format!("b{process}-{lives}"), 0, 0, 0);
                 continue;
             }
-            let got = answer[1] as u64;
-            assert!(others + got <= CAPACITY, "{got} beside {others}");
-            let free = CAPACITY - others - keep;
+            let got = answer[1] as u32;
+            let free = model.free().checked_sub(keep).expect("kept although it was lost");
             assert!(got >= keep && (free < need || got >= keep + need), "{answer:?} of {free}");
             assert!(got <= keep + need.max(want), "more than was asked for");
             if got > keep + need {
                 assert!(got - keep <= free / 2, "more than half of what is free, and not needed");
             }
             assert!(got == 0 || *fence == 0 || answer[2] == *fence, "the fence stays");
+            (*weight, *fence) = (got, if got == 0 { 0 } else { answer[2] });
             if got > 0 {
+                assert_eq!(model.apply(GateCall::AcquireMany(got)), GateAnswer::Acquired);
+                *held = Some(gate.now + TTL * 1000);
                 assert_eq!(gate.run(ask)[..3], answer[..3], "repeated");
             }
-            (*weight, *fence, *end) = (got, if got == 0 { 0 } else { answer[2] }, now + TTL * 1000);
-            assert_eq!(gate.run(words!["read"])[0] as u64, others + got);
+            assert_eq!(gate.run(words!["read"])[0], model.held.into());
         }
     });
 }
 
+/// A tally does what the core's does, with a lower end. A request that is repeated, however much
+/// later, gets its first answer.
 async fn a_tally(engine: Engine) {
-    const MAX: i64 = (1 << 53) - 1;
-    let change = prop_oneof![-3i64..4, Just(MAX), Just(-MAX), MAX - 3..MAX];
-    cases(
-        engine,
-        "tally",
-        (0..5i64, prop::collection::vec(change, 1..40)),
-        |tally, (start, steps)| {
-            let mut model = *start;
-            for (request, change) in steps.iter().enumerate() {
-                let name = format!("{start} {steps:?} {request}");
-                tally.rename(&name);
-                // Each request has an answer of its own; the value is set by hand.
-                let before = model;
-                model = (model + change).clamp(0, MAX);
-                let add = words!["add", change, before, 60_000];
-                assert_eq!(tally.run(add), [model]);
-                assert_eq!(tally.run(add), [model], "repeated");
-                assert_eq!(tally.run(words!["read", 0]), [model]);
+    const MAX: u64 = (1 << 53) - 1;
+    let amount = || prop_oneof![0..4u64, Just(MAX), MAX - 3..MAX];
+    let call = prop_oneof![
+        4 => amount().prop_map(TallyCall::Add),
+        4 => amount().prop_map(TallyCall::Sub),
+        1 => Just(TallyCall::Get),
+    ];
+    let steps = prop::collection::vec((call, prop::option::of(0usize..40)), 1..40);
+    let start = prop_oneof![0..5u64, MAX - 3..=MAX];
+    cases(engine, "tally", (start, steps), |tally, (start, steps)| {
+        let mut model = Tally::new(*start, MAX);
+        let mut told: Vec<(Vec<String>, i64)> = Vec::new();
+        for &(call, repeated) in steps {
+            let words = match call {
+                TallyCall::Add(n) => words!["add", n, start, 60_000].to_vec(),
+                TallyCall::Sub(n) => words!["add", format!("-{n}"), start, 60_000].to_vec(),
+                _ => words!["read", start].to_vec(),
+            };
+            tally.request(told.len());
+            let TallyAnswer::Is(expected) = model.apply(call) else { unreachable!() };
+            assert_eq!(tally.run(&words), [expected as i64], "{call:?}");
+            if call != TallyCall::Get {
+                told.push((words, expected as i64));
             }
-        },
-    );
+            if let Some(nth) = repeated.and_then(|nth| nth.checked_rem(told.len())) {
+                tally.request(nth);
+                assert_eq!(tally.run(&told[nth].0), [told[nth].1], "repeated");
+            }
+        }
+    });
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -283,103 +301,175 @@ enum OnCourse {
     Cancel(usize),
     Withdraw(usize),
     Close(bool),
+    SetCapacity(u32),
     Pass(u64),
 }
 
+/// Reservations that end, around a course of the core. What has ended keeps its place until
+/// another student needs it.
+struct Students {
+    course: Course,
+    /// Of each student with a reservation: its request, and its end.
+    pending: BTreeMap<usize, (usize, u64)>,
+    /// Of each enrolled student: the request that was confirmed, and its fence.
+    enrolled: BTreeMap<usize, (usize, i64)>,
+    /// The requests that were cancelled, withdrawn, or replaced by another of the same student.
+    ended: BTreeSet<usize>,
+}
+
+impl Students {
+    /// Returns the number of places that are taken and have not ended.
+    fn taken(&self, now: u64) -> i64 {
+        let ended = self.pending.values().filter(|request| request.1 <= now).count();
+        i64::from(self.course.places.held) - ended as i64
+    }
+
+    /// Reserves a place for a student that has none.
+    fn reserve(&mut self, now: u64) -> CourseAnswer {
+        while self.course.places.free() == 0 {
+            let due = self.pending.iter().filter(|(_, request)| request.1 <= now);
+            let Some((&student, _)) = due.min_by_key(|(_, request)| request.1) else { break };
+            self.cancel(student);
+        }
+        self.course.apply(CourseCall::Reserve(1))
+    }
+
+    fn cancel(&mut self, student: usize) {
+        self.pending.remove(&student);
+        self.course.apply(CourseCall::Cancel(1));
+    }
+
+    /// Returns whether the student is enrolled by that request now.
+    fn confirm(&mut self, student: usize, request: usize, fence: i64, now: u64) -> bool {
+        if let Some(&(confirmed, _)) = self.enrolled.get(&student) {
+            return confirmed == request;
+        }
+        if self.ended.contains(&request) {
+            return false;
+        }
+        let reserved = match self.pending.get(&student) {
+            Some(&(holder, _)) => holder == request,
+            None => self.reserve(now) == CourseAnswer::Reserved,
+        };
+        if !reserved {
+            return false;
+        }
+        self.course.apply(CourseCall::Confirm(1));
+        self.pending.remove(&student);
+        self.enrolled.insert(student, (request, fence));
+        true
+    }
+}
+
 async fn a_course_on_a_clock(engine: Engine) {
-    const CAPACITY: usize = 3;
-    let student = 0usize..6;
     let steps = prop_oneof![
-        6 => student.clone().prop_map(OnCourse::Reserve),
-        4 => student.clone().prop_map(OnCourse::Confirm),
-        2 => student.clone().prop_map(OnCourse::Cancel),
-        2 => student.prop_map(OnCourse::Withdraw),
+        6 => (0usize..4).prop_map(OnCourse::Reserve),
+        4 => (0usize..20).prop_map(OnCourse::Confirm),
+        2 => (0usize..20).prop_map(OnCourse::Cancel),
+        2 => (0usize..20).prop_map(OnCourse::Withdraw),
         1 => prop::bool::ANY.prop_map(OnCourse::Close),
-        3 => (1u64..700).prop_map(OnCourse::Pass),
+        1 => (1u32..4).prop_map(OnCourse::SetCapacity),
+        3 => (1u64..1500).prop_map(OnCourse::Pass),
     ];
     cases(engine, "course", prop::collection::vec(steps, 1..80), |course, steps| {
-        // Of each student: the last request, its fence, the end of the reservation.
-        let mut requests: BTreeMap<usize, (usize, i64, u64)> = BTreeMap::new();
-        let mut enrolled: BTreeMap<usize, (usize, i64)> = BTreeMap::new();
-        let mut ended: BTreeSet<usize> = BTreeSet::new();
-        let (mut closed, mut fence) = (false, 0);
+        let mut model = Students {
+            course: Course::new(2, 0),
+            pending: BTreeMap::new(),
+            enrolled: BTreeMap::new(),
+            ended: BTreeSet::new(),
+        };
+        // All reservations that were ever given: the student, the number of the request, the fence.
+        let mut given: Vec<(usize, usize, i64)> = Vec::new();
+        let mut withdrawn: BTreeSet<i64> = BTreeSet::new();
+        let mut last = 0;
         for (number, step) in steps.iter().enumerate() {
-            let now = course.now;
-            let live = |requests: &BTreeMap<usize, (usize, i64, u64)>, but: usize| {
-                requests.iter().filter(|&(&who, request)| who != but && request.2 > now).count()
+            let (now, capacity) = (course.now, model.course.places.capacity);
+            let earlier = |nth: usize| {
+                let nth = nth.checked_rem(given.len())?;
+                Some(given[given.len() - 1 - nth])
             };
             match *step {
                 OnCourse::Reserve(student) => {
-                    let reserve = words!["reserve", student, format!("r{number}"), TTL, CAPACITY];
+                    let reserve = words!["reserve", student, format!("r{number}"), TTL, capacity];
                     let answer = course.run(reserve);
-                    let others = live(&requests, student) + enrolled.len();
-                    if let Some(&(_, fence)) = enrolled.get(&student) {
+                    if let Some(&(_, fence)) = model.enrolled.get(&student) {
                         assert_eq!(answer, [3, fence]);
                         continue;
                     }
-                    let has = requests.get(&student).is_some_and(|request| request.2 > now);
-                    if answer[0] == 1 {
-                        assert!(answer[1] > fence && others < CAPACITY);
-                        fence = answer[1];
-                        requests.insert(student, (number, fence, now + TTL * 1000));
-                        assert_eq!(course.run(reserve), answer, "repeated");
-                    } else {
-                        assert!(!has, "the student has a reservation");
-                        assert!(if closed { answer[0] == 2 } else { answer[0] == 0 });
-                        assert!(closed || others >= CAPACITY, "refused although a place was free");
+                    let told = match model.pending.get(&student) {
+                        Some(&(replaced, _)) => {
+                            model.ended.insert(replaced);
+                            CourseAnswer::Reserved
+                        }
+                        None if model.course.places.closed => CourseAnswer::Closed,
+                        None => model.reserve(now),
+                    };
+                    match told {
+                        CourseAnswer::Closed => assert_eq!(answer, [2]),
+                        CourseAnswer::Full => {
+                            let first = model.pending.values().map(|request| request.1).min();
+                            let wait = first.map_or(-1, |end| (end - now).div_ceil(1000) as i64);
+                            assert_eq!(answer, [0, wait, model.taken(now)]);
+                        }
+                        _ => {
+                            last = last.max(now as i64 - 1) + 1;
+                            model.pending.insert(student, (number, now + TTL * 1000));
+                            assert_eq!(answer, [1, last, model.taken(now)]);
+                            given.push((student, number, last));
+                            if number % 2 == 0 {
+                                assert_eq!(course.run(reserve), answer, "repeated");
+                            }
+                        }
                     }
                 }
-                OnCourse::Confirm(student) => {
-                    let Some(&(request, fence, _)) = requests.get(&student) else { continue };
+                OnCourse::Confirm(nth) => {
+                    let Some((student, request, fence)) = earlier(nth) else { continue };
                     let confirm =
-                        words!["confirm", student, format!("r{request}"), fence, CAPACITY];
+                        words!["confirm", student, format!("r{request}"), fence, capacity];
                     let answer = course.run(confirm);
-                    let others = live(&requests, student) + enrolled.len();
-                    let is = match enrolled.get(&student) {
-                        Some(&(confirmed, _)) => confirmed == request,
-                        None if ended.contains(&request) => false,
-                        None => others < CAPACITY && (answer[0] == 1 || !closed),
-                    };
-                    let late = requests[&student].2 <= now;
-                    assert!(answer[0] == i64::from(is) || (late && closed), "{answer:?}");
-                    if answer[0] == 1 {
-                        assert!(others <= CAPACITY);
-                        enrolled.entry(student).or_insert((request, fence));
-                        requests.get_mut(&student).unwrap().2 = 0;
-                        assert_eq!(course.run(confirm)[0], 1, "repeated");
+                    let is_enrolled = model.confirm(student, request, fence, now);
+                    assert_eq!(answer[0], is_enrolled.into(), "{answer:?}");
+                    if is_enrolled {
+                        assert_eq!(answer[1], model.course.enrolled.into());
+                        assert_eq!(course.run(confirm), answer, "repeated");
                     }
                 }
-                OnCourse::Cancel(student) => {
-                    let Some(request) = requests.get_mut(&student) else { continue };
-                    assert_eq!(
-                        course.run(words!["cancel", student, format!("r{}", request.0)]),
-                        [1]
-                    );
-                    ended.insert(request.0);
-                    request.2 = 0;
+                OnCourse::Cancel(nth) => {
+                    let Some((student, request, _)) = earlier(nth) else { continue };
+                    assert_eq!(course.run(words!["cancel", student, format!("r{request}")]), [1]);
+                    if model.pending.get(&student).is_some_and(|holder| holder.0 == request) {
+                        model.cancel(student);
+                    }
+                    model.ended.insert(request);
                 }
-                OnCourse::Withdraw(student) => {
-                    let Some((request, fence)) = enrolled.remove(&student) else {
-                        assert_eq!(course.run(words!["withdraw", student, 7]), [0]);
-                        continue;
-                    };
-                    ended.insert(request);
+                OnCourse::Withdraw(nth) => {
+                    let Some((student, _, fence)) = earlier(nth) else { continue };
+                    if model.enrolled.get(&student).is_some_and(|enrolled| enrolled.1 == fence) {
+                        assert_eq!(model.course.apply(CourseCall::Withdraw(1)), CourseAnswer::Done);
+                        let (request, _) = model.enrolled.remove(&student).expect("enrolled");
+                        model.ended.insert(request);
+                        withdrawn.insert(fence);
+                    }
+                    let withdraw = words!["withdraw", student, fence];
+                    let is_withdrawn = withdrawn.contains(&fence).into();
+                    assert_eq!(course.run(withdraw), [is_withdrawn]);
+                    assert_eq!(course.run(withdraw), [is_withdrawn], "repeated");
+                    let fence = model.enrolled.get(&student).map_or(0, |enrolled| enrolled.1);
                     assert_eq!(course.run(words!["lookup", student]), [fence]);
-                    assert_eq!(course.run(words!["withdraw", student, fence]), [1]);
-                    assert_eq!(course.run(words!["withdraw", student, fence]), [1], "repeated");
-                    assert_eq!(course.run(words!["lookup", student]), [0]);
                 }
                 OnCourse::Close(close) => {
-                    closed = close;
+                    let call = if close { CourseCall::Close } else { CourseCall::Reopen };
+                    model.course.apply(call);
                     course.run(words![if close { "close" } else { "reopen" }]);
+                }
+                OnCourse::SetCapacity(capacity) => {
+                    model.course.apply(CourseCall::SetCapacity(capacity));
                 }
                 OnCourse::Pass(ms) => course.now += ms * 1000,
             }
-            let now = course.now;
-            let held = requests.values().filter(|request| request.2 > now).count();
-            let count = enrolled.len() as i64;
-            assert_eq!(course.run(words!["read"]), [held as i64 + count, count, closed.into()]);
-            assert!(held + enrolled.len() <= CAPACITY);
+            let Course { places, enrolled } = &model.course;
+            let expected = [model.taken(course.now), (*enrolled).into(), places.closed.into()];
+            assert_eq!(course.run(words!["read"]), expected);
         }
     });
 }
@@ -403,63 +493,51 @@ struct Member {
     end: u64,
 }
 
-struct Room {
-    locked: bool,
-    seats: Vec<Option<usize>>,
-}
-
-impl Room {
-    fn count(&self) -> usize {
-        self.seats.iter().flatten().count()
-    }
-
-    fn admits(&self) -> bool {
-        !self.locked && self.count() < self.seats.len()
-    }
-}
-
-/// A lobby in ordinary lists.
-#[derive(Default)]
-struct Lobby {
-    rooms: BTreeMap<i64, Room>,
+/// Members by their names, with leases that end, around a lobby of the core.
+struct Members {
+    lobby: Lobby<i64>,
     members: BTreeMap<usize, Member>,
 }
 
-impl Lobby {
+impl Members {
     fn remove(&mut self, who: usize) {
         let member = self.members.remove(&who).expect("a member");
-        let room = self.rooms.get_mut(&member.room).expect("its room");
-        room.seats[member.seat as usize] = None;
-        if room.count() == 0 {
-            self.rooms.remove(&member.room);
-        }
+        self.lobby.leave(member.room, member.seat as u32);
     }
 
     /// Removes up to so many members whose time is over, those whose time ended first before
     /// others.
-    fn reap(&mut self, now: u64, limit: usize) -> usize {
-        let mut due: Vec<_> = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.end <= now)
-            .map(|(&who, member)| (member.end, who.to_string(), who))
-            .collect();
+    fn reap(&mut self, now: u64, limit: usize) {
+        let due = self.members.iter().filter(|(_, member)| member.end <= now);
+        let mut due: Vec<_> =
+            due.map(|(&who, member)| (member.end, who.to_string(), who)).collect();
         due.sort();
-        due.truncate(limit);
-        for (_, _, who) in &due {
-            self.remove(*who);
-        }
-        due.len()
+        due.iter().take(limit).for_each(|due| self.remove(due.2));
     }
 
-    fn best(&self) -> Option<i64> {
-        let open = self.rooms.iter().filter(|(_, room)| room.admits());
-        open.max_by_key(|(&id, room)| (room.count(), id)).map(|(&id, _)| id)
+    /// Seats a member again that was forgotten, if its seat is free. Its room opens again.
+    fn seat_again(&mut self, who: usize, member: Member) -> bool {
+        let (lobby, id) = (&mut self.lobby, member.room);
+        if !lobby.open.contains_key(&id) {
+            if !lobby.may_open() {
+                return false;
+            }
+            lobby.closed.remove(&id);
+            lobby.seat(id, 1);
+            lobby.open.get_mut(&id).expect("it is open").taken = 0;
+        }
+        let taken = &mut lobby.open.get_mut(&id).expect("it is open").taken;
+        let is_free = *taken >> member.seat & 1 == 0;
+        if is_free {
+            *taken |= 1 << member.seat;
+            self.members.insert(who, member);
+        }
+        is_free
     }
 }
 
 async fn a_lobby_on_a_clock(engine: Engine) {
-    const SEATS: usize = 3;
+    const SEATS: u32 = 3;
     const ROOMS: usize = 3;
     const HOLD: u64 = 300;
     let member = 0usize..12;
@@ -472,7 +550,7 @@ async fn a_lobby_on_a_clock(engine: Engine) {
         3 => (1u64..700).prop_map(InLobby::Pass),
     ];
     cases(engine, "lobby", prop::collection::vec(steps, 1..80), |lobby, steps| {
-        let mut model = Lobby::default();
+        let mut model = Members { lobby: Lobby::new(SEATS, ROOMS), members: BTreeMap::new() };
         // All rooms that were ever open, and all seats that were ever given.
         let mut rooms: Vec<i64> = vec![1];
         let mut given: Vec<(usize, Member)> = Vec::new();
@@ -496,42 +574,41 @@ async fn a_lobby_on_a_clock(engine: Engine) {
                         continue;
                     }
                     model.reap(now, 16);
-                    let reason = asked.map_or(1, |asked| match model.rooms.get(&asked) {
-                        None => 5,
-                        Some(room) if room.locked => 4,
-                        Some(room) if !room.admits() => 3,
-                        Some(_) => 1,
-                    });
-                    let room = if reason == 1 && asked.is_some() { asked } else { model.best() };
-                    let room = match room {
-                        None if model.rooms.len() == ROOMS => {
+                    let reason = match asked.and_then(|asked| model.lobby.refusal(asked, 1)) {
+                        None => 1,
+                        Some(RoomRefusal::Full) => 3,
+                        Some(RoomRefusal::Locked) => 4,
+                        Some(_) => 5,
+                    };
+                    let room = match asked.filter(|_| reason == 1) {
+                        Some(asked) => asked,
+                        None if model.lobby.best(1).is_none() => {
                             let first = model.members.values().map(|member| member.end).min();
                             let wait = (first.unwrap() - now).div_ceil(1000) as i64;
                             assert_eq!(answer, [0, wait, if reason == 1 { 0 } else { reason }]);
                             continue;
                         }
                         None => {
-                            assert!(rooms.iter().all(|&room| room < answer[1]), "a new number");
-                            rooms.push(answer[1]);
-                            let room = Room { locked: false, seats: vec![None; SEATS] };
-                            model.rooms.insert(answer[1], room);
+                            assert!(model.lobby.fits(answer[1], 1), "not the best fit: {answer:?}");
                             answer[1]
                         }
-                        Some(room) => room,
                     };
-                    let seats = &mut model.rooms.get_mut(&room).unwrap().seats;
-                    let seat = seats.iter().position(Option::is_none).expect("a free seat");
-                    seats[seat] = Some(who);
-                    let count = model.rooms[&room].count() as i64;
-                    assert_eq!(answer[..3], [reason, room, seat as i64]);
+                    if !model.lobby.open.contains_key(&room) {
+                        assert!(rooms.iter().all(|&earlier| earlier < room), "a new number");
+                        rooms.push(room);
+                    }
+                    let seat = i64::from(model.lobby.seat(room, 1)[0]);
+                    let count = i64::from(model.lobby.members(room));
+                    assert_eq!(answer[..3], [reason, room, seat]);
                     assert!(answer[3] > fence && answer[4] == count);
                     fence = answer[3];
                     let end = now + if reason == 1 { TTL } else { HOLD } * 1000;
-                    let request = format!("r{number}");
-                    let member = Member { room, seat: seat as i64, request, fence, end };
+                    let member = Member { room, seat, request: format!("r{number}"), fence, end };
                     given.push((who, member.clone()));
                     model.members.insert(who, member);
-                    assert_eq!(lobby.run(&join), answer, "repeated");
+                    if number % 2 == 0 {
+                        assert_eq!(lobby.run(&join), answer, "repeated");
+                    }
                 }
                 InLobby::Leave(nth) if !given.is_empty() => {
                     let (who, member) = &given[given.len() - 1 - nth % given.len()];
@@ -552,56 +629,40 @@ async fn a_lobby_on_a_clock(engine: Engine) {
                             true
                         }
                         Some(_) => false,
-                        // Forgotten: it is seated again if that seat is free.
-                        None => match model.rooms.get(room) {
-                            Some(is) if is.seats[*seat as usize].is_some() => false,
-                            None if model.rooms.len() == ROOMS => false,
-                            _ => {
-                                let is = model
-                                    .rooms
-                                    .entry(*room)
-                                    .or_insert(Room { locked: false, seats: vec![None; SEATS] });
-                                is.seats[*seat as usize] = Some(who);
-                                model.members.insert(who, Member { end, ..member.clone() });
-                                true
-                            }
-                        },
+                        None => model.seat_again(who, Member { end, ..member.clone() }),
                     };
                     assert_eq!(lost, if kept { vec![] } else { vec![0] });
                 }
                 InLobby::Lock(nth, lock) => {
                     let room = rooms[nth % rooms.len()];
                     let answer = lobby.run(words!["lock", room, u8::from(lock)]);
-                    match model.rooms.get_mut(&room) {
+                    match model.lobby.set_lock(room, lock, 0) {
                         None => assert_eq!(answer, [0]),
-                        Some(is) => {
-                            is.locked = lock;
-                            assert_eq!(answer, [1, is.count() as i64]);
-                        }
+                        Some(members) => assert_eq!(answer, [1, members.unwrap().into()]),
                     }
                 }
                 InLobby::Start(nth) => {
                     let room = rooms[nth % rooms.len()];
                     let answer = lobby.run(words!["start", room, 2]);
                     model.reap(now, usize::MAX);
-                    match model.rooms.get_mut(&room) {
+                    match model.lobby.set_lock(room, true, 2) {
                         None => assert_eq!(answer, [2]),
-                        Some(is) if is.count() < 2 => assert_eq!(answer, [0, is.count() as i64]),
-                        Some(is) => {
-                            is.locked = true;
-                            assert_eq!(answer, [1, is.count() as i64]);
-                        }
+                        Some(Err(members)) => assert_eq!(answer, [0, members.into()]),
+                        Some(Ok(members)) => assert_eq!(answer, [1, members.into()]),
                     }
                 }
                 InLobby::Pass(ms) => lobby.now += ms * 1000,
                 _ => {}
             }
             let live = model.members.values().filter(|member| member.end > lobby.now).count();
-            let admit = model.rooms.values().filter(|room| room.admits()).count();
-            let stats = [model.rooms.len() as i64, live as i64, admit as i64];
-            assert_eq!(lobby.run(words!["stats"]), stats);
-            let best = model.best();
-            assert_eq!(lobby.run(words!["filling"]).get(1).copied(), best);
+            let open = &model.lobby.open;
+            let admit = open.values().filter(|room| room.refusal(0, 1, false).is_none()).count();
+            assert_eq!(lobby.run(words!["stats"]), [open.len(), live, admit].map(|n| n as i64));
+            let filling = lobby.run(words!["filling"]);
+            match admit {
+                0 => assert_eq!(filling, [0]),
+                _ => assert!(filling[0] == 1 && model.lobby.fits(filling[1], 1), "{filling:?}"),
+            }
         }
     });
 }

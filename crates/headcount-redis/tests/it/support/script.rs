@@ -63,6 +63,13 @@ impl Object {
         }
     }
 
+    /// Names the last key after a request: a tally's answer to it.
+    pub(crate) fn request(&mut self, number: usize) {
+        let last = self.keys.last_mut().expect("a key");
+        let tag = last.split_once(':').expect("an object with a name").0;
+        *last = format!("{tag}:{number}");
+    }
+
     pub(crate) fn try_run(&mut self, words: &[String]) -> Result<Vec<i64>, String> {
         let mut call = self.script.prepare_invoke();
         for key in &self.keys {
