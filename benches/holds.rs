@@ -20,8 +20,10 @@
 //! - `DelayQueue`: that of tokio-util behind a `Mutex`, beside a map from tickets to its keys.
 //! - `moka`: its concurrent cache, with a time to live for each entry.
 //!
-//! `or_expire` is paired with the bare call that it wraps, refused and not. The memory of a hold is
-//! printed at the end: what the allocator has given for the `Holds` and its guards of 8 bytes.
+//! `or_expire` is paired with the bare call that it wraps, refused and not. The *longest put* is
+//! the longest single call while one thread puts so many guards, in each of five rounds that begin
+//! anew. The memory of a hold is printed at the end: what the allocator has given for the `Holds`
+//! and its guards of 8 bytes.
 
 mod common;
 #[allow(dead_code)] // Each bench uses the part that it needs.
@@ -361,6 +363,23 @@ fn memory(holds: usize) -> f64 {
     given.bytes_current as f64 / holds as f64 - size_of::<u64>() as f64
 }
 
+/// Prints the longest single put of a keeper that grows to so many guards.
+fn longest_put<K: Keeper>(name: &str, new: impl Fn(usize) -> K, guards: usize, rounds: u32) {
+    let longest = |_| {
+        let keeper = new(guards);
+        let put = |guard| {
+            let begun = Instant::now();
+            black_box(keeper.put(guard as u64, TTL));
+            begun.elapsed()
+        };
+        (0..guards).map(put).max().unwrap_or_default()
+    };
+    let mut rounds: Vec<Duration> = (0..rounds).map(longest).collect();
+    rounds.sort();
+    let ms = rounds.iter().map(|longest| format!("{:.1}", longest.as_secs_f64() * 1000.0));
+    println!("- {guards} guards, {name}: {} ms", ms.collect::<Vec<_>>().join(", "));
+}
+
 fn main() {
     if common::is_listing() {
         return;
@@ -381,6 +400,17 @@ fn main() {
     }
     for places in [1, 0] {
         bench.or_expire(places);
+    }
+    if bench.wants("longest put") {
+        println!("The longest put, in each round:");
+        let (sizes, rounds) =
+            if common::is_trial() { ([10, 100], 1) } else { ([1_000_000, 10_000_000], 5) };
+        for guards in sizes {
+            longest_put("Holds", |_| Holds::new(TTL), guards, rounds);
+            let expecting = |guards| Holds::builder().capacity(guards).build();
+            longest_put("Holds with that capacity", expecting, guards, rounds);
+            longest_put("map and heap", |_| Mutex::<MapAndHeap>::default(), guards, rounds);
+        }
     }
     println!("\n{}", bench.table);
     println!("Memory of a hold beside its guard, as the allocator gave it:");

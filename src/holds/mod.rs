@@ -221,9 +221,10 @@ impl<G> Holds<G> {
     /// A reading of the clock, a SipHash of 8 bytes, and one compare-exchange for a lock. It never
     /// waits for a destructor. Now and then it collects what claims have given back, at most 64
     /// holds at a time, or allocates memory for a quarter of the holds there are already: that for
-    /// the guards before it takes the lock of its shard, that for the deadlines under it. There the
-    /// allocator may copy the deadlines, 16 bytes for each hold of the shard: this is the longest
-    /// stop that a call can meet, and [`HoldsBuilder::capacity`] avoids it.
+    /// the guards before it takes the lock of its shard, that for the deadlines under it, where the
+    /// allocator may copy them, 16 bytes for each hold of the shard. This is the longest stop that
+    /// a call can meet. With [`HoldsBuilder::capacity`] the first put of each shard meets it, for
+    /// its part of what is expected; later ones meet none as long as that part is enough.
     ///
     /// # Examples
     ///
@@ -615,5 +616,34 @@ impl<G> fmt::Debug for Holds<G> {
             .field("ttl", &self.ttl)
             .field("len", &self.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(headcount_loom, headcount_shuttle))))]
+mod tests {
+    use std::panic::{catch_unwind, AssertUnwindSafe};
+    use std::rc::Rc;
+
+    use super::*;
+
+    /// Shards of eight cells each in place of 2^31.
+    #[test]
+    fn too_many_holds_panic_and_cost_no_other_guard_anything() {
+        let mut holds = Holds::builder().shards(2).build();
+        for (number, shard) in holds.shards.iter_mut().enumerate() {
+            *shard = HoldShard::new((number as u32) << holds.place_bits, 8, 2);
+        }
+        let guard = Rc::new(());
+        let tickets: Vec<_> = (0..16).map(|_| holds.put(Rc::clone(&guard))).collect();
+        for _ in 0..2 {
+            let put = || holds.put(Rc::clone(&guard));
+            let panic = catch_unwind(AssertUnwindSafe(put)).expect_err("seventeen holds");
+            assert_eq!(panic.downcast_ref(), Some(&"too many holds"));
+            assert_eq!((holds.len(), Rc::strong_count(&guard)), (16, 17), "its guard is dropped");
+        }
+        assert!(holds.claim(tickets[3]).is_ok());
+        holds.put(Rc::clone(&guard));
+        assert_eq!(holds.len(), 16);
+        assert!(tickets[4..].iter().all(|&ticket| holds.claim(ticket).is_ok()));
     }
 }
