@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use headcount::Gate;
-use headcount_redis::{Connection, LeasedGate, RemoteGate, RemoteLobby};
+use headcount_redis::{Connection, LeasedGate, RemoteCourse, RemoteGate, RemoteLobby, RemoteTally};
 use redis::aio::MultiplexedConnection;
 use redis::Script;
 use server::{Engine, Server};
@@ -249,21 +249,50 @@ async fn calls(server: &Server, count: usize) {
     for _ in 0..many {
         leases.push(gate.try_acquire().await.expect("a place"));
     }
-    let _: () = server.command(&["CONFIG", "RESETSTAT"]);
-    for _ in 0..count {
+    cost(server, &format!("a refusal beside {many} leases"), count, async |_| {
         black_box(gate.try_acquire().await.expect_err("no place is free"));
-    }
-    let time = usec(&server.command::<String>(&["INFO", "commandstats"]), "cmdstat_evalsha");
-    println!("a refusal beside {many} leases: {:.1} µs of the server", time / count as f64);
+    })
+    .await;
     leases.into_iter().for_each(std::mem::forget);
 
     let jams = RemoteLobby::builder(7).ttl(minute).build(&connection, "jams").expect("a lobby");
+    let mut seats = Vec::new();
+    cost(server, &format!("a join of a lobby, up to {many} members"), many, async |member| {
+        seats.push(jams.join(&member.to_string()).await.expect("a seat"));
+    })
+    .await;
+    cost(server, &format!("leaving it, from {many} members"), many, async |_| {
+        seats.pop().expect("a seat").leave().await.expect("an answer");
+    })
+    .await;
+
+    let posts = RemoteTally::new(&connection, "posts", 0).expect("a tally");
+    cost(server, "an increment of a tally", count, async |_| {
+        black_box(posts.increment().await.expect("a value"));
+    })
+    .await;
+
+    let course = RemoteCourse::new(&connection, "many", many as u32, minute).expect("a course");
+    let mut reservations = Vec::new();
+    cost(server, &format!("a reservation, up to {many} places"), many, async |student| {
+        reservations.push(course.try_reserve(&student.to_string()).await.expect("a place"));
+    })
+    .await;
+    cost(server, "its confirmation", many, async |_| {
+        let reservation = reservations.pop().expect("a reservation");
+        black_box(reservation.confirm().await.expect("its place"));
+    })
+    .await;
+}
+
+/// Prints the server's time for one of so many calls.
+async fn cost(server: &Server, name: &str, count: usize, mut call: impl AsyncFnMut(usize)) {
     let _: () = server.command(&["CONFIG", "RESETSTAT"]);
-    for member in 0..many {
-        std::mem::forget(jams.join(&member.to_string()).await.expect("a seat"));
+    for number in 0..count {
+        call(number).await;
     }
     let time = usec(&server.command::<String>(&["INFO", "commandstats"]), "cmdstat_evalsha");
-    println!("a join of a lobby, up to {many} members: {:.1} µs of the server", time / many as f64);
+    println!("{name}: {:.1} µs of the server", time / count as f64);
 }
 
 /// A leased gate beside a local gate: batched while its block lasts, and exact.

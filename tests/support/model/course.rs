@@ -226,8 +226,9 @@ impl<'a> Pair<'a> {
 
     fn compare(&self, op: &Op) {
         let counts = self.course.counts();
-        assert_eq!(counts.taken, self.model.places.held, "taken after {op:?}");
-        assert_eq!(counts.enrolled, self.model.enrolled, "enrolled after {op:?}");
+        let expected = self.model.clone().apply(CourseCall::Counts);
+        let (taken, enrolled) = (counts.taken, counts.enrolled);
+        assert_eq!(CourseAnswer::Counts { taken, enrolled }, expected, "after {op:?}");
         assert_eq!(counts.capacity, self.model.places.capacity, "capacity after {op:?}");
         assert_eq!(self.course.capacity(), self.model.places.capacity);
         assert_eq!(self.course.available(), self.model.places.free(), "available after {op:?}");

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod course;
+mod errors;
 mod faults;
 mod gate;
 mod inputs;

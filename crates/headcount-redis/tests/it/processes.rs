@@ -3,11 +3,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use headcount_redis::{
-    LeasedGate, RemoteCourse, RemoteError, RemoteGate, RemoteJoinRoomError, RemoteLease,
-    RemoteLobby, RemoteRoomId, RemoteSeat, RemoteTally,
+    LeasedGate, RemoteCourse, RemoteEnrollment, RemoteError, RemoteGate, RemoteJoinRoomError,
+    RemoteLease, RemoteLobby, RemoteReservation, RemoteRoomId, RemoteSeat, RemoteTally,
 };
 use headcount_spec::{
-    Explanations, Gate, GateAnswer, GateCall, Room, RoomAnswer, RoomCall, RoomRefusal, Spec,
+    Course, CourseAnswer, CourseCall, Explanations, Gate, GateAnswer, GateCall, Room, RoomAnswer,
+    RoomCall, RoomRefusal, Spec, Tally, TallyAnswer, TallyCall,
 };
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -111,26 +112,28 @@ fn clients() {
     });
 }
 
-/// A gate, a counter and a room, of which a history has calls.
+/// What a history has calls of.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Thing {
     Gate(Gate),
-    Tally(u64),
+    Course(Course),
+    Tally(Tally),
     Room(Room),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Call {
     Gate(GateCall),
-    Add(u64),
-    Get,
+    Course(CourseCall),
+    Tally(TallyCall),
     Room(RoomCall),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Answer {
     Gate(GateAnswer),
-    Value(u64),
+    Course(CourseAnswer),
+    Tally(TallyAnswer),
     Room(RoomAnswer),
     /// A call whose answer says nothing.
     Done,
@@ -143,11 +146,8 @@ impl Spec for Thing {
     fn apply(&mut self, call: Call) -> Answer {
         match (self, call) {
             (Thing::Gate(gate), Call::Gate(call)) => Answer::Gate(gate.apply(call)),
-            (Thing::Tally(value), Call::Add(n)) => {
-                *value += n;
-                Answer::Value(*value)
-            }
-            (Thing::Tally(value), Call::Get) => Answer::Value(*value),
+            (Thing::Course(course), Call::Course(call)) => Answer::Course(course.apply(call)),
+            (Thing::Tally(tally), Call::Tally(call)) => Answer::Tally(tally.apply(call)),
             (Thing::Room(room), Call::Room(call)) => match room.apply(call) {
                 RoomAnswer::Left { .. } | RoomAnswer::Lock(_) => Answer::Done,
                 answer => Answer::Room(answer),
@@ -190,7 +190,8 @@ async fn histories_are_linearizable(engine: Engine) {
     let server = Server::start(engine);
     for (thing, start) in [
         ("gate", Thing::Gate(Gate::new(2))),
-        ("tally", Thing::Tally(0)),
+        ("course", Thing::Course(Course::new(3, 0))),
+        ("tally", Thing::Tally(Tally::new(0, RemoteTally::MAX))),
         (
             "room",
             Thing::Room({
@@ -244,7 +245,10 @@ async fn histories_are_linearizable(engine: Engine) {
 /// Returns an answer that cannot be right beside that one.
 fn spoil(answer: &Answer) -> Answer {
     match *answer {
-        Answer::Value(value) => Answer::Value(value + 1_000_000),
+        Answer::Tally(TallyAnswer::Is(value)) => Answer::Tally(TallyAnswer::Is(value + 1_000_000)),
+        Answer::Course(CourseAnswer::Counts { enrolled, .. }) => {
+            Answer::Course(CourseAnswer::Counts { taken: 77, enrolled })
+        }
         Answer::Gate(GateAnswer::Held(_)) => Answer::Gate(GateAnswer::Held(77)),
         Answer::Room(RoomAnswer::Entered { seat, members }) => {
             Answer::Room(RoomAnswer::Entered { seat, members: members + 9 })
@@ -264,11 +268,18 @@ fn parse(said: &str) -> Recorded {
         2 => Call::Gate(GateCall::Close),
         3 => Call::Gate(GateCall::Reopen),
         4 => Call::Gate(GateCall::Occupied),
-        5 => Call::Add(n.into()),
-        6 => Call::Get,
+        5 => Call::Tally(TallyCall::Add(n.into())),
+        6 => Call::Tally(TallyCall::Get),
         7 => Call::Room(RoomCall::Enter { generation: 0 }),
         8 => Call::Room(RoomCall::Leave { seat: n }),
-        _ => Call::Room(RoomCall::SetLock { generation: 0, locked: n == 1, at_least: 0 }),
+        9 => Call::Room(RoomCall::SetLock { generation: 0, locked: n == 1, at_least: 0 }),
+        10 => Call::Course(CourseCall::Reserve(1)),
+        11 => Call::Course(CourseCall::Confirm(1)),
+        12 => Call::Course(CourseCall::Cancel(1)),
+        13 => Call::Course(CourseCall::Withdraw(1)),
+        14 => Call::Course(CourseCall::Close),
+        15 => Call::Course(CourseCall::Reopen),
+        _ => Call::Course(CourseCall::Counts),
     };
     let answer = match answer {
         0 => Answer::Gate(GateAnswer::Full),
@@ -276,11 +287,16 @@ fn parse(said: &str) -> Recorded {
         2 => Answer::Gate(GateAnswer::Closed),
         3 => Answer::Gate(GateAnswer::Done),
         4 => Answer::Gate(GateAnswer::Held(a)),
-        5 => Answer::Value(a.into()),
+        5 => Answer::Tally(TallyAnswer::Is(a.into())),
         6 => Answer::Room(RoomAnswer::Entered { seat: a, members: b }),
         7 => Answer::Room(RoomAnswer::Refused(RoomRefusal::Full)),
         8 => Answer::Room(RoomAnswer::Refused(RoomRefusal::Locked)),
-        _ => Answer::Done,
+        9 => Answer::Done,
+        10 => Answer::Course(CourseAnswer::Reserved),
+        11 => Answer::Course(CourseAnswer::Full),
+        12 => Answer::Course(CourseAnswer::Closed),
+        13 => Answer::Course(CourseAnswer::Done),
+        _ => Answer::Course(CourseAnswer::Counts { taken: a, enrolled: b }),
     };
     (begin, end, thread as usize, call, answer)
 }
@@ -308,6 +324,7 @@ fn recorder() {
                     let begin = now();
                     let (call, n, answer, a, b) = match thing.as_str() {
                         "gate" => client.gate(&mut random).await,
+                        "course" => client.course(&mut random).await,
                         "tally" => client.tally(&mut random).await,
                         _ => client.room(&mut random).await,
                     };
@@ -326,6 +343,9 @@ fn recorder() {
 struct Client {
     gate: RemoteGate,
     leases: Vec<RemoteLease>,
+    algebra: RemoteCourse,
+    reservation: Option<RemoteReservation>,
+    enrollment: Option<RemoteEnrollment>,
     posts: RemoteTally,
     jams: RemoteLobby,
     room: RemoteRoomId,
@@ -343,6 +363,9 @@ impl Client {
         Client {
             gate: RemoteGate::new(connection, "door", 2, ms(60_000)).unwrap(),
             leases: Vec::new(),
+            algebra: RemoteCourse::new(connection, "algebra", 3, ms(60_000)).unwrap(),
+            reservation: None,
+            enrollment: None,
             posts: RemoteTally::new(connection, "posts", 0).unwrap(),
             jams: RemoteLobby::builder(3).ttl(ms(60_000)).build(connection, "jams").unwrap(),
             room,
@@ -384,6 +407,47 @@ impl Client {
                 };
                 (0, n, answer, 0, 0)
             }
+        }
+    }
+
+    async fn course(&mut self, random: &mut SmallRng) -> Said {
+        let choice = random.random_range(0..20);
+        if choice == 0 {
+            self.algebra.close().await.unwrap();
+            return (14, 0, 13, 0, 0);
+        }
+        if choice < 4 {
+            self.algebra.reopen().await.unwrap();
+            return (15, 0, 13, 0, 0);
+        }
+        if choice < 9 {
+            let counts = self.algebra.counts().await.unwrap();
+            return (16, 0, 14, counts.taken.into(), counts.enrolled);
+        }
+        if let Some(enrollment) = self.enrollment.take() {
+            assert!(enrollment.withdraw().await.unwrap());
+            return (13, 0, 13, 0, 0);
+        }
+        match self.reservation.take() {
+            Some(reservation) if choice < 12 => {
+                reservation.cancel().await.unwrap();
+                (12, 0, 13, 0, 0)
+            }
+            Some(reservation) => {
+                self.enrollment = Some(reservation.confirm().await.unwrap());
+                (11, 0, 13, 0, 0)
+            }
+            None => match self.algebra.try_reserve(&self.member).await {
+                Ok(reservation) => {
+                    self.reservation = Some(reservation);
+                    (10, 0, 10, 0, 0)
+                }
+                Err(RemoteError::Closed) => (10, 0, 12, 0, 0),
+                Err(error) => {
+                    assert!(error.is_full(), "{error}");
+                    (10, 0, 11, 0, 0)
+                }
+            },
         }
     }
 
