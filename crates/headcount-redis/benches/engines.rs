@@ -3,7 +3,8 @@
 //! local one.
 //!
 //! All designs are called by the same client. Rounds of all designs run in turn; each number is the
-//! median of its rounds. `--test` runs one short round; `local`, `redis` or `valkey` choose a part.
+//! median of its rounds. `--test` runs one short round; `local`, `redis`, `valkey` or `calls`
+//! choose a part.
 
 #[allow(dead_code)]
 #[path = "../tests/it/support/server.rs"]
@@ -236,11 +237,12 @@ async fn engine(engine: Engine, rounds: usize, pairs: usize) {
         "(the server's time for each script beside up to {} leases; bytes of one pair)",
         pairs / 4
     );
-    calls(&server, pairs).await;
 }
 
 /// The server's time for calls of the library, beside many leases and members.
-async fn calls(server: &Server, count: usize) {
+async fn calls(engine: Engine, count: usize) {
+    println!("\n{engine:?}: calls of the library");
+    let server = &Server::start(engine);
     let connection = Connection::open(&server.url()).await.expect("a connection");
     let minute = Duration::from_secs(60);
     let many = if count < 1000 { 100 } else { 20_000 };
@@ -351,7 +353,7 @@ async fn leased(rounds: usize, pairs: usize) {
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let short = args.iter().any(|arg| arg == "--test");
-    let parts = ["local", "redis", "valkey"];
+    let parts = ["local", "redis", "valkey", "calls"];
     let chosen = |part: &str| {
         args.iter().any(|arg| arg == part) || !args.iter().any(|arg| parts.contains(&arg.as_str()))
     };
@@ -370,6 +372,10 @@ fn main() {
         }
         if chosen("valkey") {
             engine(Engine::Valkey, rounds, pairs).await;
+        }
+        if chosen("calls") {
+            calls(Engine::Redis, pairs).await;
+            calls(Engine::Valkey, pairs).await;
         }
     });
 }

@@ -897,7 +897,15 @@ impl fmt::Display for RemoteJoinRoomError {
     }
 }
 
-impl Error for RemoteJoinRoomError {}
+impl Error for RemoteJoinRoomError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            RemoteJoinRoomError::Redirected(_) => None,
+            RemoteJoinRoomError::Refused { error, .. } => Some(error),
+            RemoteJoinRoomError::Remote(error) => Some(error),
+        }
+    }
+}
 
 /// Why [`RemoteSeat::start`] did not start the game.
 ///
@@ -944,4 +952,11 @@ impl fmt::Display for RemoteStartError {
     }
 }
 
-impl Error for RemoteStartError {}
+impl Error for RemoteStartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            RemoteStartError::Quorum { .. } => None,
+            RemoteStartError::Remote(error) => Some(error),
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! The text of each error, and what it says of its cause. A seat that is held elsewhere has its text
+//! The text of each error, and what it says of its cause. That of a seat that is held elsewhere is
 //! in `lobby.rs`.
 
 use std::error::Error;

@@ -43,7 +43,10 @@ async fn a_refusal_holds_a_seat(engine: Engine) {
     assert_eq!(refused.kind(), Some(JoinRoomErrorKind::Full));
     let text = refused.to_string();
     let RemoteJoinRoomError::Redirected(held) = refused else { panic!("{text}") };
-    assert_eq!(text, format!("the room has too few free seats: a seat is held in room {}", held.room_id()));
+    assert_eq!(
+        text,
+        format!("the room has too few free seats: a seat is held in room {}", held.room_id())
+    );
     assert!(held.room_id() != ann.room_id() && held.remaining() > ms(20_000));
     // The seat is taken, although bob is not there yet.
     let eve = jams.join("eve").await.unwrap();
