@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{json, Value};
@@ -142,6 +142,10 @@ async fn a_killed_process_gives_its_seats_back_within_the_ttl() {
         known += diff[4]["joins"].as_object().unwrap().len();
     }
     one.process.kill().await.unwrap();
+    let killed = Instant::now();
+    eventually("one member is left", async || members(two.address).await == 1).await;
+    let time = killed.elapsed();
+    assert!(time < Duration::from_millis(2500), "its seats are free within the ttl, not {time:?}");
     // The others see them leave, and six newcomers find their seats.
     let mut left = 0;
     while left < 6 {
