@@ -235,20 +235,17 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-/// A sequentially consistent load.
-#[cfg(all(not(headcount_loom), feature = "std", target_has_atomic = "64"))]
+/// A sequentially consistent load; `order` is weaker in mutants only.
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
 #[inline(always)]
-pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
-    // SeqCst: each call says what it pairs with.
-    atomic.load(Ordering::SeqCst)
-}
-
-/// A sequentially consistent load. Loom treats it as an acquire load, so a fence makes up for the
-/// rest: every caller has made a sequentially consistent change before it.
-#[cfg(all(headcount_loom, feature = "std"))]
-pub(crate) fn load_seq_cst(atomic: &AtomicU64) -> u64 {
-    loom::sync::atomic::fence(Ordering::SeqCst);
-    atomic.load(Ordering::SeqCst)
+pub(crate) fn load_seq_cst(atomic: &AtomicU64, order: Ordering) -> u64 {
+    // Loom treats such a load as an acquire load, so a fence makes up for the rest: every caller
+    // has made a sequentially consistent change before it.
+    #[cfg(headcount_loom)]
+    if order == Ordering::SeqCst {
+        loom::sync::atomic::fence(order);
+    }
+    atomic.load(order)
 }
 
 /// What the rooms of a lobby need beyond the atomics above.

@@ -15,18 +15,8 @@
 //! The same holds between a room's word and the hint to it: see `Lobby::offer`.
 
 use super::words::Words;
-use crate::protocol::mutants::mutant;
+use crate::protocol::mutants::{mutant, ordering};
 use crate::sync::{load_seq_cst, AtomicU64, Ordering, FAN_OUT};
-
-/// Reads a word after a SeqCst change by the same thread. `weakened` is a mutant.
-#[inline(always)]
-pub(super) fn look(word: &AtomicU64, weakened: bool) -> u64 {
-    if weakened {
-        return word.load(Ordering::Acquire);
-    }
-    // SeqCst: the pair is named at each call.
-    load_seq_cst(word)
-}
 
 /// Sets a bit, unless it is set already.
 #[inline]
@@ -35,7 +25,9 @@ pub(super) fn raise(word: &AtomicU64, bit: u32) {
     // - if this load comes first and finds the bit, the thread that clears the bit reads the change
     //   afterwards and sets the bit again;
     // - if the clearing comes first, this load finds the bit clear, and it is set below.
-    if look(word, mutant!("lobby-raise-look-not-seq-cst")) & 1 << bit != 0 {
+    if load_seq_cst(word, ordering!("lobby-raise-look-not-seq-cst", SeqCst => Acquire)) & 1 << bit
+        != 0
+    {
         return;
     }
     // SeqCst, comes before the caller's look at the next layer. Pairs with `lower` there:
@@ -121,7 +113,7 @@ impl Hints {
     pub(super) fn stands(&self, level: u32, room: usize) -> bool {
         // SeqCst, comes after the change. Pairs with `lower`: as the first load in `raise`.
         let word = self.word(Spot { level, layer: 0, word: room / BITS });
-        let bits = look(word, mutant!("lobby-stands-not-seq-cst"));
+        let bits = load_seq_cst(word, ordering!("lobby-stands-not-seq-cst", SeqCst => Acquire));
         bits & 1 << (room % BITS) != 0
     }
 
@@ -179,7 +171,10 @@ impl Hints {
         let bit = spot.word % BITS;
         lower(self.word(above), 1 << bit);
         // SeqCst, the second look after `lower`. Pairs with `raise`: see the module.
-        let again = look(self.word(spot), mutant!("lobby-tidy-look-not-seq-cst"));
+        let again = load_seq_cst(
+            self.word(spot),
+            ordering!("lobby-tidy-look-not-seq-cst", SeqCst => Acquire),
+        );
         if again == 0 || mutant!("lobby-tidy-not-read-again") {
             return Found::Again;
         }
@@ -193,7 +188,7 @@ impl Hints {
         let top = self.top as usize;
         // SeqCst, the second look after `lower`. Pairs with `raise`: see the module.
         let word = self.word(Spot { level, layer: top, word: 0 });
-        look(word, mutant!("lobby-any-not-seq-cst")) != 0
+        load_seq_cst(word, ordering!("lobby-any-not-seq-cst", SeqCst => Acquire)) != 0
     }
 
     /// Returns whether a room has a hint at that level and all summaries above it in the page.

@@ -36,13 +36,13 @@
 
 use crossbeam_utils::CachePadded;
 
-use super::hints::{look, lower, raise, Found};
+use super::hints::{lower, raise, Found};
 use super::id::RoomId;
 use super::room::{Page, RoomRef, TakenSeat};
 use super::words::Words;
 use super::{last_left, Lobby};
 use crate::protocol::bound::Bounds;
-use crate::protocol::mutants::mutant;
+use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::room::{RoomSize, RoomWord};
 use crate::sync::{load_seq_cst, AtomicU32, AtomicU64, Ordering};
 
@@ -127,7 +127,10 @@ impl RoomIndex {
         let (word, bit) = self.level_bit(level);
         lower(word, 1 << bit);
         // SeqCst, the second look after `lower`. Pairs with `raise`: see `hints`.
-        let pages = look(self.pages_at(level), mutant!("lobby-level-look-not-seq-cst"));
+        let pages = load_seq_cst(
+            self.pages_at(level),
+            ordering!("lobby-level-look-not-seq-cst", SeqCst => Acquire),
+        );
         if pages != 0 && !mutant!("lobby-level-not-read-again") {
             raise(word, bit);
         }
@@ -189,9 +192,8 @@ impl<T> Lobby<T> {
             }
         }
         let index = &*self.shards[shard];
-        // Acquire, pairs with the exchange in `offer_at`: the room's page is initialized. No model
-        // can kill its weakening: the page is in a `OnceLock`, which synchronises by itself.
-        let at = self.pages.at(index.filling.load(Ordering::Acquire) as u32)?;
+        // Relaxed: only a hint. If the caller does not see the room's page yet, it looks elsewhere.
+        let at = self.pages.at(index.filling.load(Ordering::Relaxed) as u32)?;
         let seen = at.read();
         let is_best = seen.admits(self.size) && seen.members() >= index.top();
         is_best.then_some(Choice { at, seen })
@@ -210,8 +212,8 @@ impl<T> Lobby<T> {
     /// Returns the most populated room of a shard that admits `n` callers together.
     pub(super) fn choose_for(&self, shard: usize, n: u32) -> Option<Choice<'_, T>> {
         let index = &*self.shards[shard];
-        // Acquire: as in `known`.
-        let filling = self.pages.at(index.filling.load(Ordering::Acquire) as u32);
+        // Relaxed: as in `known`.
+        let filling = self.pages.at(index.filling.load(Ordering::Relaxed) as u32);
         let filling = filling.map(|at| Choice { at, seen: at.read() });
         let filling = filling.filter(|choice| choice.seen.admits_many(n, self.size));
         let least = filling.as_ref().map_or(0, |choice| choice.seen.members());
@@ -244,10 +246,8 @@ impl<T> Lobby<T> {
     /// yet.
     #[inline]
     pub(super) fn vacancy(&self, shard: usize) -> Option<RoomId> {
-        // Acquire, pairs with the exchange below: the room's page is initialized, if it was then.
-        // No model can kill the weakening of either: the page is in a `OnceLock`, which
-        // synchronises by itself.
-        let next = self.shards[shard].next.load(Ordering::Acquire);
+        // Relaxed, here and below: only a hint, and the room's own word decides.
+        let next = self.shards[shard].next.load(Ordering::Relaxed);
         self.if_vacant(next).or_else(|| self.other_vacancy(shard, next))
     }
 
@@ -255,7 +255,7 @@ impl<T> Lobby<T> {
     #[inline]
     fn if_vacant(&self, location: u64) -> Option<RoomId> {
         let Some(at) = self.pages.at(location as u32) else {
-            // Without a page the room was never opened.
+            // Without a page the room was never opened, as far as the caller can tell.
             return (location != NONE).then(|| RoomId::new(self.mark, location as u32, 1));
         };
         let seen = at.read();
@@ -270,13 +270,12 @@ impl<T> Lobby<T> {
                 Some(found) => found.at.location(),
                 None => self.fresh(shard)?,
             };
-            // Release, pairs with the load above. All callers are to name one room, so that only a
-            // room that is not vacant is replaced. Acquire on failure: as in `vacancy`.
+            // All callers are to name one room, so only a room that is not vacant is replaced.
             let replaced = self.shards[shard].next.compare_exchange(
                 next,
                 found.into(),
-                Ordering::Release,
-                Ordering::Acquire,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
             );
             next = replaced.map_or_else(|now| now, |_| found.into());
             let vacant = self.if_vacant(next);
@@ -360,7 +359,7 @@ impl<T> Lobby<T> {
         //   the room's new word afterwards and sets a hint;
         // - if the exchange comes first, this load finds another room filling, and a hint is set.
         // No model can kill its weakening: the fence in loom's `stands` comes first.
-        let filling = load_seq_cst(&index.filling);
+        let filling = load_seq_cst(&index.filling, Ordering::SeqCst);
         if filling != u64::from(location) && !mutant!("lobby-left-not-hinted") {
             self.set_hint(location, level);
         }
@@ -374,7 +373,7 @@ impl<T> Lobby<T> {
         // SeqCst, comes after the change to the room. Pairs with the exchange below: as in
         // `hint_at`. No model can kill its weakening: wherever the room did not admit before the
         // change, the fence in loom's `read_after` comes first.
-        let filling = load_seq_cst(&index.filling);
+        let filling = load_seq_cst(&index.filling, Ordering::SeqCst);
         if filling == u64::from(location) {
             return;
         }
@@ -429,8 +428,8 @@ impl<T> Lobby<T> {
     /// Passes all rooms of a shard that count and do not admit. Others may be left if calls change
     /// them meanwhile.
     pub(super) fn pass_full(&self, shard: usize) {
-        // Acquire: as in `known`.
-        let filling = self.shards[shard].filling.load(Ordering::Acquire);
+        // Relaxed: as in `known`.
+        let filling = self.shards[shard].filling.load(Ordering::Relaxed);
         if let Some(at) = self.pages.at(filling as u32) {
             self.read_or_pass(at);
         }
@@ -471,10 +470,8 @@ impl<T> Lobby<T> {
         let index = &*self.shards[shard];
         let pages_at = index.pages_at(level);
         loop {
-            // Acquire, pairs with `raise` in `surface`: a page that has a bit is initialized. No
-            // model can kill its weakening: the page is in a `OnceLock`, which synchronises by
-            // itself.
-            let pages = pages_at.load(Ordering::Acquire);
+            // Relaxed: only a hint. A page that the caller does not see yet is passed over.
+            let pages = pages_at.load(Ordering::Relaxed);
             if pages == 0 {
                 return None;
             }

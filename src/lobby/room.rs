@@ -115,7 +115,8 @@ impl<T> Page<T> {
     pub(super) fn take_states(&mut self) -> impl Iterator<Item = Box<T>> + '_ {
         (0..self.stages.len()).filter_map(|offset| {
             let word = room::read(self.words.word(offset));
-            let stage = self.stages[offset].load(Ordering::Acquire);
+            // Relaxed: the caller has the page exclusively.
+            let stage = self.stages[offset].load(Ordering::Relaxed);
             if word.members() == 0 || stage != Stage::Made.of(word.generation()) {
                 return None;
             }
@@ -559,7 +560,7 @@ impl<'a, T> RoomRef<'a, T> {
         let is = |wanted: Stage, seen: u64| seen == wanted.of(generation);
         let address = core::ptr::from_ref(stage) as usize;
         // Acquire, pairs with the Release below: the state was written.
-        let mut seen = stage.load(Ordering::Acquire);
+        let mut seen = stage.load(ordering!("room-make-look-no-acquire", Acquire => Relaxed));
         loop {
             if is(Stage::Made, seen) {
                 return;
@@ -576,9 +577,11 @@ impl<'a, T> RoomRef<'a, T> {
                 seen = waiters.wait(stage, seen, Stage::Awaited.of(generation));
                 continue;
             }
-            // Acquire: as above, and pairs with the exchange in `take_state`.
+            // Acquire, pairs with the exchange in `take_state`. No model can kill its weakening: as
+            // there. Acquire on failure: as above.
             let making = Stage::Making.of(generation);
-            match stage.compare_exchange(seen, making, Ordering::Acquire, Ordering::Acquire) {
+            let failure = ordering!("room-make-retry-no-acquire", Acquire => Relaxed);
+            match stage.compare_exchange(seen, making, Ordering::Acquire, failure) {
                 Ok(_) => break,
                 Err(now) => seen = now,
             }
@@ -660,7 +663,8 @@ impl Waiters {
         // Acquire on failure: as in `make`. The thread that makes the state changes the stage
         // before it takes the lock, so it finds that it is awaited or this exchange finds that it
         // has ended.
-        let swapped = stage.compare_exchange(seen, awaited, Ordering::Relaxed, Ordering::Acquire);
+        let failure = ordering!("room-wait-no-acquire", Acquire => Relaxed);
+        let swapped = stage.compare_exchange(seen, awaited, Ordering::Relaxed, failure);
         if let Err(now) = swapped {
             return now;
         }
@@ -669,7 +673,8 @@ impl Waiters {
                 Ok(guard) => guard,
                 Err(poisoned) => poisoned.into_inner(),
             };
-            // Acquire: as in `make`.
+            // Acquire: as in `make`. No model can kill its weakening: loom wakes the thread only by
+            // `wake`, whose lock orders the same.
             let now = stage.load(Ordering::Acquire);
             if now != awaited {
                 return now;

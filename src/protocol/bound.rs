@@ -17,6 +17,7 @@
 //! All operations are SeqCst, and so are the changes and second looks of the rooms' words: that no
 //! room is in the state *at an instant* means something only in an order that all threads share.
 
+use crate::protocol::mutants::ordering;
 use crate::sync::{load_seq_cst, AtomicU64, Ordering};
 
 const COUNT_BITS: u32 = 28;
@@ -47,19 +48,21 @@ impl Bound {
 
     pub(crate) fn read(&self) -> BoundWord {
         // SeqCst: see the module.
-        BoundWord(load_seq_cst(&self.0))
+        BoundWord(load_seq_cst(&self.0, ordering!("bound-read-no-acquire", SeqCst => Relaxed)))
     }
 
     /// Announces a change of one room.
     pub(crate) fn announce(&self) {
-        // SeqCst: see the module.
+        // SeqCst: see the module. No model can kill its weakening: the announced change comes next
+        // and is a release, so a survey that sees the change sees the announcement. To a survey
+        // that does not see it, the change comes later.
         self.0.fetch_add(ONE, Ordering::SeqCst);
     }
 
     /// Takes `n` off the bound.
     pub(crate) fn retract(&self, n: u32) {
         // SeqCst: see the module.
-        self.0.fetch_sub(n.into(), Ordering::SeqCst);
+        self.0.fetch_sub(n.into(), ordering!("bound-retract-no-release", SeqCst => Acquire));
     }
 
     #[cfg(all(test, not(any(headcount_loom, headcount_shuttle))))]

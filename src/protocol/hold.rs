@@ -212,16 +212,6 @@ pub(crate) struct DueBound(AtomicU64);
 /// it.
 pub(crate) struct EarliestDue(AtomicU64);
 
-/// A sequentially consistent load; an acquire load if the mutant is active.
-#[inline]
-fn look(atomic: &AtomicU64, weakened: bool) -> u64 {
-    if weakened {
-        atomic.load(Ordering::Acquire)
-    } else {
-        load_seq_cst(atomic)
-    }
-}
-
 impl EarliestDue {
     pub(crate) fn new() -> EarliestDue {
         EarliestDue(AtomicU64::new(NEVER))
@@ -230,7 +220,7 @@ impl EarliestDue {
     #[inline]
     pub(crate) fn get(&self) -> u64 {
         // SeqCst, pairs with the store in `set`: see there.
-        look(&self.0, mutant!("due-earliest-not-seq-cst"))
+        load_seq_cst(&self.0, ordering!("due-earliest-not-seq-cst", SeqCst => Acquire))
     }
 
     /// Lowers the time to the deadline of a hold that is about to be put, if it is later.
@@ -302,14 +292,17 @@ impl LowerDue {
         match self {
             LowerDue::Look { deadline } => {
                 // SeqCst, pairs with the swap in `RaiseDue::Announce`: see `EarliestDue::set`.
-                let seen = look(bound, mutant!("due-bound-not-seq-cst"));
+                let seen =
+                    load_seq_cst(bound, ordering!("due-bound-not-seq-cst", SeqCst => Acquire));
                 LowerDue::after(deadline, seen)
             }
             LowerDue::Swap { deadline, seen } => {
                 // A token is replaced by another unknown number, so that its owner does not set a
                 // bound that may be too high.
                 let after = if seen < FIRST_TIME { 0 } else { deadline };
-                // SeqCst: as the look, since the value that it fails on is looked at.
+                // SeqCst: as the look, since the value that it fails on is looked at. No model can
+                // kill its weakening: the look comes before and has a fence in loom, whose exchange
+                // fails on the latest value only.
                 match bound.compare_exchange(seen, after, Ordering::SeqCst, Ordering::SeqCst) {
                     Ok(_) => Done(()),
                     Err(seen) => LowerDue::after(deadline, seen),
@@ -349,7 +342,7 @@ impl RaiseDue {
                 // - if this swap comes first, a put sees the token, or what has replaced it;
                 // - if that load comes first, so did the put's store to the earliest deadline of
                 //   its shard, and `Read` sees it.
-                // No model can kill its weakening, as in `EarliestDue::set`.
+                // No model can kill its weakening: as in `EarliestDue::set`.
                 bound.swap(token, Ordering::SeqCst);
                 Next(RaiseDue::Read { token, shard: 0, earliest: NEVER })
             }
@@ -366,8 +359,10 @@ impl RaiseDue {
                     bound.store(earliest, Ordering::SeqCst);
                     return Done(());
                 }
-                // SeqCst: a put that looks later has to see the bound, as it would the token.
-                // Relaxed on failure: the bound stays unknown until the next call raises it.
+                // SeqCst: a put that looks later has to see the bound, as it would the token. No
+                // model can kill its weakening: a put that sees the token instead exchanges it, and
+                // so finds the bound. Relaxed on failure: the bound stays unknown until the next
+                // call raises it.
                 let order = Ordering::SeqCst;
                 let _ = bound.compare_exchange(token, earliest, order, Ordering::Relaxed);
                 Done(())

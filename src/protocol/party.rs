@@ -112,7 +112,9 @@ pub(crate) fn watch(word: &AtomicU64, seen: RoomWord) -> Result<(), RoomWord> {
     }
     let watched = seen.0 | WATCHED;
     // SeqCst: comes in the order of `bound`. As a read-modify-write it continues the release
-    // sequence of earlier leavers.
-    let swapped = word.compare_exchange(seen.0, watched, Ordering::SeqCst, Ordering::SeqCst);
+    // sequence of earlier leavers. No model can kill its weakening: calls that a watched room
+    // concerns exchange the same word, and of two exchanges the later sees the earlier.
+    // Relaxed on failure: the caller reads the word again.
+    let swapped = word.compare_exchange(seen.0, watched, Ordering::SeqCst, Ordering::Relaxed);
     swapped.map(drop).map_err(RoomWord)
 }

@@ -50,7 +50,7 @@ use super::bound::{Bounds, Pending};
 use crate::protocol::mutants::{mutant, ordering};
 use crate::protocol::seat_bitmap::lowest_free;
 use crate::protocol::step::Step::{self, Done, Next};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{load_seq_cst, AtomicU64, Ordering};
 
 const COUNTED: u64 = 1 << 63;
 const LOCKED: u64 = 1 << 62;
@@ -560,9 +560,11 @@ impl OpenRoom {
                 // SeqCst. Its Acquire pairs with the Release of `LeaveRoom`: the new members see
                 // what those of earlier generations wrote. As SeqCst it pairs with the removal of
                 // hints, as in `EnterRoom`, and follows the announcement in the order of `bound`.
+                // No model can kill the weakening of its Acquire: the callers have read the vacant
+                // word before, with Acquire.
                 // Relaxed on failure: nothing was opened.
-                let swapped =
-                    word.compare_exchange(vacant.0, opened.0, Ordering::SeqCst, Ordering::Relaxed);
+                let order = ordering!("room-open-no-release", SeqCst => Acquire);
+                let swapped = word.compare_exchange(vacant.0, opened.0, order, Ordering::Relaxed);
                 let (opened, pending) = match swapped {
                     Ok(_) => (Some(opened), opened.leaves_pending(vacant, pending)),
                     Err(_) => (None, pending),
@@ -599,8 +601,10 @@ impl PassRoom {
             PassRoom::Swap { seen } => {
                 let passed = RoomWord(seen.0 & !COUNTED);
                 // SeqCst, comes before the retraction in the order of `bound`. As a
-                // read-modify-write it continues the release sequence of earlier leavers.
-                match word.compare_exchange(seen.0, passed.0, Ordering::SeqCst, Ordering::SeqCst) {
+                // read-modify-write it continues the release sequence of earlier leavers. No model
+                // can kill its weakening: the retraction comes next and is a release.
+                // Relaxed on failure: the caller reads the word again.
+                match word.compare_exchange(seen.0, passed.0, Ordering::SeqCst, Ordering::Relaxed) {
                     Ok(_) => Next(PassRoom::Settle { passed }),
                     Err(now) => Done(Err(RoomWord(now))),
                 }
@@ -732,9 +736,6 @@ pub(crate) fn read(word: &AtomicU64) -> RoomWord {
 /// Reads the word after a hint to the room was removed, or in a survey: see `Lobby::offer`.
 #[inline]
 pub(crate) fn read_after(word: &AtomicU64) -> RoomWord {
-    if mutant!("room-read-after-not-seq-cst") {
-        return RoomWord(word.load(Ordering::Acquire));
-    }
     // SeqCst, pairs with the exchanges above: see `EnterRoom` and `bound`.
-    RoomWord(crate::sync::load_seq_cst(word))
+    RoomWord(load_seq_cst(word, ordering!("room-read-after-not-seq-cst", SeqCst => Acquire)))
 }

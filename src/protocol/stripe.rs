@@ -236,10 +236,10 @@ impl AcquireStriped {
             },
             NextStep::DropDeficit(after) => {
                 let before = after.0 + 1;
-                // SeqCst: as all changes. Without a name, since no model can see it weakened: the
-                // caller does nothing between `take` and this step that it could publish. On
-                // failure the next release at this stripe pays the deficit.
-                let _ = word.compare_exchange(after.0, before, Ordering::SeqCst, Ordering::SeqCst);
+                // SeqCst: as all changes. No model can kill its weakening: the caller does nothing
+                // between `take` and this step that it could publish.
+                // Relaxed on failure: the next release at this stripe pays the deficit.
+                let _ = word.compare_exchange(after.0, before, Ordering::SeqCst, Ordering::Relaxed);
                 // The stripe had no free place when `take` decremented it: that was the reading.
                 self.consider(StripeWord(before))
             }

@@ -24,3 +24,5 @@ mod stripe;
 mod stripe_loom;
 #[cfg(all(feature = "std", target_has_atomic = "64", not(any(headcount_loom, headcount_shuttle))))]
 mod survey;
+#[cfg(all(feature = "std", headcount_loom))]
+mod survey_loom;
