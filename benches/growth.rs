@@ -45,7 +45,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use headcount::{Gate, Holds, KeyedGate, Lobby, RoomId, Seat};
+use headcount::{Gate, Holds, KeyedGate, Lobby};
 use plotters::prelude::*;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
@@ -55,7 +55,7 @@ use common::ratio::Quartiles;
 use common::table::machine;
 use keepers::{Keeper, MapAndHeap, TTL};
 use keyed::{Counter, Keyed, SccCounter};
-use rooms::{keep, Jams, Locked, Rooms, SEATS};
+use rooms::{keep, Jams, LobbyOf, Locked, Rooms, SEATS};
 use waiting::{block_on, next_woken, Limit, Task};
 
 #[derive(Parser)]
@@ -122,7 +122,7 @@ fn charts() -> Vec<Chart> {
             title: "A seat in the fullest room, while so many rooms are open",
             operation: "a member of a room drawn from all leaves, and a caller joins",
             contenders: vec![
-                single(&["Lobby"], one_of_each_room::<Lobby>),
+                single(&["Lobby"], one_of_each_room::<LobbyOf<SEATS>>),
                 single(&["Mutex of BTreeSet"], one_of_each_room::<Locked<Mutex<Jams>>>),
             ],
         },
@@ -131,9 +131,9 @@ fn charts() -> Vec<Chart> {
             title: "A seat in the fullest room, while so many members are seated",
             operation: "a member drawn from all leaves, and a caller joins",
             contenders: vec![
-                single(&["Lobby, rooms of 7"], any_member::<Lobby>),
+                single(&["Lobby, rooms of 7"], any_member::<LobbyOf<SEATS>>),
                 single(&["Mutex of BTreeSet, rooms of 7"], any_member::<Locked<Mutex<Jams>>>),
-                single(&["Lobby, rooms of 4,096"], any_member::<Large>),
+                single(&["Lobby, rooms of 4,096"], any_member::<LobbyOf<LARGE>>),
             ],
         },
         Chart {
@@ -162,6 +162,9 @@ fn charts() -> Vec<Chart> {
     ]
 }
 
+/// The seats of the largest rooms that there can be.
+const LARGE: u32 = Lobby::<()>::MAX_SEATS;
+
 fn dice() -> SmallRng {
     SmallRng::seed_from_u64(0x9e37_79b9_7f4a_7c15)
 }
@@ -175,39 +178,6 @@ fn keys<L: Keyed>(n: usize) -> Repeat {
             limit.visit(black_box(dice.random_range(0..n as u64)));
         }
     })
-}
-
-/// Lobbies with rooms of as many seats as there can be.
-struct Large(Lobby);
-
-impl Rooms for Large {
-    const NAME: &'static str = "Lobby of large rooms";
-    type Seat = Seat<'static>;
-    type Id = RoomId;
-
-    fn new(_: usize, _: u32) -> Self {
-        Large(Lobby::new(Lobby::<()>::MAX_SEATS))
-    }
-
-    #[inline(always)]
-    fn join(&'static self) -> Seat<'static> {
-        Rooms::join(&self.0)
-    }
-
-    #[inline(always)]
-    fn join_room(&'static self, id: RoomId) -> Option<Seat<'static>> {
-        Rooms::join_room(&self.0, id)
-    }
-
-    #[inline(always)]
-    fn id(seat: &Seat<'static>) -> RoomId {
-        seat.room_id()
-    }
-
-    #[inline(always)]
-    fn leave(&'static self, seat: Seat<'static>) {
-        drop(seat);
-    }
 }
 
 fn one_of_each_room<L: Rooms>(n: usize) -> Repeat {

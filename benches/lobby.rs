@@ -39,14 +39,13 @@ use std::hint::black_box;
 use std::sync::{Arc, Mutex};
 
 use crossbeam_utils::CachePadded;
-use headcount::Lobby;
 
 use common::crew::Crew;
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
 use rooms::{
-    keep, Bare, Buckets, Counters, Gates, GatesAndMiss, Jams, Locked, Rooms, Sharded, Unlimited,
-    SEATS,
+    keep, Bare, Buckets, Counters, Gates, GatesAndMiss, Held, Jams, LobbyOf, Locked, Rooms,
+    Sharded, Unlimited, SEATS,
 };
 
 const THREADS: usize = 2;
@@ -140,7 +139,7 @@ impl Act {
                 for _ in 0..operations {
                     let place = members.draw();
                     let Some(seat) = place.take() else { continue };
-                    let id = L::id(&seat);
+                    let id = seat.id();
                     lobby.leave(seat);
                     // With several threads, another thread may have taken that seat.
                     *place = Some(lobby.join_room(id).unwrap_or_else(|| lobby.join()));
@@ -164,7 +163,7 @@ impl Act {
             Act::Refused => {
                 for _ in 0..operations {
                     let Some(seat) = members.draw() else { continue };
-                    black_box(lobby.join_room(L::id(seat)).is_none());
+                    black_box(lobby.join_room(seat.id()).is_none());
                 }
             }
         }
@@ -205,7 +204,7 @@ impl<L: Rooms> Crowd<L> {
                 // Each room is left and joined once here: its first leave is not to be timed.
                 for place in seats.iter_mut() {
                     let Some(seat) = place.take() else { continue };
-                    let id = L::id(&seat);
+                    let id = seat.id();
                     filled.lobby.leave(seat);
                     *place = filled.lobby.join_room(id);
                 }
@@ -262,7 +261,7 @@ impl Bench {
         if !self.words.iter().all(|word| name.contains(word)) {
             return None;
         }
-        let lobby = Crowd::<Lobby>::new(&self.crew, setting).side(act);
+        let lobby = Crowd::<LobbyOf<SEATS>>::new(&self.crew, setting).side(act);
         Some(Scenario { bench: self, name, setting, act, lobby })
     }
 }
@@ -277,7 +276,7 @@ impl Scenario<'_> {
     fn beside_one_thread(self, target: Target) -> Self {
         let Setting { rooms, threads, .. } = self.setting;
         let setting = Setting { rooms: rooms / threads, threads: 1, shards: 1, ..self.setting };
-        let alone = Crowd::<Lobby>::new(&self.bench.crew, setting).side(self.act);
+        let alone = Crowd::<LobbyOf<SEATS>>::new(&self.bench.crew, setting).side(self.act);
         self.beside_side(&alone.called("itself, 1 thread and 1 shard"), target)
     }
 

@@ -20,46 +20,85 @@ pub(crate) trait Rooms: Send + Sync + Sized + 'static {
     /// The name in the table.
     const NAME: &'static str;
 
-    /// What a member holds.
-    type Seat: Send + 'static;
-    type Id: Copy;
+    type Seat: Held;
 
     /// For about `rooms` rooms; `shards` is for contenders that have shards.
     fn new(rooms: usize, shards: u32) -> Self;
     fn join(&'static self) -> Self::Seat;
     /// `None` if that room is full or does not exist.
-    fn join_room(&'static self, id: Self::Id) -> Option<Self::Seat>;
-    fn id(seat: &Self::Seat) -> Self::Id;
-    fn leave(&'static self, seat: Self::Seat);
+    fn join_room(&'static self, id: <Self::Seat as Held>::Id) -> Option<Self::Seat>;
+
+    /// Gives a seat back. A guard does so by its destructor.
+    #[inline(always)]
+    fn leave(&'static self, seat: Self::Seat) {
+        drop(seat);
+    }
 }
 
-impl Rooms for Lobby {
-    const NAME: &'static str = "Lobby";
-    type Seat = Seat<'static>;
+/// What a member holds.
+pub(crate) trait Held: Send + 'static {
+    type Id: Copy;
+
+    /// The room that it is in.
+    fn id(&self) -> Self::Id;
+}
+
+impl Held for Seat<'static> {
     type Id = RoomId;
 
+    #[inline(always)]
+    fn id(&self) -> RoomId {
+        self.room_id()
+    }
+}
+
+/// The room's number alone, which the caller must not forget to give back.
+impl Held for u32 {
+    type Id = u32;
+
+    #[inline(always)]
+    fn id(&self) -> u32 {
+        *self
+    }
+}
+
+impl<L: Left> Held for Guard<L> {
+    type Id = u32;
+
+    #[inline(always)]
+    fn id(&self) -> u32 {
+        self.room
+    }
+}
+
+impl Held for (Permit<'static>, u32) {
+    type Id = u32;
+
+    #[inline(always)]
+    fn id(&self) -> u32 {
+        self.1
+    }
+}
+
+/// A lobby of rooms of so many seats.
+pub(crate) struct LobbyOf<const SEATS: u32>(Lobby);
+
+impl<const SEATS: u32> Rooms for LobbyOf<SEATS> {
+    const NAME: &'static str = "Lobby";
+    type Seat = Seat<'static>;
+
     fn new(_: usize, shards: u32) -> Self {
-        Lobby::builder(SEATS).shards(shards).build()
+        LobbyOf(Lobby::builder(SEATS).shards(shards).build())
     }
 
     #[inline(always)]
     fn join(&'static self) -> Seat<'static> {
-        self.join().expect("there is no limit")
+        self.0.join().expect("there is no limit")
     }
 
     #[inline(always)]
     fn join_room(&'static self, id: RoomId) -> Option<Seat<'static>> {
-        self.join_room(id).ok()
-    }
-
-    #[inline(always)]
-    fn id(seat: &Seat<'static>) -> RoomId {
-        seat.room_id()
-    }
-
-    #[inline(always)]
-    fn leave(&'static self, seat: Seat<'static>) {
-        drop(seat);
+        self.0.join_room(id).ok()
     }
 }
 
@@ -212,7 +251,7 @@ impl Buckets {
 }
 
 /// A contender that a guard can tell that its member leaves.
-pub(crate) trait Left {
+pub(crate) trait Left: Sync {
     fn left(&self, room: u32);
 }
 
@@ -247,7 +286,6 @@ macro_rules! locked {
         impl Rooms for Locked<$mutex> {
             const NAME: &'static str = $guarded;
             type Seat = Guard<Self>;
-            type Id = u32;
 
             fn new(_: usize, _: u32) -> Self {
                 Locked(Default::default())
@@ -263,16 +301,6 @@ macro_rules! locked {
                 let joined = $lock(&self.0).join_room(room);
                 joined.then(|| Guard { lobby: self, room })
             }
-
-            #[inline(always)]
-            fn id(seat: &Guard<Self>) -> u32 {
-                seat.room
-            }
-
-            #[inline(always)]
-            fn leave(&'static self, seat: Guard<Self>) {
-                drop(seat);
-            }
         }
 
         locked!($mutex, $lock, $bare);
@@ -281,7 +309,6 @@ macro_rules! locked {
         impl Rooms for Bare<$mutex> {
             const NAME: &'static str = $bare;
             type Seat = u32;
-            type Id = u32;
 
             fn new(_: usize, _: u32) -> Self {
                 Bare(Default::default())
@@ -296,11 +323,6 @@ macro_rules! locked {
             fn join_room(&'static self, room: u32) -> Option<u32> {
                 let joined = $lock(&self.0).join_room(room);
                 joined.then_some(room)
-            }
-
-            #[inline(always)]
-            fn id(seat: &u32) -> u32 {
-                *seat
             }
 
             #[inline(always)]
@@ -385,7 +407,6 @@ impl Left for Sharded {
 impl Rooms for Sharded {
     const NAME: &'static str = "64 shards of Mutex of lists by members";
     type Seat = Guard<Self>;
-    type Id = u32;
 
     fn new(_: usize, _: u32) -> Self {
         Sharded((0..SHARDS).map(|_| CachePadded::default()).collect())
@@ -410,16 +431,6 @@ impl Rooms for Sharded {
         let joined = shard.with(|lists| lists.join_room(number));
         joined.then(|| Guard { lobby: self, room })
     }
-
-    #[inline(always)]
-    fn id(seat: &Guard<Self>) -> u32 {
-        seat.room
-    }
-
-    #[inline(always)]
-    fn leave(&'static self, seat: Guard<Self>) {
-        drop(seat);
-    }
 }
 
 /// A concurrent map of counters: a join by id is quick, best fit looks at every room.
@@ -436,7 +447,6 @@ impl Left for Counters {
 impl Rooms for Counters {
     const NAME: &'static str = "DashMap of counters";
     type Seat = Guard<Self>;
-    type Id = u32;
 
     fn new(_: usize, _: u32) -> Self {
         Counters(DashMap::new())
@@ -469,16 +479,6 @@ impl Rooms for Counters {
         *members += 1;
         Some(Guard { lobby: self, room })
     }
-
-    #[inline(always)]
-    fn id(seat: &Guard<Self>) -> u32 {
-        seat.room
-    }
-
-    #[inline(always)]
-    fn leave(&'static self, seat: Guard<Self>) {
-        drop(seat);
-    }
 }
 
 /// Only a counter for every room: what it costs to reach a room.
@@ -490,7 +490,6 @@ pub(crate) struct Unlimited {
 impl Rooms for Unlimited {
     const NAME: &'static str = "fetch_sub + fetch_add";
     type Seat = u32;
-    type Id = u32;
 
     fn new(rooms: usize, _: u32) -> Self {
         let members = (0..=rooms).map(|_| AtomicU32::new(0)).collect();
@@ -511,11 +510,6 @@ impl Rooms for Unlimited {
     }
 
     #[inline(always)]
-    fn id(seat: &u32) -> u32 {
-        *seat
-    }
-
-    #[inline(always)]
     fn leave(&'static self, room: u32) {
         self.members[room as usize].fetch_sub(1, Ordering::Release);
     }
@@ -530,7 +524,6 @@ pub(crate) struct Gates {
 impl Rooms for Gates {
     const NAME: &'static str = "Gate";
     type Seat = (Permit<'static>, u32);
-    type Id = u32;
 
     fn new(rooms: usize, _: u32) -> Self {
         let rooms = (0..=rooms).map(|_| Gate::new(SEATS)).collect();
@@ -547,15 +540,6 @@ impl Rooms for Gates {
     fn join_room(&'static self, room: u32) -> Option<Self::Seat> {
         Some((self.rooms[room as usize].try_acquire().ok()?, room))
     }
-
-    #[inline(always)]
-    fn id(seat: &Self::Seat) -> u32 {
-        seat.1
-    }
-
-    fn leave(&'static self, seat: Self::Seat) {
-        drop(seat);
-    }
 }
 
 /// The same, with one cache miss that depends on the one before it.
@@ -570,7 +554,6 @@ pub(crate) struct GatesAndMiss {
 impl Rooms for GatesAndMiss {
     const NAME: &'static str = "Gate, and a cache miss";
     type Seat = (Permit<'static>, u32);
-    type Id = u32;
 
     fn new(rooms: usize, shards: u32) -> Self {
         const LINES: usize = 1 << 20;
@@ -595,15 +578,6 @@ impl Rooms for GatesAndMiss {
         let at = self.at.load(Ordering::Relaxed);
         self.at.store(self.lines[at as usize][0], Ordering::Relaxed);
         self.gates.join_room(room)
-    }
-
-    #[inline(always)]
-    fn id(seat: &Self::Seat) -> u32 {
-        seat.1
-    }
-
-    fn leave(&'static self, seat: Self::Seat) {
-        drop(seat);
     }
 }
 
