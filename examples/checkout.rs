@@ -3,22 +3,22 @@
 
 use std::time::Duration;
 
-use headcount::{Course, Holds, Reservation};
+use headcount::{Course, Holds};
 
 const MINUTES: Duration = Duration::from_secs(60);
 
 fn main() {
     let show = Course::new(6);
     let holds = Holds::new(10 * MINUTES);
-    // All three or none: if one place is missing, the others are free again at once.
-    let reserve = || (0..3).map(|_| show.try_reserve()).collect::<Result<Vec<_>, _>>();
+    // All three or none.
+    let reserve = || show.try_reserve_many(3);
     let choose = || holds.or_expire(reserve).map(|places| holds.put(places));
 
     let (ann, bob) = (choose().unwrap(), choose().unwrap());
     println!("Cyd is told: {}", choose().unwrap_err());
 
     // Ann pays. Bob has begun to pay, and gets more time; then he gives up.
-    holds.claim(ann).unwrap().into_iter().for_each(Reservation::confirm);
+    holds.claim(ann).unwrap().confirm();
     assert!(holds.extend(bob, 15 * MINUTES));
     assert!(holds.release(bob));
 
@@ -26,7 +26,7 @@ fn main() {
     let cyd = holds.put_for(reserve().unwrap(), Duration::ZERO);
     let dan = choose().unwrap();
     println!("Cyd's payment is returned: {}", holds.claim(cyd).unwrap_err());
-    holds.claim(dan).unwrap().into_iter().for_each(Reservation::confirm);
+    holds.claim(dan).unwrap().confirm();
 
     assert_eq!((show.counts().taken, show.counts().enrolled), (6, 6));
     println!("6 places, 6 sold");

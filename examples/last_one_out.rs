@@ -22,5 +22,5 @@ fn main() {
         eggs.add_with(12, |_| Err::<(), _>("the shop is closed")),
         Err("the shop is closed")
     );
-    assert_eq!(eggs.sub_with(2, |left| Ok::<_, ()>(left)), Ok(0));
+    assert_eq!(eggs.sub_with(2, Ok::<_, ()>), Ok(0));
 }

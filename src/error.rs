@@ -1,4 +1,4 @@
-//! The errors of gates, courses and keyed gates.
+//! The errors of gates of all kinds and of courses, and that of a quorum.
 
 use core::error::Error;
 use core::fmt;

@@ -1,4 +1,4 @@
-//! A semaphore that answers at once: lock-free limits within one process.
+//! A lock-free semaphore that answers at once, and limits of its kind within one process.
 //!
 //! A [`Gate`] admits at most *n* holders. [`Gate::try_acquire`] returns a [`Permit`] or the
 //! reason why not, and never waits; dropping the permit gives its place back. The other types
@@ -31,6 +31,10 @@
 //! | [`Holds`](struct.Holds.html) | a place that waits for its owner until a deadline |
 //!
 //! The documentation of each type names its guarantees, and says what it does not promise.
+//!
+//! [`Gate`], `Course` and `Tally` can stand in a static; the others need a
+//! `LazyLock`. A guard that is kept beyond a borrow, as in a task or in
+//! `Holds`, is an owned one: [`try_acquire_owned`](Gate::try_acquire_owned) takes an `Arc`.
 //!
 //! # Waiting
 //!

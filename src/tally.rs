@@ -10,7 +10,7 @@ use core::fmt;
 use crate::protocol::mutants::ordering;
 use crate::sync::{const_fn, AtomicU64, Ordering};
 
-/// A counter whose every change returns the value that it led to.
+/// A counter whose additions and subtractions return the value that they led to.
 ///
 /// A tally has no capacity; it saturates at zero and at `u64::MAX`. Available where the target has
 /// 64-bit atomics.
@@ -24,6 +24,7 @@ use crate::sync::{const_fn, AtomicU64, Ordering};
 /// - The value never wraps: a change that would pass zero or `u64::MAX` stops there, and returns
 ///   that.
 /// - Each change counts either before or after a [`reset`](Tally::reset), never not at all.
+/// - *unblocked*: a thread that stops for ever within a call delays no other.
 ///
 /// # Cost
 ///

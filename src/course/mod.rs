@@ -44,9 +44,17 @@ fn change() -> u64 {
 /// - *never-over*, *exact*, *wait-free enter* and *cheap no* as for [`Gate`], with what is said
 ///   there about closing and reopening.
 /// - *both-counters*: a reader never sees enrolled > taken, nor taken > capacity unless the
-///   capacity was lowered below what was taken.
+///   capacity was lowered below what was taken, or changes during the reading.
 /// - *no-leak*: a [`Reservation`] gives its places back exactly once, unless it is confirmed.
 /// - *withdrawn-once*: an [`Enrollment`] gives its places back at most once.
+/// - *happens-before*, *unblocked* and, with the feature `wait`, *no-lost-wakeup* as for [`Gate`].
+///
+/// With the feature `wait`, callers of `reserve` wait in line, as those of `Gate::acquire`.
+///
+/// # What is not promised
+///
+/// - Fairness among callers that do not wait.
+/// - That a place which is reported free is still free afterwards.
 ///
 /// Available where the target has 64-bit atomics.
 ///
@@ -84,7 +92,7 @@ pub struct Course {
 }
 
 /// One consistent reading of a [`Course`]: enrolled ≤ taken, and taken ≤ capacity unless the
-/// capacity was lowered below what was taken.
+/// capacity was lowered below what was taken, or changed during the reading.
 ///
 /// # Examples
 ///

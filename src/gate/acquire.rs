@@ -18,7 +18,8 @@ use super::waiter::{waiting_future, Wait};
 ///
 /// # Fairness
 ///
-/// First come, first served. A caller that cannot be admitted at once joins the waitlist; a place
+/// First come, first served. *no-lost-wakeup*: a waiter is woken when it is its turn and its places
+/// are free. A caller that cannot be admitted at once joins the waitlist; a place
 /// that is given back goes to the head of the waitlist, and no other caller takes it in between.
 /// While a caller waits, [`try_acquire`](Gate::try_acquire) is refused as
 /// [`Full`](crate::TryAcquireError::Full) and [`acquire`](Gate::acquire) goes to the end of the

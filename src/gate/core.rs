@@ -21,7 +21,7 @@ use crate::wait::Waitlist;
 /// # Guarantees
 ///
 /// - *never-over*: a caller is admitted only if the places held then, with its own, are within the
-///   capacity.
+///   capacity. The exception is [`force_acquire`](Gate::force_acquire).
 /// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, fewer
 ///   places were free than asked for, or (with the feature `wait`) a caller waited for a place. A
 ///   call is never refused because another call is in the middle of being refused. Without the

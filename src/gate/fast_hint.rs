@@ -8,8 +8,8 @@
 //!
 //! # Invariant
 //!
-//! Only a hint: a wrong value costs time and never changes who is admitted. Without `std` there is
-//! none, and each entry looks.
+//! Only a hint: a wrong value costs time and never changes which callers are admitted. Without
+//! `std` there is none, and each entry looks.
 
 #[cfg(feature = "std")]
 mod hint {

@@ -84,8 +84,9 @@ use ticket::TicketKey;
 ///
 /// # Expiring from a timer
 ///
-/// `or_expire` is enough where an expired hold matters only to a caller that wants its place. A
-/// timer releases guards also while no call comes. It is a few lines for each runtime; with one
+/// `or_expire` is enough where an expired hold matters only to a caller that wants its place at
+/// once. A caller that waits for a place expires nothing: where callers wait, use a timer. It
+/// releases guards also while no call comes. It is a few lines for each runtime; with one
 /// `ttl` for all holds, no hold is due before the instant that they wait for:
 ///
 /// ```
@@ -149,9 +150,9 @@ use ticket::TicketKey;
 ///
 /// # Memory ordering
 ///
-/// Putting is a release operation, claiming an acquire operation: what the caller of
-/// [`put`](Self::put) wrote before is visible to the caller that gets the guard, and to the guard's
-/// destructor.
+/// *happens-before*: putting is a release operation, claiming an acquire operation. What the caller
+/// of [`put`](Self::put) wrote before is visible to the caller that gets the guard, and to the
+/// guard's destructor.
 ///
 /// # Memory
 ///

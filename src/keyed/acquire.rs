@@ -75,7 +75,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](Self::acquire). Places gathered so far go to the next callers.
+    /// As [`acquire`](Self::acquire). Places kept for it so far go to the next callers.
     ///
     /// # Examples
     ///

@@ -39,7 +39,7 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 
 /// One limit for each key, such as a user, an address or a chat room, made on demand.
 ///
-/// Each key has a gate of its own, whose capacity a closure returns. A key *lives* while a
+/// Each key has a limit of its own, its capacity, which a closure returns. A key *lives* while a
 /// [permit](KeyedPermit) or a [handle](KeyHandle) of it is held, or a call looks at it. It is
 /// removed with the last of them: there is no timer and no sweep, and a flood of distinct keys
 /// leaves nothing behind.
@@ -238,7 +238,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     /// # Errors
     ///
     /// - [`Full`](TryAcquireError::Full) if all places of the key were held or, with the feature
-    ///   `wait`, a caller waited for one through a [handle](KeyHandle).
+    ///   `wait`, a caller waited for one.
     /// - [`Closed`](TryAcquireError::Closed) if the key's gate was closed through a
     ///   [handle](KeyHandle).
     /// - [`KeysFull`](TryAcquireError::KeysFull) if the key did not live, and as many keys lived as

@@ -124,10 +124,10 @@ use seat::SeatInner;
 ///
 /// # Memory ordering
 ///
-/// Dropping a seat is a release operation, joining an acquire operation: what a member wrote before
-/// it left is visible to members that join the room later, and to the destructor of the room's
-/// state. What the constructor of the state wrote is visible to all members. A refusal synchronises
-/// with nothing.
+/// *happens-before*: dropping a seat is a release operation, joining an acquire operation. What a
+/// member wrote before it left is visible to members that join the room later, and to the
+/// destructor of the room's state. What the constructor of the state wrote is visible to all
+/// members. A refusal synchronises with nothing.
 ///
 /// # Memory
 ///

@@ -6,7 +6,7 @@
 //! # Invariant
 //!
 //! All of this is only a hint: any stripe serves any thread, and a wrong value costs time and never
-//! changes who is admitted.
+//! changes which callers are admitted.
 
 use core::cell::Cell;
 

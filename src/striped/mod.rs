@@ -38,9 +38,9 @@ use crate::sync::AtomicU64;
 /// - *exact*: [`TryAcquireError::Full`] is returned only if, at an instant within the call, all
 ///   places were held. No place is ever in transit between stripes, where a caller could miss it.
 /// - *no-leak*: each permit gives its place back exactly once, on whatever thread it is dropped.
-/// - *lock-free*: a call takes another step only because another call has acquired a place or given
-///   one back. A caller that finds no place looks a second time, and is refused if no place was
-///   given back in between.
+/// - *lock-free*, *unblocked*: a call takes another step only because another call has acquired a
+///   place or given one back. A caller that finds no place looks a second time, and is refused if
+///   no place was given back in between.
 ///
 /// # What is not promised
 ///
@@ -71,9 +71,9 @@ use crate::sync::AtomicU64;
 /// # Memory ordering
 ///
 /// Acquiring, giving back and a refusal are sequentially consistent operations: all threads see
-/// them in one order. What a holder wrote before it gave its place back is visible to the next
-/// holder of that place. Unlike at a [`Gate`], the writes of other earlier holders may not be: they
-/// may have given their places back at other stripes.
+/// them in one order. *happens-before*: what a holder wrote before it gave its place back is
+/// visible to the next holder of that place. Unlike at a [`Gate`], the writes of other earlier
+/// holders may not be: they may have given their places back at other stripes.
 ///
 /// # Related work
 ///

@@ -227,8 +227,8 @@ impl Slot {
     /// Returns the number of places.
     #[inline]
     pub(crate) fn places(&self) -> u32 {
-        // Relaxed: the word decides who is admitted. *never-over* needs only that the word never
-        // has more places than this says, which the order of each change keeps.
+        // Relaxed: the word decides which callers are admitted. *never-over* needs only that the
+        // word never has more places than this says, which the order of each change keeps.
         self.places.load(Ordering::Relaxed)
     }
 
