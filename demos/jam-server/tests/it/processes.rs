@@ -96,8 +96,8 @@ async fn clients_of_two_processes_are_in_one_jam() {
         client.enter(&first.topic, "").await;
         clients.push(client);
     }
-    // The clients of either process are told of all: of those who came before their own process
-    // had a member in the jam, with the other's next state.
+    // The clients of either process are told of all members: of those that were there before their
+    // own process had one in the jam, with the other's next state.
     let (mut last, mut second) = (clients.pop().unwrap(), clients.remove(0));
     for client in [&mut last, &mut second] {
         let state = client.event("presence_state").await;
