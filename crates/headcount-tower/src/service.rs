@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::task::{ready, Context, Poll};
 use std::sync::Arc;
 
-use headcount::{Gate, TryAcquireError};
+use headcount::Gate;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -25,6 +25,15 @@ pub(crate) struct Policy<R> {
     pub(crate) reject: R,
     pub(crate) patience: Option<Patience>,
     pub(crate) meter: Meter,
+}
+
+impl<R: Clone> Policy<R> {
+    /// Counts a rejection. The response is made when the future is polled.
+    #[inline]
+    fn reject<F, W>(&self, reason: Reason) -> State<F, W, R> {
+        self.meter.decided(Err(reason));
+        State::Rejected { reject: self.reject.clone(), reason }
+    }
 }
 
 /// Admits a request to the inner service, or rejects it.
@@ -69,50 +78,48 @@ where
                 self.policy.meter.decided(Ok(()));
                 let hold = Some(Hold::new(permit, &mut request));
                 // If the inner call panics, the place is given back.
-                let state = State::Inside { response: self.inner.call(request), hold };
-                GateFuture { state }
+                GateFuture { state: State::Inside { response: self.inner.call(request) }, hold }
             }
-            Err(error) => GateFuture { state: self.wait_or_reject(request, error) },
+            Err(error) => {
+                let GateService { inner, places, policy } = self;
+                match &policy.patience {
+                    Some(patience) if error.is_full() => {
+                        let state = wait_or_reject(inner, places, policy, patience, request);
+                        GateFuture { state, hold: None }
+                    }
+                    _ => GateFuture { state: policy.reject(Reason::from(error)), hold: None },
+                }
+            }
         }
     }
 }
 
-impl<S, P, R> GateService<S, P, R> {
-    /// The way of a request for which `try_acquire` found no place.
-    fn wait_or_reject<Q>(
-        &mut self,
-        request: Request<Q>,
-        error: TryAcquireError,
-    ) -> StateOf<S, P, R, Q>
-    where
-        S: Service<Request<Q>> + Clone,
-        P: Places<Q>,
-        R: Clone,
-    {
-        let Policy { reject, patience, meter } = &self.policy;
-        let reason = match patience {
-            Some(patience) if error.is_full() => {
-                match self.places.acquire(&request, patience.queue_limit) {
-                    Some(acquire) => {
-                        // The inner service that is ready waits with the request.
-                        let clone = self.inner.clone();
-                        let inner = mem::replace(&mut self.inner, clone);
-                        let (reject, meter) = (reject.clone(), meter.clone());
-                        let waiting =
-                            Waiting::new(inner, request, reject, acquire, patience, meter);
-                        return State::Waiting { waiting: Box::new(waiting) };
-                    }
-                    None => Reason::QueueFull,
-                }
-            }
-            _ => Reason::from(error),
-        };
-        meter.decided(Err(reason));
-        State::Rejected { reject: reject.clone(), reason }
-    }
+/// The way of a request that found all places taken, and may wait.
+fn wait_or_reject<S, P, R, Q>(
+    inner: &mut S,
+    places: &P,
+    policy: &Policy<R>,
+    patience: &Patience,
+    request: Request<Q>,
+) -> StateOf<S, P, R, Q>
+where
+    S: Service<Request<Q>> + Clone,
+    P: Places<Q>,
+    R: Clone,
+{
+    let Some(acquire) = places.acquire(&request, patience.queue_limit) else {
+        return policy.reject(Reason::QueueFull);
+    };
+    // The inner service that is ready waits with the request.
+    let clone = inner.clone();
+    let ready = mem::replace(inner, clone);
+    let (reject, meter) = (policy.reject.clone(), policy.meter.clone());
+    let waiting = Waiting::new(ready, request, reject, acquire, patience, meter);
+    State::Waiting { waiting: Box::new(waiting) }
 }
 
 pin_project! {
+    #[project = GateFutureProjection]
     /// The future of a [`GateService`]'s response.
     ///
     /// # Cancel safety
@@ -124,27 +131,26 @@ pin_project! {
         S: Service<Request<Q>>,
         P: Places<Q>,
     {
+        // Before the hold: fields are dropped in order.
         #[pin]
         state: StateOf<S, P, R, Q>,
+        hold: Option<Hold<P::Permit>>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, P, W, R> {
+    enum State<F, W, R> {
         Waiting { waiting: Box<W> },
         Inside {
-            // Before the hold: fields are dropped in order.
             #[pin]
             response: F,
-            hold: Option<Hold<P>>,
         },
         Rejected { reject: R, reason: Reason },
     }
 }
 
-type StateOf<S, P, R, Q> =
-    State<<S as Service<Request<Q>>>::Future, <P as Places<Q>>::Permit, Waiting<S, P, R, Q>, R>;
+type StateOf<S, P, R, Q> = State<<S as Service<Request<Q>>>::Future, Waiting<S, P, R, Q>, R>;
 
 impl<S, P, R, Q, B> Future for GateFuture<S, P, R, Q>
 where
@@ -156,23 +162,25 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let GateFutureProjection { mut state, hold } = self.project();
         loop {
             match state.as_mut().project() {
-                StateProjection::Inside { response, hold } => {
-                    let result = ready!(response.poll(cx));
-                    let hold = hold.take();
-                    return Poll::Ready(
-                        result.map(|response| response.map(|body| GateBody::new(body, hold))),
-                    );
+                StateProjection::Inside { response } => {
+                    return match response.poll(cx) {
+                        Poll::Ready(Ok(response)) => Poll::Ready(Ok(wrap(response, hold.take()))),
+                        Poll::Ready(Err(error)) => {
+                            *hold = None;
+                            Poll::Ready(Err(error))
+                        }
+                        Poll::Pending => Poll::Pending,
+                    };
                 }
                 StateProjection::Rejected { reject, reason } => {
                     let rejection = Rejection { reason: *reason, keyed: P::KEYED };
-                    let response = reject.reject(rejection);
-                    return Poll::Ready(Ok(response.map(GateBody::without_place)));
+                    return Poll::Ready(Ok(wrap(reject.reject(rejection), None)));
                 }
                 StateProjection::Waiting { waiting } => {
-                    let next = ready!(enter_or_reject(waiting, cx));
+                    let next = ready!(enter_or_reject(waiting, hold, cx));
                     state.set(next);
                 }
             }
@@ -180,9 +188,17 @@ where
     }
 }
 
+/// Has the body hold the place. `Response::map` does the same, but moves the response once more.
+#[inline(always)]
+fn wrap<B, P>(response: Response<B>, hold: Option<Hold<P>>) -> Response<GateBody<B, P>> {
+    let (parts, body) = response.into_parts();
+    Response::from_parts(parts, GateBody::new(body, hold))
+}
+
 /// The step that follows the wait.
 fn enter_or_reject<S, P, R, Q>(
     waiting: &mut Waiting<S, P, R, Q>,
+    hold: &mut Option<Hold<P::Permit>>,
     cx: &mut Context<'_>,
 ) -> Poll<StateOf<S, P, R, Q>>
 where
@@ -196,8 +212,11 @@ where
     Poll::Ready(match admitted {
         Ok(permit) => {
             let mut request = request.take().expect("the wait ends once");
-            let hold = Some(Hold::new(permit, &mut request));
-            State::Inside { response: inner.call(request), hold }
+            // If the inner call panics, the place is given back.
+            let held = Hold::new(permit, &mut request);
+            let response = inner.call(request);
+            *hold = Some(held);
+            State::Inside { response }
         }
         Err(reason) => State::Rejected { reject: reject.clone(), reason },
     })

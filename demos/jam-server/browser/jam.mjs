@@ -14,8 +14,8 @@ mkdirSync(pictures, { recursive: true });
 
 const LOOPS = ["kick", "hats", "claps", "bass", "chords", "arpeggio", "lead"];
 
-async function startServer() {
-  const child = spawn(server, ["--port", "0"], { stdio: ["ignore", "pipe", "ignore"] });
+async function startServer(...args) {
+  const child = spawn(server, ["--port", "0", ...args], { stdio: ["ignore", "pipe", "ignore"] });
   for await (const line of createInterface({ input: child.stdout })) return { child, url: line.trim() };
   throw new Error("the server printed no address");
 }
@@ -126,7 +126,7 @@ try {
     const seen = () => Promise.all(inJam.map((page) => page.$$eval(".seat", (seats) => seats.map((seat) => seat.dataset.user))));
     await eventually("all pages show the same seven", async () => new Set((await seen()).map(String)).size === 1);
     assert.equal(new Set((await seen())[0]).size, 7);
-    assert.match(await alone.locator("#notice").textContent(), /was full\. A seat was kept for you/);
+    assert.match(await alone.locator("#notice").textContent(), /was full or had closed\. A seat was kept for you/);
     assert.equal(await loopOf(alone), "kick");
   });
 
@@ -172,7 +172,7 @@ try {
     assert.equal(await loopOf(second), await loopOf(inJam[0]));
     assert.equal((await state()).members, 7);
     await second.close();
-    await eventually("its socket is gone", async () => (await (await fetch(`${url}/metrics`)).text()).includes("jam_sockets 8\n"));
+    await eventually("its socket is gone", async () => (await (await fetch(`${url}/metrics`)).text()).includes("jam_sockets 7\n"));
     assert.equal((await state()).members, 7);
   });
 
@@ -184,10 +184,14 @@ try {
     await inJam[0].waitForFunction(() => document.querySelectorAll(".seat.away").length === 1);
     await page.screenshot({ path: `${pictures}/reconnecting.png` });
     assert.equal((await state()).held, 1);
+    assert.match(await page.locator("#notice").textContent(), /The connection is lost/);
+    assert(await page.locator("#play").isDisabled());
     proxy.mend();
     await inJam[0].waitForFunction(() => document.querySelectorAll(".seat.away").length === 0);
     await joined(page);
     assert.equal(await loopOf(page), loop);
+    assert(await page.locator("#notice").isHidden());
+    assert(await page.locator("#play").isEnabled());
     const after = await state();
     assert.deepEqual([after.members, after.held], [before.members, 0]);
     await page.close();
@@ -201,6 +205,32 @@ try {
     const { width, wanted } = await phone.evaluate(() => ({ width: innerWidth, wanted: document.documentElement.scrollWidth }));
     assert(wanted <= width, `${wanted} pixels on a page of ${width}`);
     await phone.screenshot({ path: `${pictures}/phone.png`, fullPage: true });
+  });
+
+  await check("a full server says so, and its page tries again; one that left joins again", async () => {
+    const full = await startServer("--jams", "1", "--page-hold", "3");
+    try {
+      for (let held = 0; held < 7; held += 1) await fetch(full.url);
+      const page = await open(full.url);
+      await page.waitForFunction(() => document.getElementById("connection").dataset.state === "refused");
+      assert.match(await page.locator("#notice").textContent(), /all jams are full/);
+      assert.equal(await page.getByText("free", { exact: true }).count(), 0);
+      await page.screenshot({ path: `${pictures}/full.png` });
+      await eventually("the held seats are due", async () => (await (await fetch(`${full.url}/state`)).json()).held === 0);
+      await page.getByText("Try again").click();
+      await joined(page);
+      await page.locator("#volume").focus();
+      await page.keyboard.press("Space");
+      await page.waitForFunction(() => document.querySelector(".seat.mine.playing") !== null);
+      await page.locator("#leave").click();
+      await page.screenshot({ path: `${pictures}/left.png` });
+      await eventually("its socket is gone", async () =>
+        (await (await fetch(`${full.url}/metrics`)).text()).includes("jam_sockets 0\n"));
+      await page.getByText("Join again").click();
+      await joined(page);
+    } finally {
+      full.child.kill("SIGKILL");
+    }
   });
 
   await check("all seats come back when all pages are closed", async () => {

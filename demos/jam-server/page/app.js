@@ -12,15 +12,20 @@ let channel = null;
 let presence = null;
 let me = null;
 let members = [];
+// Whether the server has this page in a jam now. What is shown may be older.
+let inside = false;
+// Whether the connection broke since.
+let lost = false;
 
 // ---- Seats ----------------------------------------------------------------------------------------
 
-function nameOf(userId) {
+// Each seat has two animals of its own, so no two members of a jam have one name.
+function nameOf({ user_id: userId, seat }) {
   const first = ["Amber", "Brisk", "Coral", "Dusky", "Early", "Fable", "Golden", "Hazel", "Indigo", "Jolly", "Keen",
     "Lunar", "Mellow", "Noble", "Olive", "Plum"];
   const second = ["Badger", "Crane", "Dingo", "Egret", "Finch", "Gecko", "Heron", "Ibis", "Jackal", "Koala", "Lynx",
-    "Marten", "Newt", "Otter", "Puffin", "Quail"];
-  return `${first[parseInt(userId[0], 16)]} ${second[parseInt(userId[1], 16)]}`;
+    "Marten", "Newt", "Otter"];
+  return `${first[parseInt(userId[0], 16)]} ${second[2 * seat + parseInt(userId[1], 16) % 2]}`;
 }
 
 // A room id has the number of the room and its generation: short enough for a person.
@@ -58,12 +63,13 @@ function show() {
     seat.item.classList.toggle("away", Boolean(meta?.away));
     seat.item.classList.toggle("playing", Boolean(meta?.playing));
     seat.item.dataset.user = meta?.user_id ?? "";
-    seat.who.textContent = meta ? nameOf(meta.user_id) + (mine ? " (you)" : "") : "free";
+    // A page that is in no jam does not know which seats are free.
+    seat.who.textContent = meta ? nameOf(meta) + (mine ? " (you)" : "") : inside ? "free" : "–";
     seat.what.textContent = !meta ? "" : meta.away ? "away, seat held" : meta.playing ? "plays" : "silent";
   });
   const own = members.find((meta) => meta.user_id === me);
   const button = element("play");
-  button.disabled = !own;
+  button.disabled = !own || !inside;
   button.setAttribute("aria-pressed", String(Boolean(own?.playing)));
   button.textContent = own ? `${own.playing ? "Stop" : "Play"} the ${own.loop_name}` : "Play your loop";
   const link = element("jam");
@@ -101,45 +107,71 @@ function join(nextTopic, ticket) {
     show();
   });
   const joining = channel;
+  // Not by this page: it lets go of the channel before.
+  channel.onClose(() => {
+    if (channel === joining) end("left", "Your seat went to another page of yours.", "Join again");
+  });
   channel.join()
     .receive("ok", ({ user_id: user }) => {
       me = user;
+      inside = true;
+      if (lost) say("");
+      lost = false;
       connection("in the jam");
       show();
     })
     .receive("error", ({ new_topic: other, ticket: seat, reason }) => {
       if (channel !== joining) return;
-      joining.leave();
+      lost = false;
       if (other) {
-        say(`Jam ${nameOfJam(topic)} was full. A seat was kept for you in jam ${nameOfJam(other)}.`);
+        channel = null;
+        joining.leave();
+        say(`Jam ${nameOfJam(topic)} was full or had closed. A seat was kept for you in jam ${nameOfJam(other)}.`);
         document.body.dataset.redirects = String(Number(document.body.dataset.redirects ?? 0) + 1);
         join(other, seat);
       } else {
-        connection("refused");
-        say(`The server says: ${reason}. Reload the page to try again.`);
+        end("refused", `The server says: ${reason}.`, "Try again");
       }
     });
   show();
 }
 
-function leave() {
-  channel?.leave();
+// Leaves the jam and the server; the button then leads back.
+function end(why, text, again) {
+  const ending = channel;
   channel = null;
+  ending.leave().receive("ok", () => socket.disconnect());
   members = [];
-  say("You have left the jam. Reload the page to join again.");
-  connection("left");
+  inside = false;
+  connection(why);
+  say(text);
+  Object.assign(element("leave"), { textContent: again, className: "" });
   show();
+}
+
+function leave() {
+  if (channel) end("left", "You have left the jam.", "Join again");
+  else location.assign("/");
 }
 
 function toggle() {
   const own = members.find((meta) => meta.user_id === me);
-  if (!own || !channel) return;
+  if (!own || !inside) return;
   Sound.start();
   channel.push(own.playing ? "loop:stopped" : "loop:played", { user_id: me });
 }
 
-socket.onOpen(() => connection(channel ? "joining" : "connected"));
-socket.onClose(() => connection("reconnecting"));
+socket.onOpen(() => {
+  if (channel) connection("joining");
+});
+socket.onClose(() => {
+  if (!channel) return;
+  if (inside) say("The connection is lost. Your seat is kept for a short time, and the page tries again by itself.");
+  lost ||= inside;
+  inside = false;
+  connection("reconnecting");
+  show();
+});
 socket.connect();
 join(config.topic, config.ticket);
 // Reloading would claim a seat that is taken.
@@ -152,7 +184,7 @@ element("play").addEventListener("click", toggle);
 element("leave").addEventListener("click", leave);
 element("volume").addEventListener("input", (event) => Sound.volume(event.target.value / 100));
 document.addEventListener("keydown", (event) => {
-  if (event.target instanceof HTMLInputElement || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === " " && !(event.target instanceof HTMLButtonElement || event.target instanceof HTMLAnchorElement)) {
     event.preventDefault();
     toggle();
@@ -161,7 +193,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 // A page that does not play itself still hears the others, once the user has touched it.
-document.addEventListener("pointerdown", () => Sound.start(), { once: true });
+for (const touch of ["pointerdown", "keydown"]) document.addEventListener(touch, () => Sound.start(), { once: true });
 
 let shown = -1;
 function animate() {

@@ -1,7 +1,7 @@
 //! When a place is taken and given back, and what a rejected request gets. No network.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, ready};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use headcount_tower::{GateLayer, Place, Rejection};
 use http::{header, Method, Request, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
-use tower::{Layer, Service, ServiceExt};
+use tower::{service_fn, Layer, Service, ServiceExt};
 
 use crate::support::{gate, inner, request, scripted, Step};
 
@@ -103,6 +103,23 @@ async fn a_dropped_response_future_gives_the_place_back() {
     assert!((&mut future).now_or_never().is_none());
     assert_eq!(gate.occupied(), 1);
     drop(future);
+    assert_eq!(gate.occupied(), 0);
+}
+
+/// The place is free before the future that has failed is dropped, after a wait too.
+#[tokio::test]
+async fn a_failed_response_future_gives_the_place_back() {
+    let gate = gate(1);
+    let fails = |_: Request<()>| ready(Err::<Response<Body>, _>("the handler fails"));
+    let mut service = GateLayer::new(gate.clone()).queue_limit(1).layer(service_fn(fails));
+    let mut first = service.ready().await.unwrap().call(request());
+    let mut second = service.ready().await.unwrap().call(request());
+    assert!((&mut second).now_or_never().is_none());
+    for future in [&mut first, &mut second] {
+        assert_eq!(gate.occupied(), 1);
+        let failed = future.now_or_never().expect("the place is free").map(|_| ());
+        assert_eq!(failed, Err("the handler fails"));
+    }
     assert_eq!(gate.occupied(), 0);
 }
 

@@ -9,11 +9,10 @@ use axum::routing::get;
 use axum::Router;
 use headcount_tower::GateLayer;
 use http::{header, Response, StatusCode};
-use http_body_util::channel::Channel;
 use http_body_util::BodyExt;
 use tokio::sync::Mutex;
 
-use crate::support::{self, gate, get_once, serve, until, Client, Script, Step, VERSIONS};
+use crate::support::{self, gate, get_once, serve, stream, until, Client, Script, Step, VERSIONS};
 
 /// A route whose body is scripted.
 fn scripted(steps: &'static [Step], hangs: bool) -> axum::routing::MethodRouter {
@@ -24,22 +23,22 @@ fn scripted(steps: &'static [Step], hangs: bool) -> axum::routing::MethodRouter 
 async fn a_streaming_response_holds_its_place_to_the_end() {
     for version in VERSIONS {
         let gate = gate(1);
-        let (chunks, body) = Channel::<Bytes>::new(1);
+        let (chunks, body) = stream();
         let body = Arc::new(Mutex::new(Some(body)));
-        let stream = get(move || {
+        let route = get(move || {
             let body = body.clone();
             async move { Response::new(Body::new(body.lock().await.take().unwrap())) }
         });
-        let app = Router::new().route("/", stream).layer(GateLayer::new(gate.clone()));
+        let app = Router::new().route("/", route).layer(GateLayer::new(gate.clone()));
         let address = serve(app).await;
 
         let mut client = Client::connect(address, version).await;
         let response = client.get("/").await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(gate.occupied(), 1);
-        let (mut chunks, mut body) = (chunks, response.into_body());
+        let mut body = response.into_body();
         for _ in 0..3 {
-            chunks.send_data(Bytes::from_static(b"chunk")).await.unwrap();
+            chunks.send(Bytes::from_static(b"chunk")).await.unwrap();
             assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "chunk");
             assert_eq!(gate.occupied(), 1);
         }

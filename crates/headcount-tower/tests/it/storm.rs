@@ -1,5 +1,6 @@
 //! 10,000 requests against a limit of 50, over HTTP/1 and over HTTP/2.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
@@ -12,10 +13,9 @@ use axum::Router;
 use headcount_tower::GateLayer;
 use http::{Response, StatusCode};
 use http_body::Frame;
-use http_body_util::channel::Channel;
 use http_body_util::BodyExt;
 
-use crate::support::{self, gate, serve, until, Client, Version};
+use crate::support::{self, gate, serve, stream, until, Client, Stream, Version};
 
 const LIMIT: u32 = 50;
 const REQUESTS: u32 = 10_000;
@@ -50,13 +50,13 @@ impl Drop for Visit {
 
 /// A streaming body that is inside until it is dropped.
 struct Visiting {
-    chunks: Channel<Bytes>,
+    chunks: Stream,
     _visit: Visit,
 }
 
 impl http_body::Body for Visiting {
     type Data = Bytes;
-    type Error = <Channel<Bytes> as http_body::Body>::Error;
+    type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -70,10 +70,10 @@ impl http_body::Body for Visiting {
 async fn visit(inside: Arc<Inside>) -> Response<Body> {
     let visit = Visit::begin(&inside);
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let (mut sender, chunks) = Channel::new(1);
+    let (sender, chunks) = stream();
     tokio::spawn(async move {
         for _ in 0..3 {
-            if sender.send_data(Bytes::from_static(b"chunk")).await.is_err() {
+            if sender.send(Bytes::from_static(b"chunk")).await.is_err() {
                 return;
             }
             tokio::task::yield_now().await;

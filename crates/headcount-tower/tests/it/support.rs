@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tower::util::BoxCloneSyncService;
 
 /// Serves the application on a port of loopback until the test ends.
@@ -169,6 +170,30 @@ impl http_body::Body for Script {
             Step::Fail => Err(std::io::Error::other("the body fails")),
             Step::Panic => panic!("the body panics"),
         }))
+    }
+}
+
+/// A streaming body: what is sent to it, until all senders are dropped.
+///
+/// Not `http_body_util::channel::Channel`: up to version 0.1.5 that one ends without its last chunk
+/// if the chunk is sent and the sender dropped after it looked for a chunk, and before it looks for
+/// an error.
+pub(crate) struct Stream(mpsc::Receiver<Bytes>);
+
+pub(crate) fn stream() -> (mpsc::Sender<Bytes>, Stream) {
+    let (sender, receiver) = mpsc::channel(1);
+    (sender, Stream(receiver))
+}
+
+impl http_body::Body for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Two processes with one set of jams, on a real redis-server.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -95,17 +96,17 @@ async fn clients_of_two_processes_are_in_one_jam() {
         client.enter(&first.topic, "").await;
         clients.push(client);
     }
-    // The last one is told of all: those of the other process at the latest with their next state.
-    let mut last = clients.pop().unwrap();
-    let own = seats(&last.event("presence_state").await);
-    assert!(own.len() >= 4, "{own:?}");
-    let mut second = clients.remove(0);
-    second.event("presence_state").await;
-    second
-        .wait(|frame| {
-            frame[3] == "presence_diff" && frame[4]["joins"].get(&own.last().unwrap().1).is_some()
-        })
-        .await;
+    // The clients of either process are told of all members: of those that were there before their
+    // own process had one in the jam, with the other's next state.
+    let (mut last, mut second) = (clients.pop().unwrap(), clients.remove(0));
+    for client in [&mut last, &mut second] {
+        let state = client.event("presence_state").await;
+        let mut known: BTreeSet<String> = seats(&state).into_iter().map(|(_, user)| user).collect();
+        while known.len() < 7 {
+            let diff = client.event("presence_diff").await;
+            known.extend(diff[4]["joins"].as_object().unwrap().keys().cloned());
+        }
+    }
 
     // An event of one process reaches the clients of the other.
     anna.push(&anna_ref, &first.topic, "loop:played").await;
@@ -185,9 +186,22 @@ async fn a_client_that_comes_back_to_another_process_has_its_seat() {
     let first = page(one.address, "/", None).await;
     other.enter(&first.topic, "").await;
     let mut client = Client::connect(one.address, &first.token).await;
-    client.enter(&first.topic, &first.ticket).await;
+    let (_, id) = client.enter(&first.topic, &first.ticket).await;
     let mine = seats(&client.event("presence_state").await);
     client.cut();
+    let left = |frame: &Value| {
+        frame[3] == "presence_diff"
+            && frame[4]["leaves"].get(&id).is_some()
+            && frame[4]["joins"].get(&id).is_none()
+    };
+    other.wait(left).await;
+    // The engine keeps its seat: five newcomers find the others.
+    let mut new = Vec::new();
+    for _ in 0..5 {
+        let mut client = Client::connect(two.address, "").await;
+        client.enter(&first.topic, "").await;
+        new.push(client);
+    }
     let mut back = Client::connect(two.address, &first.token).await;
     let (_, user) = back.enter(&first.topic, "").await;
     let state = seats(&back.event("presence_state").await);
