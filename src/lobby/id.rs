@@ -19,12 +19,16 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
-use crate::protocol::room::GENERATION_BITS;
+use crate::protocol::room::{GENERATION_BITS, LAST_GENERATION};
 
 /// The number of bits of a location.
 pub(super) const LOCATION_BITS: u32 = 27;
 /// Where an id's mark begins.
 pub(super) const MARK_SHIFT: u32 = LOCATION_BITS + GENERATION_BITS;
+
+/// A generation that no room has.
+const NO_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
+const _: () = assert!(NO_GENERATION > LAST_GENERATION);
 
 /// The id of one room, from its opening to its close.
 ///
@@ -63,6 +67,11 @@ impl RoomId {
             | u64::from(generation);
         // A generation is never 0, so neither is the whole.
         RoomId(NonZeroU64::new(id).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// Returns an id of a lobby that is of no room: no room ever has that generation.
+    pub(super) fn nowhere(mark: u32) -> RoomId {
+        RoomId::new(mark, 0, NO_GENERATION)
     }
 
     /// Returns the id with another mark.

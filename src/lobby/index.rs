@@ -309,10 +309,14 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// Returns the location of a shard's room that is not to be used.
+    /// Returns the location of a room of a shard that may not be used and was never opened, if the
+    /// shard can have such a room. The first rooms beyond `allowed` may be open: see
+    /// `replace_retired`.
     pub(super) fn unused(&self, shard: usize) -> Option<u32> {
         // Relaxed: as in `fresh`.
-        self.pages.location(shard, self.shards[shard].allowed.load(Ordering::Relaxed))
+        let allowed = self.shards[shard].allowed.load(Ordering::Relaxed);
+        let mut beyond = (allowed..).map_while(|number| self.pages.location(shard, number));
+        beyond.find(|&location| self.pages.at(location).is_none_or(|at| at.read().is_fresh()))
     }
 
     /// Lets one more room of a shard be used for one that is retired, if the shard can have one.

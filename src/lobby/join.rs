@@ -430,10 +430,10 @@ impl<T> Lobby<T> {
         admits.or_else(|| self.shards_in_order().find_map(|shard| self.vacancy(shard)))
     }
 
-    /// Returns the id of a room that is not to be opened, or of the first room if there is none.
+    /// Returns the id of a room that is not to be opened, or of none if there is no such room.
     pub(super) fn unopened(&self) -> RoomId {
         let location = self.shards_in_order().find_map(|shard| self.unused(shard));
-        RoomId::new(self.mark, location.unwrap_or(0), 1)
+        location.map_or(RoomId::nowhere(self.mark), |at| RoomId::new(self.mark, at, 1))
     }
 
     #[inline]

@@ -643,7 +643,9 @@ impl<T> Lobby<T> {
     ///
     /// If no room has a free seat, this is the id of a room that is not open yet.
     /// [`join_room`](Self::join_room) opens that room as long as it is the next to be opened, and
-    /// refuses it as full while `max_rooms` rooms are open. The call allocates nothing.
+    /// refuses it as full while `max_rooms` rooms are open. If the lobby cannot have another room,
+    /// which takes more than 100,000 open or retired rooms in each shard, the id is of no room at
+    /// all, and `join_room` refuses it as gone. The call allocates nothing.
     ///
     /// # Examples
     ///
