@@ -71,25 +71,31 @@ impl<T> Lobby<T> {
     /// not fit into a register beside a seat.
     #[inline]
     pub(super) fn seat_anywhere(&self) -> Option<Seated> {
-        if self.shards.len() > 1 {
-            return self.seat_in_shards();
+        if self.shards.len() > 1 || !self.size.is_small() {
+            return self.seat_in_large();
         }
-        self.seat_where_left(None).or_else(|| self.seat_where_best())
+        let seated = self.seat_where_left(None, RoomRef::enter_unchanged);
+        seated.or_else(|| self.seat_where_best())
     }
 
-    /// As `seat_anywhere`, in a lobby with several shards.
+    /// As `seat_anywhere`, in a lobby of large rooms or with several shards.
     #[inline(never)]
-    fn seat_in_shards(&self) -> Option<Seated> {
-        self.seat_where_left(Some(self.own())).or_else(|| self.seat_where_best())
+    fn seat_in_large(&self) -> Option<Seated> {
+        let seated = self.seat_where_left(Some(self.own()), RoomRef::enter_any_unchanged);
+        seated.or_else(|| self.seat_where_best())
     }
 
     /// Takes a seat in the room that this thread left last, if that is known to be the best and no
     /// other call has changed the room since.
     #[inline(always)]
-    fn seat_where_left(&self, shard: Option<usize>) -> Option<Seated> {
+    fn seat_where_left<'a>(
+        &'a self,
+        shard: Option<usize>,
+        enter: impl FnOnce(RoomRef<'a, T>, RoomWord) -> Option<TakenSeat>,
+    ) -> Option<Seated> {
         let Choice { at, seen } = self.left_last(shard)?;
         // The room is not read before: that would have to wait for the exchange of the leave.
-        let taken = at.enter_unchanged(seen)?;
+        let taken = enter(at, seen)?;
         last_left::forget();
         Some(self.seated(taken))
     }

@@ -395,7 +395,7 @@ impl<'a, T> RoomRef<'a, T> {
     }
 
     /// Enters a small room if its word is still `seen`, with which it admits. Large rooms are
-    /// left to [`enter_seen`](Self::enter_seen).
+    /// not entered.
     #[inline]
     pub(super) fn enter_unchanged(self, seen: RoomWord) -> Option<TakenSeat> {
         if !self.page.size.is_small() {
@@ -405,6 +405,14 @@ impl<'a, T> RoomRef<'a, T> {
             Step::Done(Ok((word, number))) => {
                 Some(TakenSeat { entered: self.entered(), location: self.location, number, word })
             }
+            _ => None,
+        }
+    }
+
+    /// As [`enter_unchanged`](Self::enter_unchanged), for rooms of any size.
+    pub(super) fn enter_any_unchanged(self, seen: RoomWord) -> Option<TakenSeat> {
+        match (EnterRoom::Swap { seen }).step(self.word, self.page.size) {
+            Step::Done(Ok(entered)) => Some(self.sit(entered)),
             _ => None,
         }
     }
