@@ -262,6 +262,8 @@ mod protocol;
 mod sync;
 mod wait;
 
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+mod block;
 #[cfg(target_has_atomic = "64")]
 mod course;
 #[cfg(all(feature = "holds", target_has_atomic = "64"))]

@@ -268,55 +268,6 @@ mod rooms {
         MutexGuard as StateMutexGuard,
     };
 
-    /// A value that the first of several threads sets.
-    #[cfg(not(headcount_loom))]
-    pub(crate) use std::sync::OnceLock as Published;
-
-    /// As above, with a pointer that loom knows.
-    #[cfg(headcount_loom)]
-    pub(crate) struct Published<T>(AtomicPtr<T>);
-
-    #[cfg(headcount_loom)]
-    #[allow(unsafe_code)]
-    impl<T> Published<T> {
-        pub(crate) fn new() -> Self {
-            Published(AtomicPtr::default())
-        }
-
-        pub(crate) fn get(&self) -> Option<&T> {
-            let value = self.0.load(super::Ordering::Acquire);
-            // SAFETY: a pointer that is not null was made by `set`, and is freed by `drop` only.
-            unsafe { value.as_ref() }
-        }
-
-        pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
-            let value = self.0.with_mut(|value| *value);
-            // SAFETY: as above; the caller has this exclusively.
-            unsafe { value.as_mut() }
-        }
-
-        pub(crate) fn set(&self, value: T) -> Result<(), ()> {
-            use super::Ordering::{Acquire, Release};
-            let value = Box::into_raw(Box::new(value));
-            let set = self.0.compare_exchange(core::ptr::null_mut(), value, Release, Acquire);
-            set.map(drop).map_err(|_| {
-                // SAFETY: made above, and not shared.
-                drop(unsafe { Box::from_raw(value) });
-            })
-        }
-    }
-
-    #[cfg(headcount_loom)]
-    #[allow(unsafe_code)]
-    impl<T> Drop for Published<T> {
-        fn drop(&mut self) {
-            if let Some(value) = self.get_mut() {
-                // SAFETY: made by `set`, and not used again.
-                drop(unsafe { Box::from_raw(value) });
-            }
-        }
-    }
-
     use super::AtomicU64;
 
     /// Whether lobbies are small, as in models. A count of cache lines is made of full ones: it is

@@ -11,13 +11,12 @@
 //!
 //! `earliest` is not later than the wheel's, whenever the lock is free.
 
-use std::sync::OnceLock;
-
 use crossbeam_utils::CachePadded;
 
 use super::cell::HoldCell;
 use super::ticket::{Ticket, TicketKey};
 use super::wheel::{NextUse, Popped, Wheel, MAX_CELLS};
+use crate::block::{Block, BlockRef, Published};
 use crate::protocol::hold::{EarliestDue, HoldEnd, HoldState, ReturnStack, Returned};
 use crate::short_lock::ShortLock;
 
@@ -50,7 +49,7 @@ pub(super) struct HoldShard<G> {
     locked: CachePadded<ShortLock<Locked>>,
     returned: CachePadded<ReturnStack>,
     earliest: EarliestDue,
-    pages: [OnceLock<Box<[HoldCell<G>]>>; PAGES],
+    pages: [Published<(), HoldCell<G>>; PAGES],
     /// The place of the first cell, and the largest number of cells.
     start: u32,
     limit: u32,
@@ -75,7 +74,7 @@ impl<G> HoldShard<G> {
             })),
             returned: CachePadded::new(ReturnStack::new()),
             earliest: EarliestDue::new(),
-            pages: [const { OnceLock::new() }; PAGES],
+            pages: core::array::from_fn(|_| Published::new()),
             start,
             limit: limit.min(MAX_CELLS),
             first_bits,
@@ -106,7 +105,7 @@ impl<G> HoldShard<G> {
     #[inline]
     fn cell(&self, cell: u32) -> Option<&HoldCell<G>> {
         let (page, offset) = self.position(cell);
-        self.pages.get(page)?.get()?.get(offset)
+        self.pages.get(page)?.get()?.cells().get(offset)
     }
 
     /// Puts a guard until a deadline. Returns the guard if the lock is not free and the caller
@@ -207,7 +206,7 @@ impl<G> HoldShard<G> {
     #[cold]
     fn make(&self, page: usize, cells: u32) {
         if self.pages[page].get().is_none() {
-            let _ = self.pages[page].set((0..cells).map(|_| HoldCell::new()).collect());
+            self.pages[page].set(Block::new((), cells as usize, HoldCell::new));
         }
     }
 
@@ -289,7 +288,7 @@ impl<G> HoldShard<G> {
 
     /// Ends all holds, and calls `release` with each guard.
     pub(super) fn clear(&mut self, mut release: impl FnMut(G)) {
-        for at in self.pages.iter().filter_map(OnceLock::get).flatten() {
+        for at in self.pages.iter().filter_map(Published::get).flat_map(BlockRef::cells) {
             let guard = at.generation().and_then(|now| at.end(now, HoldEnd::Taken));
             guard.into_iter().for_each(&mut release);
         }

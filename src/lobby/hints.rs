@@ -112,7 +112,7 @@ impl Hints {
     #[inline]
     pub(super) fn stands(&self, level: u32, room: usize) -> bool {
         // SeqCst, comes after the change. Pairs with `lower`: as the first load in `raise`.
-        let word = self.word(Spot { level, layer: 0, word: room / BITS });
+        let word = self.words.word(level as usize * self.layers[0].1 as usize + room / BITS);
         let bits = load_seq_cst(word, ordering!("lobby-stands-not-seq-cst", SeqCst => Acquire));
         bits & 1 << (room % BITS) != 0
     }

@@ -3,8 +3,8 @@
 //! # Invariant
 //!
 //! ```text
-//! bits 51..64   the lobby's mark
-//! bits 24..51   the location: the number of the shard, of the page in it, and the offset in that
+//! bits 37..64   the location: the number of the shard, of the page in it, and the offset in that
+//! bits 24..37   the lobby's mark
 //! bits  0..24   the generation, never 0
 //! ```
 //!
@@ -19,12 +19,19 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
-use crate::protocol::room::GENERATION_BITS;
+use crate::protocol::room::{GENERATION_BITS, LAST_GENERATION};
 
 /// The number of bits of a location.
 pub(super) const LOCATION_BITS: u32 = 27;
-/// Where an id's mark begins.
-pub(super) const MARK_SHIFT: u32 = LOCATION_BITS + GENERATION_BITS;
+/// The number of bits of a mark.
+pub(super) const MARK_BITS: u32 = 13;
+/// Where an id's location begins.
+const LOCATION_SHIFT: u32 = GENERATION_BITS + MARK_BITS;
+const _: () = assert!(LOCATION_SHIFT + LOCATION_BITS == u64::BITS);
+
+/// A generation that no room has.
+const NO_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
+const _: () = assert!(NO_GENERATION > LAST_GENERATION);
 
 /// The id of one room, from its opening to its close.
 ///
@@ -58,11 +65,16 @@ pub struct RoomId(NonZeroU64);
 impl RoomId {
     #[inline]
     pub(super) fn new(mark: u32, location: u32, generation: u32) -> RoomId {
-        let id = u64::from(mark) << MARK_SHIFT
-            | u64::from(location) << GENERATION_BITS
+        let id = u64::from(location) << LOCATION_SHIFT
+            | u64::from(mark) << GENERATION_BITS
             | u64::from(generation);
         // A generation is never 0, so neither is the whole.
         RoomId(NonZeroU64::new(id).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// Returns an id of a lobby that is of no room: no room ever has that generation.
+    pub(super) fn nowhere(mark: u32) -> RoomId {
+        RoomId::new(mark, 0, NO_GENERATION)
     }
 
     /// Returns the id with another mark.
@@ -73,12 +85,12 @@ impl RoomId {
 
     #[inline]
     pub(super) fn mark(self) -> u32 {
-        (self.0.get() >> MARK_SHIFT) as u32
+        (self.0.get() >> GENERATION_BITS) as u32 & ((1 << MARK_BITS) - 1)
     }
 
     #[inline]
     pub(super) fn location(self) -> u32 {
-        (self.0.get() >> GENERATION_BITS) as u32 & ((1 << LOCATION_BITS) - 1)
+        (self.0.get() >> LOCATION_SHIFT) as u32
     }
 
     #[inline]
@@ -160,5 +172,5 @@ pub(super) fn next_mark() -> u32 {
     let first = *FIRST.get_or_init(|| RandomState::new().hash_one(0) as u32);
     // Relaxed: each caller gets a value of its own, which publishes nothing.
     let given = GIVEN.fetch_add(1, Ordering::Relaxed);
-    first.wrapping_add(given) & ((1 << (64 - MARK_SHIFT)) - 1)
+    first.wrapping_add(given) & ((1 << MARK_BITS) - 1)
 }

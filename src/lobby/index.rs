@@ -38,7 +38,7 @@ use crossbeam_utils::CachePadded;
 
 use super::hints::{lower, raise, Found};
 use super::id::RoomId;
-use super::room::{Page, RoomRef, TakenSeat};
+use super::room::{PageRef, RoomRef, TakenSeat};
 use super::words::Words;
 use super::{last_left, Lobby};
 use crate::protocol::bound::Bounds;
@@ -107,6 +107,16 @@ impl RoomIndex {
             .map(|word| (word, bits(word as usize)))
             .find(|&(_, bits)| bits != 0)
             .map_or(0, |(word, bits)| word * 64 + highest(bits))
+    }
+
+    /// Returns whether hints may be set at a level above that one, at which a room admits.
+    #[inline]
+    fn has_hint_above(&self, level: u32) -> bool {
+        if self.levels > 64 {
+            return self.top() > level;
+        }
+        // Relaxed: only a hint.
+        self.summaries.word(0).load(Ordering::Relaxed) >> level > 1
     }
 
     fn pages_at(&self, level: u32) -> &AtomicU64 {
@@ -191,28 +201,39 @@ impl<T> Lobby<T> {
                 return left;
             }
         }
+        self.filling_room(shard)
+    }
+
+    /// Returns the filling room of a shard, if it admits and by the hints no room fits better.
+    #[inline(always)]
+    pub(super) fn filling_room(&self, shard: usize) -> Option<Choice<'_, T>> {
         let index = &*self.shards[shard];
         // Relaxed: only a hint. If the caller does not see the room's page yet, it looks elsewhere.
         let at = self.pages.at(index.filling.load(Ordering::Relaxed) as u32)?;
         let seen = at.read();
-        let is_best = seen.admits(self.size) && seen.members() >= index.top();
+        let is_best = seen.admits(self.size) && !index.has_hint_above(seen.members());
         is_best.then_some(Choice { at, seen })
     }
 
-    /// Returns the room that this thread left last, if it is in that shard and has exactly one free
-    /// seat: no room fits better.
+    /// Returns the room that this thread left last, with the word that it had then, if no room fits
+    /// better: if it had exactly one free seat and is in that shard, where there are several.
     #[inline]
-    pub(super) fn left_last(&self, shard: usize) -> Option<Choice<'_, T>> {
-        let at = self.pages.at(last_left::last(self)?)?;
-        let seen = at.read();
-        let is_best = seen.has_last_seat(self.size) && self.pages.shard_of(at.location()) == shard;
-        is_best.then_some(Choice { at, seen })
+    pub(super) fn left_last(&self, shard: Option<usize>) -> Option<Choice<'_, T>> {
+        let (location, seen) = last_left::last(self)?;
+        let choice = Choice { at: self.pages.at(location)?, seen };
+        self.fits_best(&choice, shard).then_some(choice)
+    }
+
+    #[inline]
+    fn fits_best(&self, Choice { at, seen }: &Choice<'_, T>, shard: Option<usize>) -> bool {
+        let is_there = shard.is_none_or(|shard| self.pages.shard_of(at.location()) == shard);
+        seen.has_last_seat(self.size) && is_there
     }
 
     /// Returns the most populated room of a shard that admits `n` callers together.
     pub(super) fn choose_for(&self, shard: usize, n: u32) -> Option<Choice<'_, T>> {
         let index = &*self.shards[shard];
-        // Relaxed: as in `known`.
+        // Relaxed: as in `filling_room`.
         let filling = self.pages.at(index.filling.load(Ordering::Relaxed) as u32);
         let filling = filling.map(|at| Choice { at, seen: at.read() });
         let filling = filling.filter(|choice| choice.seen.admits_many(n, self.size));
@@ -230,12 +251,15 @@ impl<T> Lobby<T> {
         filling
     }
 
-    /// As `left_last`. Forgets the rooms that are no answer, up to one that is.
+    /// As `left_last`, with the present word. Forgets the rooms that are no answer, up to one that
+    /// is.
     #[inline(never)]
     fn left_or_forgotten(&self, shard: usize) -> Option<Choice<'_, T>> {
         loop {
-            let left = self.left_last(shard);
-            if left.is_some() || last_left::last(self).is_none() {
+            let (location, _) = last_left::last(self)?;
+            let left = self.pages.at(location).map(|at| Choice { at, seen: at.read() });
+            let left = left.filter(|left| self.fits_best(left, Some(shard)));
+            if left.is_some() {
                 return left;
             }
             last_left::forget();
@@ -309,10 +333,14 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// Returns the location of a shard's room that is not to be used.
+    /// Returns the location of a room of a shard that may not be used and was never opened, if the
+    /// shard can have such a room. The first rooms beyond `allowed` may be open: see
+    /// `replace_retired`.
     pub(super) fn unused(&self, shard: usize) -> Option<u32> {
         // Relaxed: as in `fresh`.
-        self.pages.location(shard, self.shards[shard].allowed.load(Ordering::Relaxed))
+        let allowed = self.shards[shard].allowed.load(Ordering::Relaxed);
+        let mut beyond = (allowed..).map_while(|number| self.pages.location(shard, number));
+        beyond.find(|&location| self.pages.at(location).is_none_or(|at| at.read().is_fresh()))
     }
 
     /// Lets one more room of a shard be used for one that is retired, if the shard can have one.
@@ -336,17 +364,17 @@ impl<T> Lobby<T> {
         }
     }
 
-    /// As `offer`, after a leave. The calling thread also remembers the room if it was full.
+    /// As `offer`, after a leave, of a room that admits. The calling thread also remembers the room
+    /// if it was full.
     #[inline]
     pub(super) fn offer_left(&self, at: RoomRef<'_, T>, word: RoomWord) {
-        if word.admits(self.size) {
-            let level = word.members();
-            if !at.page().hints().stands(level, at.offset()) {
-                self.hint_at(at.location(), level);
-            }
-            if word.has_last_seat(self.size) {
-                last_left::record(self, at.location());
-            }
+        debug_assert!(word.admits(self.size));
+        let level = word.members();
+        if !at.page().hints().stands(level, at.offset()) {
+            self.hint_at(at.location(), level);
+        }
+        if level + 1 == self.size.seats() {
+            last_left::record(self, at.location(), word);
         }
     }
 
@@ -428,7 +456,7 @@ impl<T> Lobby<T> {
     /// Passes all rooms of a shard that count and do not admit. Others may be left if calls change
     /// them meanwhile.
     pub(super) fn pass_full(&self, shard: usize) {
-        // Relaxed: as in `known`.
+        // Relaxed: as in `filling_room`.
         let filling = self.shards[shard].filling.load(Ordering::Relaxed);
         if let Some(at) = self.pages.at(filling as u32) {
             self.read_or_pass(at);
@@ -479,7 +507,7 @@ impl<T> Lobby<T> {
             let (page, start) = self.pages.page(shard, number)?;
             match page.hints().find(level) {
                 Found::Rooms(first, hints) => {
-                    let found = self.pick(level, page, start + first as u32, hints);
+                    let found = self.pick(level, page, (start, first), hints);
                     if found.is_some() {
                         return found;
                     }
@@ -497,15 +525,18 @@ impl<T> Lobby<T> {
     }
 
     /// Returns the first room of one word that has a hint and is at that level. Clears the hints to
-    /// the rooms before it.
+    /// the rooms before it. The page begins at location `start`, and the word at offset `first`.
     fn pick<'a>(
         &self,
         level: u32,
-        page: &'a Page<T>,
-        first: u32,
+        page: PageRef<'a, T>,
+        (start, first): (u32, usize),
         hints: u64,
     ) -> Option<Choice<'a, T>> {
-        let room = |bits: u64| page.at(first + bits.trailing_zeros());
+        let room = |bits: u64| {
+            let offset = first + bits.trailing_zeros() as usize;
+            page.at(start + offset as u32, offset)
+        };
         let mut found = None;
         let mut rest = hints;
         while rest != 0 {
@@ -519,7 +550,7 @@ impl<T> Lobby<T> {
         }
         let mut stale = hints & !rest;
         if stale != 0 {
-            page.hints().clear(level, page.offset(first), stale);
+            page.hints().clear(level, first, stale);
             while stale != 0 {
                 let at = room(stale)?;
                 if level == self.size.seats() {

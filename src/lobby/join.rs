@@ -71,13 +71,33 @@ impl<T> Lobby<T> {
     /// not fit into a register beside a seat.
     #[inline]
     pub(super) fn seat_anywhere(&self) -> Option<Seated> {
-        if let Some(Choice { at, seen }) = self.left_last(self.own()) {
-            if let Some(taken) = at.enter_unchanged(seen) {
-                last_left::forget();
-                return Some(self.seated(taken));
-            }
+        if self.shards.len() > 1 || !self.size.is_small() {
+            return self.seat_in_large();
         }
-        self.seat_where_best()
+        let seated = self.seat_where_left(None, RoomRef::enter_unchanged);
+        seated.or_else(|| self.seat_where_best())
+    }
+
+    /// As `seat_anywhere`, in a lobby of large rooms or with several shards.
+    #[inline(never)]
+    fn seat_in_large(&self) -> Option<Seated> {
+        let seated = self.seat_where_left(Some(self.own()), RoomRef::enter_any_unchanged);
+        seated.or_else(|| self.seat_where_best())
+    }
+
+    /// Takes a seat in the room that this thread left last, if that is known to be the best and no
+    /// other call has changed the room since.
+    #[inline(always)]
+    fn seat_where_left<'a>(
+        &'a self,
+        shard: Option<usize>,
+        enter: impl FnOnce(RoomRef<'a, T>, RoomWord) -> Option<TakenSeat>,
+    ) -> Option<Seated> {
+        let Choice { at, seen } = self.left_last(shard)?;
+        // The room is not read before: that would have to wait for the exchange of the leave.
+        let taken = enter(at, seen)?;
+        last_left::forget();
+        Some(self.seated(taken))
     }
 
     #[inline(never)]
@@ -214,7 +234,22 @@ impl<T> Lobby<T> {
         }
     }
 
+    /// As `seat_in`, if a reading and at most one exchange tell the outcome. Returns `Err(None)`
+    /// otherwise: then it is left to `seat_in`.
     #[inline]
+    pub(super) fn seat_in_at_once(&self, id: RoomId) -> Result<Seated, Option<RoomRefusal>> {
+        if id.mark() != self.mark {
+            return Err(Some(RoomRefusal::Gone));
+        }
+        let at = self.pages.at(id.location()).ok_or(None)?;
+        let taken = at.enter_at_once(id.generation())?;
+        let word = taken.word();
+        // Before the offer, which is a call: then less is kept for after it.
+        let seated = self.seated(taken);
+        self.offer(at, word);
+        Ok(seated)
+    }
+
     pub(super) fn seat_in(&self, id: RoomId) -> Result<Seated, RoomRefusal> {
         if id.mark() != self.mark {
             return Err(RoomRefusal::Gone);
@@ -237,7 +272,6 @@ impl<T> Lobby<T> {
     }
 
     /// Enters that room. Returns `Vacant` also for a room without a page.
-    #[inline]
     fn enter_by_id(&self, id: RoomId) -> Result<Seated, RoomRefusal> {
         let at = self.named(id)?;
         let taken = at.enter(id.generation())?;
@@ -253,7 +287,6 @@ impl<T> Lobby<T> {
         Ok(taken)
     }
 
-    #[inline]
     fn named(&self, id: RoomId) -> Result<RoomRef<'_, T>, RoomRefusal> {
         let is_first = id.generation() == 1;
         let without = if is_first { RoomRefusal::Vacant } else { RoomRefusal::Gone };
@@ -262,7 +295,11 @@ impl<T> Lobby<T> {
 
     #[inline]
     pub(super) fn seat_in_or_anywhere(&self, id: RoomId) -> Option<Seated> {
-        self.seat_in(id).ok().or_else(|| self.seat_anywhere())
+        match self.seat_in_at_once(id) {
+            Ok(seated) => Some(seated),
+            Err(Some(_)) => self.seat_anywhere(),
+            Err(None) => self.seat_in(id).ok().or_else(|| self.seat_anywhere()),
+        }
     }
 
     #[inline]
@@ -354,10 +391,11 @@ impl<T> Lobby<T> {
         // for as long as the lobby exists (`Pages`).
         match unsafe { at.leave_plainly(seated, || self.bounds_of(at)) } {
             Ok(word) => self.left(at, word),
-            Err(seated) => self.leave_otherwise(at, seated),
+            Err(seated) => self.leave_otherwise(seated),
         }
     }
 
+    /// After a leave from a room that admits.
     #[inline]
     fn left(&self, at: RoomRef<'_, T>, word: RoomWord) {
         if !mutant!("lobby-left-not-offered") {
@@ -367,10 +405,12 @@ impl<T> Lobby<T> {
 
     /// As `leave`, if that is not plain.
     #[inline(never)]
-    fn leave_otherwise(&self, at: RoomRef<'_, T>, seated: Seated) {
-        // SAFETY: as in `leave`; `at` is the room at the location of the seat.
+    fn leave_otherwise(&self, seated: Seated) {
+        let Some(at) = self.pages.at(seated.location()) else { return };
+        // SAFETY: as in `leave`.
         match unsafe { at.leave(seated, self.bounds_of(at)) } {
-            Departure::Occupied(word) => self.left(at, word),
+            Departure::Occupied(word) if word.admits(self.size) => self.left(at, word),
+            Departure::Occupied(_) => {}
             Departure::Closed(word, state) => {
                 self.closed(at, word.is_retired());
                 // Last, since it is the user's code: it may panic, take its time, and join.
@@ -404,6 +444,17 @@ impl<T> Lobby<T> {
     /// so other calls that have stopped do not prolong this one.
     #[inline]
     pub(super) fn next(&self) -> Option<RoomId> {
+        if self.shards.len() == 1 && last_left::last(self).is_none() {
+            if let Some(filling) = self.filling_room(0) {
+                return Some(self.id(filling));
+            }
+        }
+        self.next_by_search()
+    }
+
+    /// As `next`, if it is not known that the filling room is the best.
+    #[inline(never)]
+    fn next_by_search(&self) -> Option<RoomId> {
         match self.choose(self.own()) {
             Some(choice) => Some(self.id(choice)),
             None => self.next_elsewhere(),
@@ -430,10 +481,10 @@ impl<T> Lobby<T> {
         admits.or_else(|| self.shards_in_order().find_map(|shard| self.vacancy(shard)))
     }
 
-    /// Returns the id of a room that is not to be opened, or of the first room if there is none.
+    /// Returns the id of a room that is not to be opened, or of none if there is no such room.
     pub(super) fn unopened(&self) -> RoomId {
         let location = self.shards_in_order().find_map(|shard| self.unused(shard));
-        RoomId::new(self.mark, location.unwrap_or(0), 1)
+        location.map_or(RoomId::nowhere(self.mark), |at| RoomId::new(self.mark, at, 1))
     }
 
     #[inline]
@@ -442,14 +493,13 @@ impl<T> Lobby<T> {
     }
 
     #[inline(never)]
-    pub(super) fn refuse(&self, refusal: RoomRefusal, n: u32) -> JoinRoomError {
-        let kind = match refusal {
-            // A caller that names the room is not told that it is unlisted.
-            RoomRefusal::Full | RoomRefusal::Unlisted => JoinRoomErrorKind::Full,
-            RoomRefusal::Locked => JoinRoomErrorKind::Locked,
-            RoomRefusal::Vacant | RoomRefusal::Gone => JoinRoomErrorKind::Gone,
-        };
-        JoinRoomError::new(kind, if n == 1 { self.next() } else { self.next_for(n) })
+    pub(super) fn refuse(&self, refusal: RoomRefusal) -> JoinRoomError {
+        JoinRoomError::new(kind_of(refusal), self.next())
+    }
+
+    /// As `refuse`, for `n` callers that were to sit together.
+    pub(super) fn refuse_many(&self, refusal: RoomRefusal, n: u32) -> JoinRoomError {
+        JoinRoomError::new(kind_of(refusal), if n == 1 { self.next() } else { self.next_for(n) })
     }
 
     /// Returns the state of the room of a seat of this lobby. Makes it if no member has.
@@ -463,6 +513,16 @@ impl<T> Lobby<T> {
                 unsafe { at.state(seated, &self.waiters, || make(seated.room_id(self.mark))) }
             }
         }
+    }
+}
+
+#[inline]
+fn kind_of(refusal: RoomRefusal) -> JoinRoomErrorKind {
+    match refusal {
+        // A caller that names the room is not told that it is unlisted.
+        RoomRefusal::Full | RoomRefusal::Unlisted => JoinRoomErrorKind::Full,
+        RoomRefusal::Locked => JoinRoomErrorKind::Locked,
+        RoomRefusal::Vacant | RoomRefusal::Gone => JoinRoomErrorKind::Gone,
     }
 }
 

@@ -101,9 +101,8 @@ use seat::SeatInner;
 /// - *together*: [`join_many`](Self::join_many) seats a party in one room, all or none. For
 ///   parties, *exact-lobby* and *no-needless-room* read as that call says.
 /// - *unblocked*: these also hold while other threads have stopped in the middle of their calls,
-///   for however long. The exceptions: a thread that stops while it puts a new page of rooms in its
-///   place holds up callers that need that page; [`state`](Seat::state) waits for the thread that
-///   makes the state, and for an instant under a lock that all waiting members of the lobby share.
+///   for however long. The exception: [`state`](Seat::state) waits for the thread that makes the
+///   state, and for an instant under a lock that all waiting members of the lobby share.
 /// - *no-lost-room*: once calls are quiet, `join` finds every open, listed, unlocked room with a
 ///   free seat, and `join_many` every one with enough free seats.
 /// - *best-fit*: with one shard and one caller at a time, `join` takes the most populated room that
@@ -136,8 +135,8 @@ use seat::SeatInner;
 /// and while it is open an allocation for the state. Each shard allocates its rooms in pages that
 /// double in size, and reuses them: its memory is at most about twice that of the most rooms that
 /// it had open at once. The memory is returned when the lobby is dropped. A shard without rooms
-/// takes about 5 KiB. A room's memory is retired after 2^23 - 1 uses, so that no id ever means two
-/// rooms.
+/// takes about 1 KiB, and 8 bytes for each seat of a room. A room's memory is retired after
+/// 2^23 - 1 uses, so that no id ever means two rooms.
 pub struct Lobby<T = ()> {
     size: RoomSize,
     quorum: u32,
@@ -223,7 +222,8 @@ impl<T> Lobby<T> {
     ///
     /// One compare-exchange where the best room is known: the filling room, or the latest of up to
     /// 64 rooms that the calling thread left full, if one seat is free there. Of those, rooms
-    /// that have changed are read once each and forgotten. Otherwise the call also walks down a
+    /// that have changed are read once each and forgotten, the latest after an exchange in vain.
+    /// Otherwise the call also walks down a
     /// tree of hints, of a depth of at most six for any number of rooms, and clears hints that are
     /// out of date. All calls together clear no more hints than were set, up to 64 in one step, but
     /// one call may clear many, one for each level of each room: the first call that finds a
@@ -643,7 +643,9 @@ impl<T> Lobby<T> {
     ///
     /// If no room has a free seat, this is the id of a room that is not open yet.
     /// [`join_room`](Self::join_room) opens that room as long as it is the next to be opened, and
-    /// refuses it as full while `max_rooms` rooms are open. The call allocates nothing.
+    /// refuses it as full while `max_rooms` rooms are open. If the lobby cannot have another room,
+    /// which takes more than 100,000 open or retired rooms in each shard, the id is of no room at
+    /// all, and `join_room` refuses it as gone. The call allocates nothing.
     ///
     /// # Examples
     ///

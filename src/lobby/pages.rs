@@ -10,12 +10,11 @@
 
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 
-use crossbeam_utils::CachePadded;
-
 use super::id::LOCATION_BITS;
-use super::room::{Page, RoomRef};
+use super::room::{new_page, take_states, PageHead, PageRef, RoomRef};
+use crate::block::Published;
 use crate::protocol::room::RoomSize;
-use crate::sync::{Published, PAGE_BITS};
+use crate::sync::{AtomicU64, PAGE_BITS};
 
 /// The number of bits of a location that are the number of the page in its shard.
 const NUMBER_BITS: u32 = 5;
@@ -26,12 +25,14 @@ const PAGES: usize = 1 << NUMBER_BITS;
 /// The rooms of all shards, in pages that are created as they are needed.
 pub(super) struct Pages<T> {
     /// The pages of one shard after the other.
-    pages: Box<[CachePadded<Published<Page<T>>>]>,
+    pages: Box<[Published<PageHead<T>, AtomicU64>]>,
     size: RoomSize,
     has_states: bool,
     /// The number of bits of an offset in the first page, and in a location.
     first_bits: u32,
     offset_bits: u32,
+    /// The bits of a location that are an offset.
+    offsets: u32,
     /// The number of bits of an offset in the largest page.
     largest_bits: u32,
 }
@@ -41,15 +42,15 @@ impl<T> Pages<T> {
     /// limit.
     pub(super) fn new(size: RoomSize, shards: u32, rooms: u32, has_states: bool) -> Pages<T> {
         let shard_bits = shards.next_power_of_two().trailing_zeros();
-        let page = || CachePadded::new(Published::new());
         let [first, largest] = PAGE_BITS;
         let offset_bits = LOCATION_BITS - NUMBER_BITS - shard_bits;
         Pages {
-            pages: (0..shards as usize * PAGES).map(|_| page()).collect(),
+            pages: (0..shards as usize * PAGES).map(|_| Published::new()).collect(),
             size,
             has_states,
             first_bits: rooms.clamp(2, 1 << first).next_power_of_two().trailing_zeros(),
             offset_bits,
+            offsets: (1 << offset_bits) - 1,
             largest_bits: offset_bits.min(largest),
         }
     }
@@ -57,7 +58,14 @@ impl<T> Pages<T> {
     /// Returns the room at that location, if its page exists.
     #[inline]
     pub(super) fn at(&self, location: u32) -> Option<RoomRef<'_, T>> {
-        self.pages.get((location >> self.offset_bits) as usize)?.get()?.at(location)
+        let page = self.pages.get((location >> self.offset_bits) as usize)?.get()?;
+        self.in_page(page, location)
+    }
+
+    #[inline]
+    fn in_page<'a>(&self, page: PageRef<'a, T>, location: u32) -> Option<RoomRef<'a, T>> {
+        // The mask is not read from the page: it is known before the page is.
+        page.at(location, (location & self.offsets) as usize)
     }
 
     /// As `at`. Creates the page if need be.
@@ -66,12 +74,10 @@ impl<T> Pages<T> {
         let cell = self.pages.get(place)?;
         if cell.get().is_none() {
             let rooms = 1 << self.page_bits(place % PAGES);
-            // Made outside of the cell, so that no other caller waits for the memory. If another
-            // caller was first, its page stays.
-            let page = Page::new(rooms, self.size, self.offset_bits, self.has_states);
-            let _ = cell.set(page);
+            // If another caller is faster, its page stays.
+            cell.set(new_page(rooms, self.size, self.has_states));
         }
-        cell.get()?.at(location)
+        self.in_page(cell.get()?, location)
     }
 
     /// Returns the number of a room's shard.
@@ -86,7 +92,7 @@ impl<T> Pages<T> {
     }
 
     /// Returns that page of that shard, if it exists, and the location of its first room.
-    pub(super) fn page(&self, shard: usize, number: u32) -> Option<(&Page<T>, u32)> {
+    pub(super) fn page(&self, shard: usize, number: u32) -> Option<(PageRef<'_, T>, u32)> {
         let place = shard * PAGES + number as usize;
         Some((self.pages[place].get()?, (place as u32) << self.offset_bits))
     }
@@ -119,7 +125,7 @@ impl<T> Pages<T> {
         (0..).zip(&*self.pages).flat_map(move |(place, page)| {
             let (page, start) = (page.get(), place << self.offset_bits);
             page.into_iter().flat_map(move |page| {
-                (start..).take(page.len()).filter_map(|location| page.at(location))
+                (0..page.len()).filter_map(move |offset| page.at(start + offset as u32, offset))
             })
         })
     }
@@ -130,8 +136,8 @@ impl<T> Drop for Pages<T> {
     /// first, and then the first panic goes on.
     fn drop(&mut self) {
         let mut panic = None;
-        for page in self.pages.iter_mut().filter_map(|page| page.get_mut()) {
-            for state in page.take_states() {
+        for mut page in self.pages.iter_mut().filter_map(Published::take) {
+            for state in take_states(&mut page) {
                 if let Err(first) = catch_unwind(AssertUnwindSafe(|| drop(state))) {
                     panic.get_or_insert(first);
                 }

@@ -55,7 +55,7 @@ pub(super) fn join_room_many<T, L: Deref<Target = Lobby<T>> + Clone>(
     if !lobby.can_seat(n) {
         return Err(JoinRoomError::new(JoinRoomErrorKind::PartySize, None));
     }
-    seats(lobby, n, |lobby| lobby.seats_in(id, n)).map_err(|refusal| lobby.refuse(refusal, n))
+    seats(lobby, n, |lobby| lobby.seats_in(id, n)).map_err(|refusal| lobby.refuse_many(refusal, n))
 }
 
 /// The methods of both parties. `$join` is the call that joins in the examples.

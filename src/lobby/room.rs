@@ -23,10 +23,12 @@
 
 use core::cell::RefCell;
 
+use crossbeam_utils::CachePadded;
+
 use super::hints::Hints;
-use super::id::{RoomId, MARK_SHIFT};
-use super::words::Words;
+use super::id::{RoomId, MARK_BITS};
 use super::Lobby;
+use crate::block::{Block, BlockRef};
 use crate::origin::Origin;
 use crate::protocol::bound::Bounds;
 use crate::protocol::mutants::{mutant, ordering};
@@ -42,9 +44,14 @@ use crate::sync::{
     StateMutexGuard,
 };
 
-/// Some rooms of one size, and the hints to them.
+/// What some rooms of one size share, and the hints to them. Behind it stand their words.
+pub(super) type PageHead<T> = CachePadded<Page<T>>;
+
+/// A reference to a page: its head and the words of its rooms.
+pub(super) type PageRef<'a, T> = BlockRef<'a, PageHead<T>, AtomicU64>;
+
+/// The head of a page, beside the words of its rooms.
 pub(super) struct Page<T> {
-    words: Words,
     /// The bitmaps of seats, in rooms whose word has no space for them.
     seats: Box<[AtomicU64]>,
     /// The stage of each room's state, and the state itself; none in a lobby without states.
@@ -54,8 +61,6 @@ pub(super) struct Page<T> {
     _owns: core::marker::PhantomData<T>,
     hints: Hints,
     size: RoomSize,
-    /// The bits of a location that are the offset in the page.
-    offsets: u32,
 }
 
 // SAFETY: members on several threads read one state, so `T: Sync`; the thread that makes a state
@@ -74,59 +79,57 @@ fn bitmap_words(size: RoomSize) -> usize {
     }
 }
 
+/// Creates a page of `rooms` vacant rooms.
+pub(super) fn new_page<T>(
+    rooms: usize,
+    size: RoomSize,
+    has_states: bool,
+) -> Block<PageHead<T>, AtomicU64> {
+    let states = if has_states { rooms } else { 0 };
+    let page = Page {
+        seats: zeros(rooms * bitmap_words(size)),
+        stages: zeros(states),
+        states: nulls(states),
+        _owns: core::marker::PhantomData,
+        hints: Hints::new(rooms, size.seats() + 1),
+        size,
+    };
+    Block::zeros(CachePadded::new(page), rooms)
+}
+
 impl<T> Page<T> {
-    /// Creates a page of `rooms` vacant rooms; the low `offset_bits` of a location are the offset.
-    pub(super) fn new(rooms: usize, size: RoomSize, offset_bits: u32, has_states: bool) -> Page<T> {
-        let states = if has_states { rooms } else { 0 };
-        Page {
-            words: Words::new(rooms),
-            seats: zeros(rooms * bitmap_words(size)),
-            stages: zeros(states),
-            states: nulls(states),
-            _owns: core::marker::PhantomData,
-            hints: Hints::new(rooms, size.seats() + 1),
-            size,
-            offsets: (1 << offset_bits) - 1,
-        }
-    }
-
-    /// Returns the room at a location in this page.
-    #[inline]
-    pub(super) fn at(&self, location: u32) -> Option<RoomRef<'_, T>> {
-        let word = self.words.get(self.offset(location))?;
-        Some(RoomRef { page: self, word, location })
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.words.len()
-    }
-
     #[inline]
     pub(super) fn hints(&self) -> &Hints {
         &self.hints
     }
+}
 
+impl<'a, T> PageRef<'a, T> {
+    /// Returns the room at a location in this page, of which `offset` is the offset.
     #[inline]
-    pub(super) fn offset(&self, location: u32) -> usize {
-        (location & self.offsets) as usize
+    pub(super) fn at(self, location: u32, offset: usize) -> Option<RoomRef<'a, T>> {
+        Some(RoomRef { page: self, word: self.cells().get(offset)?, offset, location })
     }
+}
 
-    /// Returns the states of rooms whose seats were forgotten. The page is to be dropped.
-    pub(super) fn take_states(&mut self) -> impl Iterator<Item = Box<T>> + '_ {
-        (0..self.stages.len()).filter_map(|offset| {
-            let word = room::read(self.words.word(offset));
-            // Relaxed: the caller has the page exclusively.
-            let stage = self.stages[offset].load(Ordering::Relaxed);
-            if word.members() == 0 || stage != Stage::Made.of(word.generation()) {
-                return None;
-            }
-            self.stages[offset].store(0, Ordering::Relaxed);
-            // SAFETY: the state exists, by its stage, and the last member has not left. The seats
-            // of the members were forgotten, as the page is borrowed exclusively, and no other
-            // reference to the state is left. The stage is cleared, so this happens once.
-            Some(unsafe { Box::from_raw(self.states[offset].load(Ordering::Relaxed)) })
-        })
-    }
+/// Returns the states of rooms whose seats were forgotten. The page is to be dropped.
+pub(super) fn take_states<T>(
+    page: &mut Block<PageHead<T>, AtomicU64>,
+) -> impl Iterator<Item = Box<T>> + '_ {
+    let page = page.get();
+    (0..page.stages.len()).filter_map(move |offset| {
+        let word = room::read(&page.cells()[offset]);
+        // Relaxed: the caller has the page exclusively.
+        let stage = page.stages[offset].load(Ordering::Relaxed);
+        if word.members() == 0 || stage != Stage::Made.of(word.generation()) {
+            return None;
+        }
+        page.stages[offset].store(0, Ordering::Relaxed);
+        // SAFETY: the state exists, by its stage, and the last member has not left. The seats of
+        // the members were forgotten, as the page is borrowed exclusively, and no other reference
+        // to the state is left. The stage is cleared, so this happens once.
+        Some(unsafe { Box::from_raw(page.states[offset].load(Ordering::Relaxed)) })
+    })
 }
 
 /// How far a room's state is.
@@ -158,8 +161,9 @@ impl Stage {
 
 /// A reference to one room, with its page and its location.
 pub(super) struct RoomRef<'a, T> {
-    page: &'a Page<T>,
+    page: PageRef<'a, T>,
     word: &'a AtomicU64,
+    offset: usize,
     location: u32,
 }
 
@@ -184,7 +188,7 @@ pub(super) struct TakenSeat {
 
 const NUMBER_BITS: u32 = 12;
 const _: () = assert!(Lobby::<()>::MAX_SEATS <= 1 << NUMBER_BITS);
-const _: () = assert!(NUMBER_BITS < u64::BITS - MARK_SHIFT);
+const _: () = assert!(NUMBER_BITS < MARK_BITS);
 
 /// A taken seat, as a [`Seat`](super::Seat) keeps it.
 pub(super) struct Seated {
@@ -290,7 +294,7 @@ impl Seated {
 
 impl<'a, T> RoomRef<'a, T> {
     #[inline]
-    pub(super) fn page(self) -> &'a Page<T> {
+    pub(super) fn page(self) -> PageRef<'a, T> {
         self.page
     }
 
@@ -301,7 +305,7 @@ impl<'a, T> RoomRef<'a, T> {
 
     #[inline]
     pub(super) fn offset(self) -> usize {
-        self.page.offset(self.location)
+        self.offset
     }
 
     #[inline]
@@ -317,7 +321,7 @@ impl<'a, T> RoomRef<'a, T> {
 
     fn bitmap(self) -> &'a [AtomicU64] {
         let words = bitmap_words(self.page.size);
-        &self.page.seats[self.offset() * words..][..words]
+        &self.page.head().seats[self.offset() * words..][..words]
     }
 
     /// Takes the lowest free seat for a member that has just entered, unless the room is small:
@@ -336,30 +340,29 @@ impl<'a, T> RoomRef<'a, T> {
     }
 
     /// Enters under a generation.
-    #[inline]
     pub(super) fn enter(self, generation: u32) -> Result<TakenSeat, RoomRefusal> {
-        match self.enter_listed(generation) {
-            Err(RoomRefusal::Unlisted) => self.enter_unlisted(generation),
-            entered => entered,
+        match run!(EnterRoom::Look { generation }, self.word, self.page.size) {
+            Ok(entered) => Ok(self.sit(entered)),
+            // A party of one.
+            Err(RoomRefusal::Unlisted) => {
+                self.enter_many(generation, 1)?.next().ok_or(RoomRefusal::Full)
+            }
+            Err(refusal) => Err(refusal),
         }
     }
 
-    #[inline]
-    fn enter_listed(self, generation: u32) -> Result<TakenSeat, RoomRefusal> {
-        let entered = match (EnterRoom::Look { generation }).step(self.word, self.page.size) {
-            Step::Next(EnterRoom::Swap { seen }) => match self.enter_unchanged(seen) {
-                Some(taken) => return Ok(taken),
-                None => return self.enter_seen(seen),
-            },
-            Step::Next(other) => run!(other, self.word, self.page.size)?,
-            Step::Done(entered) => entered?,
-        };
-        Ok(self.sit(entered))
-    }
-
-    #[cold]
-    fn enter_unlisted(self, generation: u32) -> Result<TakenSeat, RoomRefusal> {
-        self.enter_many(generation, 1)?.next().ok_or(RoomRefusal::Full)
+    /// As [`enter`](Self::enter), if a reading and at most one exchange tell the outcome. Returns
+    /// `Err(None)` otherwise: for large, vacant and unlisted rooms that do not refuse the caller,
+    /// and if another call changes the word meanwhile.
+    #[inline(always)]
+    pub(super) fn enter_at_once(self, generation: u32) -> Result<TakenSeat, Option<RoomRefusal>> {
+        match (EnterRoom::Look { generation }).step(self.word, self.page.size) {
+            Step::Next(EnterRoom::Swap { seen }) => self.enter_unchanged(seen).ok_or(None),
+            Step::Next(EnterRoom::Look { .. }) => Err(None),
+            Step::Done(Ok(entered)) => Ok(self.sit(entered)),
+            Step::Done(Err(RoomRefusal::Vacant | RoomRefusal::Unlisted)) => Err(None),
+            Step::Done(Err(refusal)) => Err(Some(refusal)),
+        }
     }
 
     /// Takes `n` seats under a generation.
@@ -391,8 +394,8 @@ impl<'a, T> RoomRef<'a, T> {
         Ok(self.sit(run!(EnterRoom::Swap { seen }, self.word, self.page.size)?))
     }
 
-    /// Enters a small room if its word is still the one that the caller has read. Large rooms are
-    /// left to [`enter_seen`](Self::enter_seen).
+    /// Enters a small room if its word is still `seen`, with which it admits. Large rooms are
+    /// not entered.
     #[inline]
     pub(super) fn enter_unchanged(self, seen: RoomWord) -> Option<TakenSeat> {
         if !self.page.size.is_small() {
@@ -402,6 +405,14 @@ impl<'a, T> RoomRef<'a, T> {
             Step::Done(Ok((word, number))) => {
                 Some(TakenSeat { entered: self.entered(), location: self.location, number, word })
             }
+            _ => None,
+        }
+    }
+
+    /// As [`enter_unchanged`](Self::enter_unchanged), for rooms of any size.
+    pub(super) fn enter_any_unchanged(self, seen: RoomWord) -> Option<TakenSeat> {
+        match (EnterRoom::Swap { seen }).step(self.word, self.page.size) {
+            Step::Done(Ok(entered)) => Some(self.sit(entered)),
             _ => None,
         }
     }

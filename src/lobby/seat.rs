@@ -33,9 +33,18 @@ impl<T, L: Deref<Target = Lobby<T>>> SeatInner<T, L> {
 
     #[inline]
     pub(super) fn join_room(lobby: L, id: RoomId) -> Result<Self, JoinRoomError> {
+        match lobby.seat_in_at_once(id) {
+            Ok(seated) => Ok(SeatInner { lobby, seated: Some(seated) }),
+            Err(Some(refusal)) => Err(lobby.refuse(refusal)),
+            Err(None) => SeatInner::join_room_otherwise(lobby, id),
+        }
+    }
+
+    #[inline(never)]
+    fn join_room_otherwise(lobby: L, id: RoomId) -> Result<Self, JoinRoomError> {
         match lobby.seat_in(id) {
             Ok(seated) => Ok(SeatInner { lobby, seated: Some(seated) }),
-            Err(refusal) => Err(lobby.refuse(refusal, 1)),
+            Err(refusal) => Err(lobby.refuse(refusal)),
         }
     }
 

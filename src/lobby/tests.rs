@@ -199,6 +199,7 @@ mod models {
 
 #[cfg(not(any(headcount_loom, headcount_shuttle)))]
 mod calls {
+    use super::super::room::Opening;
     use super::*;
 
     /// One thread joins, leaves, locks and asks, at random, in hundreds of rooms.
@@ -252,5 +253,37 @@ mod calls {
         assert_eq!(word(), before);
         assert!(lobby.join().is_err());
         assert!(!word().is_counted());
+    }
+
+    /// A room that may not be used yet by its number is open: a survey opens it while the call that
+    /// retired another room has not raised the number of rooms that may be used.
+    #[test]
+    fn no_open_room_is_named_as_unopened() {
+        let lobby = Lobby::builder(1).max_rooms(1).build();
+        let first = lobby.join().unwrap();
+        let beyond = lobby.filling();
+        let at = lobby.pages.make_at(beyond.location()).expect("the page of the first room");
+        let opened = at.open(beyond.generation(), 1, true, lobby.bounds_of(at));
+        assert!(matches!(opened, Opening::Opened(_)));
+        assert!(lobby.set_listed(beyond, false));
+        for _ in 0..2 {
+            let unopened = lobby.filling();
+            assert!(lobby.room(unopened).is_none(), "{unopened} is {:?}", lobby.room(unopened));
+            assert!(lobby.join_room(unopened).unwrap_err().is_full());
+        }
+        drop(first);
+    }
+
+    /// Where all rooms may be used, there is none that a refused caller can be told to wait for.
+    #[test]
+    fn without_an_unused_room_the_id_of_no_room_is_named() {
+        let lobby = Lobby::new(1);
+        let first = lobby.join().unwrap();
+        let nowhere = lobby.unopened();
+        assert!(lobby.room(nowhere).is_none());
+        assert!(lobby.join_room(nowhere).unwrap_err().is_gone());
+        assert_eq!(nowhere.to_string().parse(), Ok(nowhere));
+        drop(first);
+        assert_ne!(lobby.filling(), nowhere);
     }
 }

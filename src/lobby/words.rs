@@ -34,11 +34,6 @@ impl Words {
     }
 
     #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
-    #[inline]
     pub(super) fn word(&self, index: usize) -> &AtomicU64 {
         self.get(index).expect("a word that there is")
     }

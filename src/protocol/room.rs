@@ -48,7 +48,6 @@
 
 use super::bound::{Bounds, Pending};
 use crate::protocol::mutants::{mutant, ordering};
-use crate::protocol::seat_bitmap::lowest_free;
 use crate::protocol::step::Step::{self, Done, Next};
 use crate::sync::{load_seq_cst, AtomicU64, Ordering};
 
@@ -100,7 +99,7 @@ impl RoomSize {
     /// room is small.
     #[inline]
     fn one(self, number: u32) -> u64 {
-        let seat = if self.is_small() { 1 << (GENERATION_BITS + number) } else { 0 };
+        let seat = if self.is_small() { (1 << GENERATION_BITS) << number } else { 0 };
         ONE + seat
     }
 
@@ -131,6 +130,9 @@ impl RoomFlag {
 pub(crate) struct RoomWord(pub(super) u64);
 
 impl RoomWord {
+    /// The word of a room that has never been opened.
+    pub(crate) const FRESH: RoomWord = RoomWord(0);
+
     /// Returns the word of a vacant room, or of a retired one if the generation is 0.
     fn vacant(generation: u32) -> RoomWord {
         RoomWord(u64::from(generation).wrapping_sub(1) & GENERATION)
@@ -216,12 +218,16 @@ impl RoomWord {
 
     /// Returns whether the room has never been opened.
     pub(crate) fn is_fresh(self) -> bool {
-        self.0 == 0
+        self == RoomWord::FRESH
     }
 
     /// Returns why the room refuses a caller that knows its generation.
+    #[inline]
     pub(super) fn refusal(self, size: RoomSize) -> RoomRefusal {
-        if self.members() == 0 {
+        if (self.0 & !COUNTED).wrapping_sub(size.full) < ONE {
+            // Listed and unlocked, as most are that refuse.
+            RoomRefusal::Full
+        } else if self.members() == 0 {
             RoomRefusal::Vacant
         } else if self.is_locked() {
             RoomRefusal::Locked
@@ -232,18 +238,19 @@ impl RoomWord {
         }
     }
 
-    /// Returns the lowest free seat of a small room.
+    /// Returns the bit of the lowest free seat of a small room. The room has a free seat.
     #[inline]
-    fn next_seat(self) -> u32 {
-        lowest_free(self.0 >> GENERATION_BITS)
+    fn next_seat(self) -> u64 {
+        let taken = self.0 | ((1 << GENERATION_BITS) - 1);
+        !taken & taken.wrapping_add(1)
     }
 
     /// Returns whether the room is counted, unlocked and listed and has more than one member: then
     /// it is counted after a leave too. A room that is watched needs an announcement.
     #[inline(always)]
     fn stays_counted(self) -> bool {
-        (self.0 ^ COUNTED).wrapping_sub(2 * ONE) < UNLISTED - 2 * ONE
-            && (self.0 & WATCHED == 0 || mutant!("room-watched-left-plainly"))
+        let is_watched = self.is_watched() && !mutant!("room-watched-left-plainly");
+        self.0.wrapping_sub(COUNTED + 2 * ONE) < UNLISTED - 2 * ONE && !is_watched
     }
 
     /// Returns the word without one member. Unless it is locked or unlisted, the room is counted
@@ -329,6 +336,7 @@ pub(crate) enum EnterRoom {
 }
 
 impl EnterRoom {
+    #[inline(always)]
     fn decide(
         generation: u32,
         seen: RoomWord,
@@ -355,8 +363,8 @@ impl EnterRoom {
                 EnterRoom::decide(generation, RoomWord(word.load(Ordering::Relaxed)), size)
             }
             EnterRoom::Swap { seen } => {
-                let number = if size.is_small() { seen.next_seat() } else { 0 };
-                let entered = seen.0 + size.one(number);
+                let seat = if size.is_small() { seen.next_seat() } else { 0 };
+                let entered = seen.0 + ONE + seat;
                 // SeqCst. Its Acquire pairs with the Release of `OpenRoom` (the member sees the
                 // state), of `LeaveRoom` (it sees what earlier members wrote) and of `SetLock` (it
                 // sees what was written before the unlocking). As SeqCst it pairs with the removal
@@ -368,7 +376,10 @@ impl EnterRoom {
                 // Relaxed on failure: decides only what to try next.
                 let order = ordering!("room-enter-no-acquire", SeqCst => Release);
                 match word.compare_exchange(seen.0, entered, order, Ordering::Relaxed) {
-                    Ok(_) => Done(Ok((RoomWord(entered), number))),
+                    Ok(_) => {
+                        let number = seat.trailing_zeros().wrapping_sub(GENERATION_BITS);
+                        Done(Ok((RoomWord(entered), number)))
+                    }
                     Err(now) => EnterRoom::decide(seen.generation(), RoomWord(now), size),
                 }
             }
