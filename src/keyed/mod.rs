@@ -24,7 +24,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::fmt;
-use core::hash::{BuildHasher, Hash};
+use core::hash::{BuildHasher, Hash, Hasher};
 use std::collections::hash_map::RandomState;
 
 use crate::error::TryAcquireError;
@@ -609,7 +609,10 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
 
     #[inline]
     fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
-        mix(self.hasher.hash_one(key))
+        // The steps of `BuildHasher::hash_one`, which compilers do not take apart.
+        let mut hasher = self.hasher.build_hasher();
+        key.hash(&mut hasher);
+        mix(hasher.finish())
     }
 
     #[inline]

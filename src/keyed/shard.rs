@@ -82,6 +82,7 @@ impl Group {
         (0..in_use as usize).map(|bucket| self.entry(bucket))
     }
 
+    #[inline]
     fn set(&self, bucket: usize, hash: u64, index: u32) {
         self.entries[bucket].store(index, Ordering::Relaxed);
         if bucket < FIRST {
@@ -108,7 +109,7 @@ fn tag(hash: u64) -> u64 {
 
 /// A search for the entries that may have a hash: from group to group, up to the first empty
 /// bucket.
-struct Probe<'a> {
+pub(super) struct Probe<'a> {
     groups: &'a [Group],
     hash: u64,
     /// How many words of tags were searched before the present one. Each group has two.
@@ -134,7 +135,10 @@ impl<'a> Probe<'a> {
     #[inline]
     fn group(&self) -> &'a Group {
         let first = (self.hash >> GROUP_BITS_FROM) as usize;
-        &self.groups[first.wrapping_add(self.step / 2) & (self.groups.len() - 1)]
+        let place = first.wrapping_add(self.step / 2) & (self.groups.len() - 1);
+        // SAFETY: the length is a power of two, so the place is below it: without a group, none is
+        // looked at.
+        unsafe { self.groups.get_unchecked(place) }
     }
 
     #[inline]
@@ -156,7 +160,19 @@ impl<'a> Probe<'a> {
         high_bits.trailing_zeros() as usize / 8 + self.step % 2 * FIRST
     }
 
+    /// As `next`, among the first buckets that are searched.
+    #[inline]
+    pub(super) fn next_near(&mut self) -> Option<u32> {
+        if self.matches == 0 {
+            return None;
+        }
+        let bucket = self.bucket(self.matches);
+        self.matches &= self.matches - 1;
+        Some(self.group().entry(bucket))
+    }
+
     /// Goes to the group that has the first empty bucket, and returns that bucket.
+    #[inline]
     fn end(mut self) -> (&'a Group, usize) {
         while self.empty == 0 {
             self.step += 1;
@@ -179,9 +195,7 @@ impl Iterator for Probe<'_> {
             self.step += 1;
             self.look();
         }
-        let bucket = self.bucket(self.matches);
-        self.matches &= self.matches - 1;
-        Some(self.group().entry(bucket))
+        self.next_near()
     }
 }
 
@@ -246,7 +260,7 @@ impl Shard {
     /// Returns the indices of entries that may have a hash. May miss entries that come to have it
     /// during the call, and all if the array is replaced.
     #[inline]
-    pub(super) fn hints(&self, hash: u64) -> impl Iterator<Item = u32> + use<'_> {
+    pub(super) fn hints(&self, hash: u64) -> Probe<'_> {
         Probe::new(self.groups(), hash)
     }
 
@@ -333,6 +347,7 @@ impl Shard {
 
     /// Puts a vacant entry into the first empty bucket for a hash. `probe` has searched for the
     /// hash.
+    #[inline]
     fn add<'a, 'b, K>(
         &'b self,
         shelf: &mut Shelf,
