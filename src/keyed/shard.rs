@@ -171,6 +171,12 @@ impl<'a> Probe<'a> {
         Some(self.group().entry(bucket))
     }
 
+    /// Returns whether `next` may return an index.
+    #[inline]
+    pub(super) fn may_go_on(&self) -> bool {
+        self.matches != 0 || (self.empty == 0 && !self.groups.is_empty())
+    }
+
     /// Goes to the group that has the first empty bucket, and returns that bucket.
     #[inline]
     fn end(mut self) -> (&'a Group, usize) {

@@ -554,7 +554,12 @@ impl<K: Eq> Table<K> {
                 Taken::Lost => back_off(),
             }
         }
-        self.join_slowly(unsettled, hints, asked, hash, wants, capacity, capacity_of)
+        if unsettled.is_some() || hints.may_go_on() {
+            return self.join_slowly(unsettled, hints, asked, hash, wants, capacity, capacity_of);
+        }
+        let key = asked.into_key();
+        let capacity = capacity.unwrap_or_else(|| capacity_of(&key));
+        self.join_new(key, hash, wants, capacity)
     }
 
     /// As [`join`](Self::join), for a key that was not found at once. `unsettled` is an entry that
@@ -586,6 +591,7 @@ impl<K: Eq> Table<K> {
     }
 
     /// As [`join`](Self::join), for a key that probably does not live.
+    #[inline(never)]
     fn join_new(
         &self,
         key: K,
