@@ -609,13 +609,14 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
 
     #[inline]
     fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
-        // The steps of `BuildHasher::hash_one`, which compilers do not take apart.
+        // `BuildHasher::hash_one` does the same, but is not inlined, and keeps the state in memory.
         let mut hasher = self.hasher.build_hasher();
         key.hash(&mut hasher);
         mix(hasher.finish())
     }
 
-    #[inline]
+    // Inlined: what is found goes to the caller in registers.
+    #[inline(always)]
     fn join(
         &self,
         key: K,

@@ -520,7 +520,8 @@ impl<K> Table<K> {
 
 impl<K: Eq> Table<K> {
     /// Returns a ref of a key with `wants` places. Brings the key to life if it does not live.
-    #[inline]
+    // Inlined: as in `KeyedGate`.
+    #[inline(always)]
     pub(super) fn join(
         &self,
         asked: impl Asked<K>,
