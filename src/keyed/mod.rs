@@ -608,6 +608,7 @@ impl<K: Hash + Eq, S: BuildHasher> KeyedGate<K, S> {
     }
 
     #[inline]
+    #[allow(clippy::manual_hash_one)] // See below.
     fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         // `BuildHasher::hash_one` does the same, but is not inlined, and keeps the state in memory.
         let mut hasher = self.hasher.build_hasher();

@@ -392,7 +392,7 @@ impl<K> Table<K> {
             return Taken::Absent;
         }
         let capacity = entry.capacity();
-        if !seen.is_live() && !(seen.is_dormant() && n <= capacity && has_capacity(capacity)) {
+        if !(seen.is_live() || seen.is_dormant() && n <= capacity && has_capacity(capacity)) {
             return Taken::Absent;
         }
         if seen.is_gated() || !seen.admits(n, capacity) {
@@ -445,19 +445,19 @@ impl<K> Table<K> {
         None
     }
 
-    /// Returns a ref of a key with `wants` places, if a hint leads to it. `first` is an entry that
-    /// a hint has led to before.
-    fn try_hints(
+    /// Returns a ref of a key with `wants` places, if one of the entries has it.
+    fn try_entries<'a>(
         &self,
-        first: Option<&Entry<K>>,
-        hints: impl Iterator<Item = u32>,
+        entries: impl Iterator<Item = &'a Entry<K>>,
         hash: u64,
         wants: Option<u32>,
         is_it: impl Fn(&K) -> bool,
         mut has_capacity: impl FnMut(u32) -> bool,
-    ) -> Option<Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError>> {
-        let others = hints.filter_map(|index| self.slab.get(index));
-        for entry in first.into_iter().chain(others) {
+    ) -> Option<Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError>>
+    where
+        K: 'a,
+    {
+        for entry in entries {
             if let Some(found) = self.try_entry(entry, hash, wants, &is_it, &mut has_capacity) {
                 return Some(found);
             }
@@ -510,8 +510,8 @@ impl<K> Table<K> {
         hash: u64,
         is_it: impl Fn(&K) -> bool,
     ) -> Option<EntryRef<Borrows<'_, K>, K>> {
-        let hints = self.shard(hash).hints(hash);
-        if let Some(found) = self.try_hints(None, hints, hash, None, &is_it, |_| false) {
+        let entries = self.shard(hash).hints(hash).filter_map(|index| self.slab.get(index));
+        if let Some(found) = self.try_entries(entries, hash, None, &is_it, |_| false) {
             return found.ok();
         }
         self.settle(hash, |key| !is_it(key), None::<fn(&Entry<K>, bool)>).ok()
@@ -556,31 +556,35 @@ impl<K: Eq> Table<K> {
             }
         }
         if unsettled.is_some() || hints.may_go_on() {
-            return self.join_slowly(unsettled, hints, asked, hash, wants, capacity, capacity_of);
+            let others = hints.filter_map(|index| self.slab.get(index));
+            let entries = unsettled.into_iter().chain(others);
+            return self.join_slowly(entries, asked, hash, wants, capacity, capacity_of);
         }
         let key = asked.into_key();
         let capacity = capacity.unwrap_or_else(|| capacity_of(&key));
         self.join_new(key, hash, wants, capacity)
     }
 
-    /// As [`join`](Self::join), for a key that was not found at once. `unsettled` is an entry that
-    /// may have it.
+    /// As [`join`](Self::join), for a key that was not found at once, and that one of the entries
+    /// may have.
     #[inline(never)]
-    fn join_slowly(
+    fn join_slowly<'a>(
         &self,
-        unsettled: Option<&Entry<K>>,
-        hints: impl Iterator<Item = u32>,
+        entries: impl Iterator<Item = &'a Entry<K>>,
         asked: impl Asked<K>,
         hash: u64,
         wants: Option<u32>,
         mut capacity: Option<u32>,
         capacity_of: impl Fn(&K) -> u32,
-    ) -> Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError> {
+    ) -> Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError>
+    where
+        K: 'a,
+    {
         let mut known =
             |asked: &_| *capacity.get_or_insert_with(|| Asked::capacity(asked, &capacity_of));
         let has_capacity = |other| is_the_same(other, known(&asked));
         let is_it = |key: &K| asked.is(key);
-        let found = self.try_hints(unsettled, hints, hash, wants, is_it, has_capacity);
+        let found = self.try_entries(entries, hash, wants, is_it, has_capacity);
         if let Some(found) = found {
             // Here, where a panic of the key's destructor releases what was found.
             drop(asked);
