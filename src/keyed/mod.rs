@@ -119,7 +119,7 @@ pub use permit::{KeyedPermit, OwnedKeyedPermit};
 /// # Memory
 ///
 /// About 2 KiB while no key has lived. For each key that lives, 64 bytes if the key has at most 24
-/// (64 more for each 64 bytes more), and 13 to 26 bytes of the tables that find it. Keys that have
+/// (64 more for each 64 bytes more), and 16 to 32 bytes of the tables that find it. Keys that have
 /// ended are counted with them until the table is rebuilt: a flood of distinct keys, one at a time,
 /// takes up to about 150 KiB, in 64 tables of their own. What was needed at the most is kept and
 /// used again, until the `KeyedGate` and all its permits are dropped. A key with a destructor is

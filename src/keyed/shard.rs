@@ -370,7 +370,7 @@ impl Shard {
                 kept.push((entry.hash(), index));
             }
         }
-        // A quarter of the buckets can come into use before the next rebuilding.
+        // At least a sixth of the buckets can come into use before the next rebuilding.
         let keys = kept.len().max(shelf.expected) + 1;
         let len = keys.div_ceil(USED_AT_FIRST).next_power_of_two().max(SHORTEST);
         let level = (len / SHORTEST).ilog2() as usize;
