@@ -128,6 +128,7 @@ impl<'a> Probe<'a> {
 
     #[inline]
     fn group(&self) -> &'a Group {
+        debug_assert!(self.groups.len().is_power_of_two());
         let first = (self.hash >> GROUP_BITS_FROM) as usize;
         let place = first.wrapping_add(self.step) & (self.groups.len() - 1);
         // SAFETY: the length is a power of two, so the place is below it: without a group, none is
