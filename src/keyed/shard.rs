@@ -6,12 +6,12 @@
 //!
 //! # Buckets
 //!
-//! The array of a shard is made of groups of twelve buckets, each group on a cache line, with
-//! linear probing from group to group. A bucket has seven bits of a hash and the index of an entry,
+//! The array of a shard is made of groups of six buckets, two groups on a cache line, with linear
+//! probing from group to group. A bucket has seven bits of a hash and the index of an entry,
 //! or is empty. A group is searched for those bits as a whole, without a branch for each bucket. A
 //! bucket whose entry is vacant or dormant stays: the next key with the same hash takes bucket and
 //! entry over, and otherwise the next rebuilding clears it. So a key ends by a change of its entry
-//! alone, without the lock. When five sixths of the buckets are in use, the array is rebuilt with
+//! alone, without the lock. When two thirds of the buckets are in use, the array is rebuilt with
 //! the living keys, in a length that suits their number: longer, shorter, or the same. That costs a
 //! constant number of steps for each key that has come to life, on average.
 //!
@@ -35,33 +35,29 @@ use crate::short_lock::ShortLock;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Lazy, Ordering, IN_MODEL};
 
 /// The number of groups of the shortest array.
-const SHORTEST: usize = if IN_MODEL { 1 } else { 4 };
+const SHORTEST: usize = if IN_MODEL { 1 } else { 8 };
 
 /// The number of buckets for each group that may be in use, before the array is rebuilt and after.
-const USED: usize = if IN_MODEL { 2 } else { 10 };
-const USED_AT_FIRST: usize = if IN_MODEL { 1 } else { 7 };
+const USED: usize = if IN_MODEL { 2 } else { 4 };
+const USED_AT_FIRST: usize = if IN_MODEL { 1 } else { 3 };
 
-/// The number of buckets of a group, and how many of them have their tags in the first word.
-const GROUP: usize = 12;
-const FIRST: usize = 8;
+/// The number of buckets of a group.
+const GROUP: usize = 6;
 
 /// The lowest bit of the hash that chooses the group.
 const GROUP_BITS_FROM: u32 = 32;
 
-const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-/// The high bits of a second word of tags.
-const MORE: u64 = HIGH_BITS >> 32;
+/// The lowest bit and the highest one of each byte of a group's tags.
+const LOW_BITS: u64 = 0x0101_0101_0101;
+const HIGH_BITS: u64 = LOW_BITS << 7;
 
-/// Twelve buckets, on a cache line.
+/// Six buckets, on half a cache line.
 #[derive(Default)]
-#[repr(C, align(64))]
+#[repr(C, align(32))]
 struct Group {
-    /// A byte for each of the first buckets: 0 if it is empty, else the high bit and seven bits of
-    /// the hash.
+    /// A byte for each bucket: 0 if it is empty, else the high bit and seven bits of the hash. Two
+    /// bytes more are always 0.
     tags: AtomicU64,
-    /// The same for the others. They come into use when the first ones are.
-    more_tags: AtomicU32,
     /// The index of the entry of each bucket.
     entries: [AtomicU32; GROUP],
 }
@@ -77,26 +73,19 @@ impl Group {
     /// Returns the indices of the entries of the buckets that are in use.
     fn used(&self) -> impl Iterator<Item = u32> + use<'_> {
         // Buckets come into use in order.
-        let in_use = (self.tags.load(Ordering::Relaxed) & HIGH_BITS).count_ones()
-            + (self.more_tags.load(Ordering::Relaxed) & MORE as u32).count_ones();
+        let in_use = (self.tags.load(Ordering::Relaxed) & HIGH_BITS).count_ones();
         (0..in_use as usize).map(|bucket| self.entry(bucket))
     }
 
+    #[inline]
     fn set(&self, bucket: usize, hash: u64, index: u32) {
         self.entries[bucket].store(index, Ordering::Relaxed);
-        if bucket < FIRST {
-            let tags = self.tags.load(Ordering::Relaxed);
-            self.tags.store(tags | (tag(hash) << (8 * bucket)), Ordering::Relaxed);
-        } else {
-            let tag = (tag(hash) as u32) << (8 * (bucket - FIRST));
-            let tags = self.more_tags.load(Ordering::Relaxed);
-            self.more_tags.store(tags | tag, Ordering::Relaxed);
-        }
+        let tags = self.tags.load(Ordering::Relaxed);
+        self.tags.store(tags | (tag(hash) << (8 * bucket)), Ordering::Relaxed);
     }
 
     fn clear(&self) {
         self.tags.store(0, Ordering::Relaxed);
-        self.more_tags.store(0, Ordering::Relaxed);
     }
 }
 
@@ -106,14 +95,20 @@ fn tag(hash: u64) -> u64 {
     0x80 | ((hash >> (GROUP_BITS_FROM - 7)) & 0x7f)
 }
 
+/// Returns the bucket of the lowest one of some high bits.
+#[inline]
+fn lowest(high_bits: u64) -> usize {
+    high_bits.trailing_zeros() as usize / 8
+}
+
 /// A search for the entries that may have a hash: from group to group, up to the first empty
 /// bucket.
-struct Probe<'a> {
+pub(super) struct Probe<'a> {
     groups: &'a [Group],
     hash: u64,
-    /// How many words of tags were searched before the present one. Each group has two.
+    /// How many groups were searched before the present one.
     step: usize,
-    /// The high bits of the empty buckets of the present word.
+    /// The high bits of the empty buckets of the present group.
     empty: u64,
     /// The high bits of the buckets with the tag that is looked for, as far as they have not been
     /// returned. Where a lower bucket matches, a bucket may match in vain.
@@ -133,36 +128,48 @@ impl<'a> Probe<'a> {
 
     #[inline]
     fn group(&self) -> &'a Group {
+        debug_assert!(self.groups.len().is_power_of_two());
         let first = (self.hash >> GROUP_BITS_FROM) as usize;
-        &self.groups[first.wrapping_add(self.step / 2) & (self.groups.len() - 1)]
+        let place = first.wrapping_add(self.step) & (self.groups.len() - 1);
+        // SAFETY: the length is a power of two, so the place is below it: without a group, none is
+        // looked at.
+        unsafe { self.groups.get_unchecked(place) }
     }
 
     #[inline]
     fn look(&mut self) {
-        // Relaxed, twice: under the lock, or a hint.
-        let (tags, high_bits) = if self.step % 2 == 0 {
-            (self.group().tags.load(Ordering::Relaxed), HIGH_BITS)
-        } else {
-            (self.group().more_tags.load(Ordering::Relaxed).into(), MORE)
-        };
+        // Relaxed: under the lock, or a hint.
+        let tags = self.group().tags.load(Ordering::Relaxed);
         let different = tags ^ (tag(self.hash) * LOW_BITS);
-        self.matches = different.wrapping_sub(LOW_BITS) & !different & high_bits;
-        self.empty = !tags & high_bits;
+        self.matches = different.wrapping_sub(LOW_BITS) & !different & HIGH_BITS;
+        self.empty = !tags & HIGH_BITS;
     }
 
-    /// Returns the bucket of the lowest of the high bits of the present word.
+    /// As `next`, in the present group only.
     #[inline]
-    fn bucket(&self, high_bits: u64) -> usize {
-        high_bits.trailing_zeros() as usize / 8 + self.step % 2 * FIRST
+    pub(super) fn next_near(&mut self) -> Option<u32> {
+        if self.matches == 0 {
+            return None;
+        }
+        let bucket = lowest(self.matches);
+        self.matches &= self.matches - 1;
+        Some(self.group().entry(bucket))
+    }
+
+    /// Returns whether `next` may return an index.
+    #[inline]
+    pub(super) fn may_go_on(&self) -> bool {
+        self.matches != 0 || (self.empty == 0 && !self.groups.is_empty())
     }
 
     /// Goes to the group that has the first empty bucket, and returns that bucket.
+    #[inline]
     fn end(mut self) -> (&'a Group, usize) {
         while self.empty == 0 {
             self.step += 1;
             self.look();
         }
-        (self.group(), self.bucket(self.empty))
+        (self.group(), lowest(self.empty))
     }
 }
 
@@ -173,15 +180,13 @@ impl Iterator for Probe<'_> {
     #[inline]
     fn next(&mut self) -> Option<u32> {
         while self.matches == 0 {
-            if self.empty != 0 || self.step + 1 >= 2 * self.groups.len() {
+            if self.empty != 0 || self.step + 1 >= self.groups.len() {
                 return None;
             }
             self.step += 1;
             self.look();
         }
-        let bucket = self.bucket(self.matches);
-        self.matches &= self.matches - 1;
-        Some(self.group().entry(bucket))
+        self.next_near()
     }
 }
 
@@ -246,7 +251,7 @@ impl Shard {
     /// Returns the indices of entries that may have a hash. May miss entries that come to have it
     /// during the call, and all if the array is replaced.
     #[inline]
-    pub(super) fn hints(&self, hash: u64) -> impl Iterator<Item = u32> + use<'_> {
+    pub(super) fn hints(&self, hash: u64) -> Probe<'_> {
         Probe::new(self.groups(), hash)
     }
 
@@ -333,6 +338,7 @@ impl Shard {
 
     /// Puts a vacant entry into the first empty bucket for a hash. `probe` has searched for the
     /// hash.
+    #[inline]
     fn add<'a, 'b, K>(
         &'b self,
         shelf: &mut Shelf,
@@ -365,7 +371,7 @@ impl Shard {
                 kept.push((entry.hash(), index));
             }
         }
-        // A quarter of the buckets can come into use before the next rebuilding.
+        // At least a sixth of the buckets can come into use before the next rebuilding.
         let keys = kept.len().max(shelf.expected) + 1;
         let len = keys.div_ceil(USED_AT_FIRST).next_power_of_two().max(SHORTEST);
         let level = (len / SHORTEST).ilog2() as usize;

@@ -15,22 +15,18 @@ use crate::sync::{AtomicPtr, AtomicU32, Ordering, IN_MODEL};
 
 /// The length of the first block, as a power of two.
 const FIRST_BITS: u32 = if IN_MODEL { 0 } else { 3 };
-/// The number of blocks.
-const BLOCKS: usize = if IN_MODEL { 4 } else { 25 };
-/// The number of entries of all blocks.
-const LIMIT: u32 = ((1 << BLOCKS) - 1) << FIRST_BITS;
-/// The number of bits of an index that have the place: enough for the longest block.
-const PLACE_BITS: u32 = 27;
+/// The number of blocks: as many as an index can name.
+const BLOCKS: usize = 1 << (u32::BITS - PLACE_BITS);
+/// The number of bits of an index that have the place.
+const PLACE_BITS: u32 = if IN_MODEL { 30 } else { 27 };
+/// The number of entries of all blocks that are in use: the longest has as many as an index can
+/// name.
+const LIMIT: u32 = (2 << PLACE_BITS) - (1 << FIRST_BITS);
 
 pub(super) struct Slab<K> {
-    blocks: [Block<K>; BLOCKS],
+    /// The first entry of each block; null until it is needed.
+    blocks: [AtomicPtr<Entry<K>>; BLOCKS],
     next: AtomicU32,
-}
-
-/// One block: null until it is needed.
-struct Block<K> {
-    first: AtomicPtr<Entry<K>>,
-    len: usize,
 }
 
 // SAFETY: the blocks belong to the slab, which gives out shared references to their entries, and
@@ -53,13 +49,15 @@ fn location(index: u32) -> (usize, usize) {
     ((index >> PLACE_BITS) as usize, (index & ((1 << PLACE_BITS) - 1)) as usize)
 }
 
+/// Returns the length of a block.
+fn len(block: usize) -> usize {
+    1 << FIRST_BITS << block
+}
+
 impl<K> Slab<K> {
     pub(super) fn new() -> Self {
-        let block = |block| Block {
-            first: AtomicPtr::new(null_mut()),
-            len: 1_usize << FIRST_BITS << block,
-        };
-        Slab { blocks: core::array::from_fn(block), next: AtomicU32::new(0) }
+        let blocks = core::array::from_fn(|_| AtomicPtr::new(null_mut()));
+        Slab { blocks, next: AtomicU32::new(0) }
     }
 
     /// Returns the entry of an index; `None` if its block is not visible to this thread yet.
@@ -67,7 +65,7 @@ impl<K> Slab<K> {
     pub(super) fn get(&self, index: u32) -> Option<&Entry<K>> {
         let (block, place) = location(index);
         // Acquire, pairs with the Release of `add`: the entries of the block are visible.
-        let first = self.blocks[block].first.load(ordering!("keyed-block", Acquire => Relaxed));
+        let first = self.blocks[block].load(ordering!("keyed-block", Acquire => Relaxed));
         // SAFETY: the block has more than `place` entries and stays for as long as `self`.
         (!first.is_null()).then(|| unsafe { &*first.add(place) })
     }
@@ -85,46 +83,55 @@ impl<K> Slab<K> {
         let more = |next: u32| (next < LIMIT).then(|| next + 1);
         let added = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         let index = index(added.expect("too many keys live at once"));
-        self.blocks[location(index).0].make();
+        self.make(location(index).0);
         index
     }
 
     /// Makes the blocks of that many entries.
     pub(super) fn reserve(&self, entries: usize) {
         let mut left = entries;
-        for block in &self.blocks {
+        for block in 0..BLOCKS {
             if left == 0 {
                 return;
             }
-            block.make();
-            left = left.saturating_sub(block.len);
+            self.make(block);
+            left = left.saturating_sub(len(block));
         }
     }
-}
 
-impl<K> Block<K> {
-    fn make(&self) {
+    /// Makes a block, if it is not there.
+    fn make(&self, block: usize) {
+        let first = &self.blocks[block];
         // Relaxed: only whether there is a block counts here.
-        if self.first.load(Ordering::Relaxed).is_null() {
-            let made = memory::allocate(self.len);
+        if first.load(Ordering::Relaxed).is_null() {
+            let made = memory::allocate(len(block));
             // Release, pairs with the Acquire of `get`.
             let release = ordering!("keyed-block-made", Release => Relaxed);
-            if self.first.compare_exchange(null_mut(), made, release, Ordering::Relaxed).is_err() {
+            if first.compare_exchange(null_mut(), made, release, Ordering::Relaxed).is_err() {
                 // SAFETY: another caller was first, and this block is nowhere else.
-                unsafe { memory::free(made, self.len) };
+                unsafe { memory::free(made, len(block)) };
             }
         }
     }
 }
 
-impl<K> Drop for Block<K> {
+impl<K> Drop for Slab<K> {
     fn drop(&mut self) {
-        // Relaxed: no other caller has access to the slab any more.
-        let first = self.first.load(Ordering::Relaxed);
-        if !first.is_null() {
-            // SAFETY: `add` made the block with that length, and it is in one place only.
-            unsafe { memory::free(first, self.len) };
+        struct Block<K>(*mut Entry<K>, usize);
+
+        impl<K> Drop for Block<K> {
+            fn drop(&mut self) {
+                if !self.0.is_null() {
+                    // SAFETY: `make` made the block with that length, and it is in one place only.
+                    unsafe { memory::free(self.0, self.1) };
+                }
+            }
         }
+
+        // As an array: if a destructor of one block panics, the others are still freed. Relaxed: no
+        // other caller has access to the slab any more.
+        let block = |block: usize| Block(self.blocks[block].load(Ordering::Relaxed), len(block));
+        drop::<[Block<K>; BLOCKS]>(core::array::from_fn(block));
     }
 }
 

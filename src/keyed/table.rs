@@ -109,6 +109,23 @@ pub(super) struct Table<K> {
     same_hash: AtomicU32,
 }
 
+/// Returns whether a dormant key whose last life had a capacity can come back to life with another.
+#[inline]
+fn is_the_same(last: u32, capacity: u32) -> bool {
+    last == capacity || mutant!("keyed-capacity-of-last-life")
+}
+
+/// What came of a try to take places of an entry in one step.
+enum Taken<R> {
+    Places(R),
+    /// The entry does not have the key.
+    Absent,
+    /// The caller has to look closer.
+    Unsettled,
+    /// Another caller has changed the entry meanwhile.
+    Lost,
+}
+
 /// A ref of a living key, and the places that are released with it.
 ///
 /// Made by [`Table::entry_ref`] of an entry that has just counted the ref. `T` keeps the table of
@@ -355,9 +372,40 @@ impl<K> Table<K> {
         self.slab.all().filter_map(|entry| self.pin(entry, || true, || self.promote(entry)))
     }
 
+    /// Takes `n` places, 1 or more, of the key that has a hash in an entry, in one step. If the key
+    /// is dormant, it comes to life if `has_capacity` is true of its capacity.
+    #[inline]
+    fn take(
+        &self,
+        entry: &Entry<K>,
+        hash: u64,
+        n: u32,
+        has_capacity: impl FnOnce(u32) -> bool,
+    ) -> Taken<EntryRef<Borrows<'_, K>, K>> {
+        // Relaxed: the caller that has met two keys with one hash sees it; to all others it was at
+        // no instant known before.
+        if self.same_hash.load(Ordering::Relaxed) != 0 {
+            return Taken::Unsettled;
+        }
+        let seen = entry.state.read();
+        if entry.hash() != hash {
+            return Taken::Absent;
+        }
+        let capacity = entry.capacity();
+        if !(seen.is_live() || seen.is_dormant() && n <= capacity && has_capacity(capacity)) {
+            return Taken::Absent;
+        }
+        if seen.is_gated() || !seen.admits(n, capacity) {
+            return Taken::Unsettled;
+        }
+        if entry.state.take(seen, n).is_none() {
+            return Taken::Lost;
+        }
+        Taken::Places(self.entry_ref(entry, n))
+    }
+
     /// Returns a ref of an entry with `wants` places, if the entry has the key that is asked for.
     /// If the key is dormant, it comes to life if `has_capacity` is true of its capacity.
-    #[inline]
     fn try_entry(
         &self,
         entry: &Entry<K>,
@@ -366,26 +414,13 @@ impl<K> Table<K> {
         is_it: impl Fn(&K) -> bool,
         mut has_capacity: impl FnMut(u32) -> bool,
     ) -> Option<Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError>> {
-        // Relaxed: the caller that has met two keys with one hash sees it; to all others it was at
-        // no instant known before.
-        while self.same_hash.load(Ordering::Relaxed) == 0 {
-            let Some(n @ 1..) = wants else { break };
-            let seen = entry.state.read();
-            if entry.hash() != hash {
-                return None;
+        while let Some(n @ 1..) = wants {
+            match self.take(entry, hash, n, &mut has_capacity) {
+                Taken::Places(found) => return self.checked(found, is_it).map(Ok),
+                Taken::Absent => return None,
+                Taken::Unsettled => break,
+                Taken::Lost => back_off(),
             }
-            let capacity = entry.capacity();
-            if !(seen.is_live() || seen.is_dormant() && n <= capacity && has_capacity(capacity)) {
-                return None;
-            }
-            if seen.is_gated() || !seen.admits(n, capacity) {
-                break;
-            }
-            if entry.state.take(seen, n).is_some() {
-                let found = self.entry_ref(entry, n);
-                return self.checked(found, is_it).map(Ok);
-            }
-            back_off();
         }
         let found = self.pin(entry, || entry.hash() == hash, || self.promote(entry))?;
         let mut found = self.checked(found, is_it)?;
@@ -405,22 +440,24 @@ impl<K> Table<K> {
         if is_it(found.key()) {
             return Some(found);
         }
-        // Before the ref is released. Relaxed: see `try_entry`.
+        // Before the ref is released. Relaxed: see `take`.
         self.same_hash.store(1, Ordering::Relaxed);
         None
     }
 
-    /// Returns a ref of a key with `wants` places, if a hint leads to it.
-    #[inline]
-    fn try_hints(
+    /// Returns a ref of a key with `wants` places, if one of the entries has it.
+    fn try_entries<'a>(
         &self,
+        entries: impl Iterator<Item = &'a Entry<K>>,
         hash: u64,
         wants: Option<u32>,
         is_it: impl Fn(&K) -> bool,
         mut has_capacity: impl FnMut(u32) -> bool,
-    ) -> Option<Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError>> {
-        for index in self.shard(hash).hints(hash) {
-            let Some(entry) = self.slab.get(index) else { continue };
+    ) -> Option<Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError>>
+    where
+        K: 'a,
+    {
+        for entry in entries {
             if let Some(found) = self.try_entry(entry, hash, wants, &is_it, &mut has_capacity) {
                 return Some(found);
             }
@@ -473,7 +510,8 @@ impl<K> Table<K> {
         hash: u64,
         is_it: impl Fn(&K) -> bool,
     ) -> Option<EntryRef<Borrows<'_, K>, K>> {
-        if let Some(found) = self.try_hints(hash, None, &is_it, |_| false) {
+        let entries = self.shard(hash).hints(hash).filter_map(|index| self.slab.get(index));
+        if let Some(found) = self.try_entries(entries, hash, None, &is_it, |_| false) {
             return found.ok();
         }
         self.settle(hash, |key| !is_it(key), None::<fn(&Entry<K>, bool)>).ok()
@@ -482,7 +520,8 @@ impl<K> Table<K> {
 
 impl<K: Eq> Table<K> {
     /// Returns a ref of a key with `wants` places. Brings the key to life if it does not live.
-    #[inline]
+    // Inlined: as in `KeyedGate`.
+    #[inline(always)]
     pub(super) fn join(
         &self,
         asked: impl Asked<K>,
@@ -492,10 +531,60 @@ impl<K: Eq> Table<K> {
     ) -> Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError> {
         // Called before anything changes: it may panic, take its time, or use this table.
         let mut capacity = None;
+        let mut hints = self.shard(hash).hints(hash);
+        // Most callers that want places find their key here, or nothing.
+        let first = hints.next_near().and_then(|index| self.slab.get(index));
+        let mut unsettled = first;
+        if let (Some(entry), Some(n @ 1..)) = (first, wants) {
+            let has_capacity = |other| {
+                let known = asked.capacity(&capacity_of);
+                capacity = Some(known);
+                is_the_same(other, known)
+            };
+            match self.take(entry, hash, n, has_capacity) {
+                Taken::Places(found) => {
+                    if let Some(found) = self.checked(found, |key| asked.is(key)) {
+                        // Here, where a panic of the key's destructor releases what was found.
+                        drop(asked);
+                        return Ok(found);
+                    }
+                    unsettled = None;
+                }
+                Taken::Absent => unsettled = None,
+                Taken::Unsettled => {}
+                Taken::Lost => back_off(),
+            }
+        }
+        if unsettled.is_some() || hints.may_go_on() {
+            let others = hints.filter_map(|index| self.slab.get(index));
+            let entries = unsettled.into_iter().chain(others);
+            return self.join_slowly(entries, asked, hash, wants, capacity, capacity_of);
+        }
+        let key = asked.into_key();
+        let capacity = capacity.unwrap_or_else(|| capacity_of(&key));
+        self.join_new(key, hash, wants, capacity)
+    }
+
+    /// As [`join`](Self::join), for a key that was not found at once, and that one of the entries
+    /// may have.
+    #[inline(never)]
+    fn join_slowly<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry<K>>,
+        asked: impl Asked<K>,
+        hash: u64,
+        wants: Option<u32>,
+        mut capacity: Option<u32>,
+        capacity_of: impl Fn(&K) -> u32,
+    ) -> Result<EntryRef<Borrows<'_, K>, K>, TryAcquireError>
+    where
+        K: 'a,
+    {
         let mut known =
             |asked: &_| *capacity.get_or_insert_with(|| Asked::capacity(asked, &capacity_of));
-        let has_capacity = |other| other == known(&asked) || mutant!("keyed-capacity-of-last-life");
-        let found = self.try_hints(hash, wants, |key| asked.is(key), has_capacity);
+        let has_capacity = |other| is_the_same(other, known(&asked));
+        let is_it = |key: &K| asked.is(key);
+        let found = self.try_entries(entries, hash, wants, is_it, has_capacity);
         if let Some(found) = found {
             // Here, where a panic of the key's destructor releases what was found.
             drop(asked);
@@ -507,6 +596,7 @@ impl<K: Eq> Table<K> {
     }
 
     /// As [`join`](Self::join), for a key that probably does not live.
+    #[inline(never)]
     fn join_new(
         &self,
         key: K,
