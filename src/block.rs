@@ -48,6 +48,12 @@ pub(crate) struct BlockRef<'a, H, C> {
     _borrows: PhantomData<&'a Block<H, C>>,
 }
 
+// SAFETY: as a shared reference to a block.
+unsafe impl<H: Sync, C: Sync> Send for BlockRef<'_, H, C> {}
+
+// SAFETY: as above.
+unsafe impl<H: Sync, C: Sync> Sync for BlockRef<'_, H, C> {}
+
 impl<H, C> Clone for BlockRef<'_, H, C> {
     fn clone(&self) -> Self {
         *self
@@ -93,7 +99,7 @@ impl<H, C> Block<H, C> {
         // SAFETY: the size is not 0, as the start is part of it.
         let memory = NonNull::new(unsafe { alloc_zeroed(layout) });
         let memory = memory.unwrap_or_else(|| handle_alloc_error(layout));
-        let slack = memory.as_ptr().align_offset(Self::ALIGN);
+        let slack = (memory.as_ptr() as usize).wrapping_neg() % Self::ALIGN;
         // SAFETY: the memory begins at a multiple of the smaller alignment, so the slack is at most
         // what `layout` has added.
         let start = unsafe { memory.add(slack) }.cast::<Start<H>>();
@@ -131,6 +137,7 @@ impl<H> Block<H, AtomicU64> {
 }
 
 impl<H, C> Drop for Block<H, C> {
+    /// If a destructor panics, the rest is leaked.
     fn drop(&mut self) {
         let (memory, len) = (self.get().start().memory, self.get().len());
         let cells = ptr::slice_from_raw_parts_mut(self.get().first().as_ptr(), len);
@@ -187,7 +194,8 @@ impl<H, C> Deref for BlockRef<'_, H, C> {
 /// A place for a block, which the first of several threads fills.
 pub(crate) struct Published<H, C> {
     start: AtomicPtr<Start<H>>,
-    _owns: PhantomData<Block<H, C>>,
+    /// A block goes in through a shared reference, so no lifetime in it may be shortened.
+    _owns: PhantomData<(Block<H, C>, fn(Block<H, C>))>,
 }
 
 // SAFETY: threads put blocks in and drop them, so they are `Send`, and share them, so they are

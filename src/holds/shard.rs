@@ -49,7 +49,7 @@ pub(super) struct HoldShard<G> {
     locked: CachePadded<ShortLock<Locked>>,
     returned: CachePadded<ReturnStack>,
     earliest: EarliestDue,
-    pages: [Published<(), HoldCell<G>>; PAGES],
+    pages: [Published<CachePadded<()>, HoldCell<G>>; PAGES],
     /// The place of the first cell, and the largest number of cells.
     start: u32,
     limit: u32,
@@ -206,7 +206,7 @@ impl<G> HoldShard<G> {
     #[cold]
     fn make(&self, page: usize, cells: u32) {
         if self.pages[page].get().is_none() {
-            self.pages[page].set(Block::new((), cells as usize, HoldCell::new));
+            self.pages[page].set(Block::new(CachePadded::new(()), cells as usize, HoldCell::new));
         }
     }
 

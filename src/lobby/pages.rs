@@ -8,7 +8,10 @@
 //! page is as large as all earlier ones together, up to the largest offset. So the rooms of a shard
 //! are numbered from 0, page by page.
 
+use core::array::from_fn;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+
+use crossbeam_utils::CachePadded;
 
 use super::id::LOCATION_BITS;
 use super::room::{new_page, take_states, PageHead, PageRef, RoomRef};
@@ -24,8 +27,8 @@ const PAGES: usize = 1 << NUMBER_BITS;
 
 /// The rooms of all shards, in pages that are created as they are needed.
 pub(super) struct Pages<T> {
-    /// The pages of one shard after the other.
-    pages: Box<[Published<PageHead<T>, AtomicU64>]>,
+    /// The pages of each shard.
+    pages: Box<[CachePadded<[Published<PageHead<T>, AtomicU64>; PAGES]>]>,
     size: RoomSize,
     has_states: bool,
     /// The number of bits of an offset in the first page, and in a location.
@@ -45,7 +48,7 @@ impl<T> Pages<T> {
         let [first, largest] = PAGE_BITS;
         let offset_bits = LOCATION_BITS - NUMBER_BITS - shard_bits;
         Pages {
-            pages: (0..shards as usize * PAGES).map(|_| Published::new()).collect(),
+            pages: (0..shards).map(|_| CachePadded::new(from_fn(|_| Published::new()))).collect(),
             size,
             has_states,
             first_bits: rooms.clamp(2, 1 << first).next_power_of_two().trailing_zeros(),
@@ -58,8 +61,14 @@ impl<T> Pages<T> {
     /// Returns the room at that location, if its page exists.
     #[inline]
     pub(super) fn at(&self, location: u32) -> Option<RoomRef<'_, T>> {
-        let page = self.pages.get((location >> self.offset_bits) as usize)?.get()?;
-        self.in_page(page, location)
+        self.in_page(self.place(location)?.get()?, location)
+    }
+
+    /// Returns the place of that location's page.
+    #[inline]
+    fn place(&self, location: u32) -> Option<&Published<PageHead<T>, AtomicU64>> {
+        let place = (location >> self.offset_bits) as usize;
+        Some(&self.pages.get(place / PAGES)?[place % PAGES])
     }
 
     #[inline]
@@ -70,14 +79,13 @@ impl<T> Pages<T> {
 
     /// As `at`. Creates the page if need be.
     pub(super) fn make_at(&self, location: u32) -> Option<RoomRef<'_, T>> {
-        let place = (location >> self.offset_bits) as usize;
-        let cell = self.pages.get(place)?;
-        if cell.get().is_none() {
-            let rooms = 1 << self.page_bits(place % PAGES);
+        let place = self.place(location)?;
+        if place.get().is_none() {
+            let rooms = 1 << self.page_bits(self.number_of(location) as usize);
             // If another caller is faster, its page stays.
-            cell.set(new_page(rooms, self.size, self.has_states));
+            place.set(new_page(rooms, self.size, self.has_states));
         }
-        self.in_page(cell.get()?, location)
+        self.in_page(place.get()?, location)
     }
 
     /// Returns the number of a room's shard.
@@ -94,7 +102,8 @@ impl<T> Pages<T> {
     /// Returns that page of that shard, if it exists, and the location of its first room.
     pub(super) fn page(&self, shard: usize, number: u32) -> Option<(PageRef<'_, T>, u32)> {
         let place = shard * PAGES + number as usize;
-        Some((self.pages[place].get()?, (place as u32) << self.offset_bits))
+        let page = self.pages[shard][number as usize].get()?;
+        Some((page, (place as u32) << self.offset_bits))
     }
 
     fn page_bits(&self, page: usize) -> u32 {
@@ -122,7 +131,8 @@ impl<T> Pages<T> {
 
     /// Returns all rooms of all pages, open or not.
     pub(super) fn all(&self) -> impl Iterator<Item = RoomRef<'_, T>> {
-        (0..).zip(&*self.pages).flat_map(move |(place, page)| {
+        let pages = self.pages.iter().flat_map(|shard| shard.iter());
+        (0..).zip(pages).flat_map(move |(place, page)| {
             let (page, start) = (page.get(), place << self.offset_bits);
             page.into_iter().flat_map(move |page| {
                 (0..page.len()).filter_map(move |offset| page.at(start + offset as u32, offset))
@@ -136,7 +146,8 @@ impl<T> Drop for Pages<T> {
     /// first, and then the first panic goes on.
     fn drop(&mut self) {
         let mut panic = None;
-        for mut page in self.pages.iter_mut().filter_map(Published::take) {
+        let pages = self.pages.iter_mut().flat_map(|shard| shard.iter_mut());
+        for mut page in pages.filter_map(Published::take) {
             for state in take_states(&mut page) {
                 if let Err(first) = catch_unwind(AssertUnwindSafe(|| drop(state))) {
                     panic.get_or_insert(first);

@@ -195,6 +195,7 @@ mod together {
         let party = lobby.clone().join_many_owned(3).unwrap();
         let room = party.room_id();
         shared(&lobby.join_many(1).unwrap());
+        shared(&lobby.rooms());
         thread::spawn(move || drop(party)).join().unwrap();
         assert!(lobby.join_room_many_owned(room, 1).unwrap_err().is_gone());
     }
