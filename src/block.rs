@@ -194,8 +194,9 @@ impl<H, C> Deref for BlockRef<'_, H, C> {
 /// A place for a block, which the first of several threads fills.
 pub(crate) struct Published<H, C> {
     start: AtomicPtr<Start<H>>,
+    _owns: PhantomData<Block<H, C>>,
     /// A block goes in through a shared reference, so no lifetime in it may be shortened.
-    _owns: PhantomData<(Block<H, C>, fn(Block<H, C>))>,
+    _takes: PhantomData<fn(Block<H, C>)>,
 }
 
 // SAFETY: threads put blocks in and drop them, so they are `Send`, and share them, so they are
@@ -207,7 +208,11 @@ unsafe impl<H: Send, C: Send> Send for Published<H, C> {}
 
 impl<H, C> Published<H, C> {
     pub(crate) fn new() -> Published<H, C> {
-        Published { start: AtomicPtr::new(ptr::null_mut()), _owns: PhantomData }
+        Published {
+            start: AtomicPtr::new(ptr::null_mut()),
+            _owns: PhantomData,
+            _takes: PhantomData,
+        }
     }
 
     #[inline]

@@ -5,8 +5,9 @@
 //! All facts about a room are in its own word (`protocol/room.rs`). With a limit of *n* rooms, only
 //! *n* rooms are used, divided among the shards; one more for each room that is retired. The
 //! shards' hints choose the room that a caller is sent to; they never decide whether it is
-//! admitted, refused, or opens a room (`protocol/survey.rs`). `index.rs` makes that choice,
-//! `join.rs` has the steps of each call.
+//! admitted, refused, or opens a room (`protocol/survey.rs`). `index.rs` makes that choice
+//! within a shard (`choose`, for parties `choose_for`). `join.rs` goes from shard to shard, tries
+//! the room that the thread left last before, and has the steps of the other calls.
 
 mod builder;
 mod error;

@@ -25,10 +25,13 @@ const NUMBER_BITS: u32 = 5;
 /// The largest number of pages of a shard.
 const PAGES: usize = 1 << NUMBER_BITS;
 
+/// Where a page is, once it has been made.
+type Place<T> = Published<PageHead<T>, AtomicU64>;
+
 /// The rooms of all shards, in pages that are created as they are needed.
 pub(super) struct Pages<T> {
     /// The pages of each shard.
-    pages: Box<[CachePadded<[Published<PageHead<T>, AtomicU64>; PAGES]>]>,
+    pages: Box<[CachePadded<[Place<T>; PAGES]>]>,
     size: RoomSize,
     has_states: bool,
     /// The number of bits of an offset in the first page, and in a location.
@@ -66,7 +69,7 @@ impl<T> Pages<T> {
 
     /// Returns the place of that location's page.
     #[inline]
-    fn place(&self, location: u32) -> Option<&Published<PageHead<T>, AtomicU64>> {
+    fn place(&self, location: u32) -> Option<&Place<T>> {
         let place = (location >> self.offset_bits) as usize;
         Some(&self.pages.get(place / PAGES)?[place % PAGES])
     }

@@ -1,9 +1,10 @@
 //! The packed words of this crate and the steps that change them. Nothing here is public.
 //!
 //! Every count that decides which callers get in is changed here and nowhere else: [`slot`] for
-//! gates and courses, [`stripe`] for striped gates, [`room`] for the rooms of a lobby, [`cell`] for
-//! the keys of a keyed gate. `hold` has the words that decide who ends a hold. The modules above
-//! are thin shells over these.
+//! gates and courses (also the bound of their surplus), [`stripe`] for striped gates, [`room`] and
+//! [`party`] for the rooms of a lobby, [`cell`] for the keys of a keyed gate. [`bound`] counts the
+//! rooms of a lobby that may admit, and [`survey`] proves that none does. `hold` has the words that
+//! decide which caller ends a hold. The modules above are thin shells over these.
 //!
 //! # What a step is
 //!
