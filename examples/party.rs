@@ -9,6 +9,11 @@ fn main() -> Result<(), JoinError> {
     let three = tables.join_many(3)?;
     assert_eq!(three.room_id(), ann.room_id());
 
+    // A guest that wants a new table opens one, also while others have free seats.
+    let new = tables.open_room()?;
+    assert_eq!(new.members(), 1);
+    drop(new);
+
     // The invitation is the id: no other guest is sent to that table.
     let host = tables.open_unlisted()?;
     let invitation = host.room_id();

@@ -147,3 +147,24 @@ fn one_is_the_last_out() {
         assert_eq!(inside.try_sub(1), Err(0));
     });
 }
+
+/// A change that fails takes back what it changed and no more, whatever another caller adds before,
+/// meanwhile or after.
+#[test]
+fn a_change_that_fails_is_taken_back() {
+    let fails: [(fn(&Tally), u64); 2] = [
+        (|tally| assert_eq!(tally.add_with(5, |_| Err::<(), _>(())), Err(())), 15),
+        (|tally| assert_eq!(tally.sub_with(3, |_| Err::<(), _>(())), Err(())), 7),
+    ];
+    for (fail, changed) in fails {
+        explore(None, move || {
+            let tally = Arc::new(Tally::new(10));
+            let other = spawn(&tally, move |tally| fail(tally));
+            let told = [tally.add(4), tally.add(4)];
+            other.join().unwrap();
+            let fits = [[14, 18], [14, changed + 8], [changed + 4, 18], [changed + 4, changed + 8]];
+            assert!(fits.contains(&told), "{told:?}");
+            assert_eq!(tally.get(), 18);
+        });
+    }
+}

@@ -267,6 +267,15 @@ fn is_excepted(calls: &[GateCall; 3]) -> bool {
 /// Stalls `call` at each of the gates while another thread makes each pair of `others`, and, in two
 /// rounds, one of them before some more steps and one after.
 fn stall(call: GateCall, others: impl Iterator<Item = GateCall> + Clone) -> Stalls {
+    stall_after(None, call, others)
+}
+
+/// As [`stall`]; the thread that stalls has made another call before.
+fn stall_after(
+    before: Option<GateCall>,
+    call: GateCall,
+    others: impl Iterator<Item = GateCall> + Clone,
+) -> Stalls {
     let mut seen = Stalls::default();
     for (capacity, held, closed) in STARTS {
         for first in others.clone() {
@@ -277,7 +286,11 @@ fn stall(call: GateCall, others: impl Iterator<Item = GateCall> + Clone) -> Stal
                 for rounds in [vec![vec![first, second]], vec![vec![first], vec![second]]] {
                     let scene = Scene {
                         name: format!("{call:?} at {capacity}, {held:?}, {closed}: {rounds:?}"),
-                        world: Box::new(move || World::new(capacity, held, closed)),
+                        world: Box::new(move || {
+                            let world = World::new(capacity, held, closed);
+                            before.into_iter().for_each(|call| world.make(STALLS, call));
+                            world
+                        }),
                         call: Box::new(move |world: &World| world.make(STALLS, call)),
                         rounds: rounds.into_iter().map(round).collect(),
                         end: Box::new(World::end),
@@ -326,10 +339,16 @@ fn each_call_of_a_waiter_stalls() {
         let [poll, cancel] = [GateCall::Poll { ticket }, GateCall::Cancel { ticket }];
         [enqueue(1), enqueue(2), within, GateCall::Drain { ticket }, poll, cancel]
     };
-    let [one, two, within, drain, ..] = waits(STALLS);
+    let [one, two, within, drain, poll, cancel] = waits(STALLS);
     for call in [one, two, within, drain] {
         stall(call, waits(OTHER).into_iter().chain([GateCall::Release]).chain(CHANGES));
         let seen = stall(call, ACQUIRES.into_iter());
+        assert_eq!(seen.waited, 0, "{call:?} was waited for");
+    }
+    for (before, call) in [(one, poll), (one, cancel), (drain, poll), (drain, cancel)] {
+        let others = waits(OTHER).into_iter().chain([GateCall::Release]).chain(CHANGES);
+        stall_after(Some(before), call, others);
+        let seen = stall_after(Some(before), call, ACQUIRES.into_iter());
         assert_eq!(seen.waited, 0, "{call:?} was waited for");
     }
     for call in [GateCall::Release].into_iter().chain(ACQUIRES).chain(CHANGES) {
