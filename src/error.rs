@@ -1,4 +1,4 @@
-//! The errors of gates of all kinds and of courses, and that of a quorum.
+//! The errors of gates of all kinds and of courses, and that of a quorum, with their texts.
 
 use core::error::Error;
 use core::fmt;

@@ -24,7 +24,7 @@
 //! |---|---|
 //! | [`Gate`] | at most *n* at once: jobs, connections, one chat room |
 //! | [`Course`](struct.Course.html) | places that are reserved first and confirmed later |
-//! | [`Tally`](struct.Tally.html) | a counter whose every change returns the new value |
+//! | [`Tally`](struct.Tally.html) | a counter whose additions return the new value |
 //! | [`Lobby`](struct.Lobby.html) | many rooms of *n* numbered seats; it chooses the room |
 //! | [`StripedGate`](struct.StripedGate.html) | one limit that all threads pass, and seldom reach |
 //! | [`KeyedGate`](struct.KeyedGate.html) | a limit for each user or address, made on demand |

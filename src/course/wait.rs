@@ -31,7 +31,12 @@ impl<C: Deref<Target = Course>> Deref for GateOf<C> {
 /// ordering, and that a loop on a course with free places [never
 /// yields](crate::Gate#cooperative-scheduling).
 impl Course {
-    /// Reserves a place, and waits for it if need be.
+    /// Reserves a place, and waits for it if need be: by `.await`, or on a thread by
+    /// [`wait`](Reserve::wait), [`wait_timeout`](Reserve::wait_timeout) or
+    /// [`wait_deadline`](Reserve::wait_deadline).
+    ///
+    /// A reservation that is kept in a `Holds` comes back when a call expires it: where callers
+    /// wait, let a timer do so.
     ///
     /// # Errors
     ///

@@ -51,8 +51,8 @@ use ticket::TicketKey;
 /// chooses, and pays later; a connection drops, and comes back. [`put`](Self::put) keeps a guard,
 /// such as a [`Permit`](crate::Permit), a [`Reservation`](crate::Reservation) or a
 /// [`Seat`](crate::Seat), and returns a [`Ticket`]. [`claim`](Self::claim) returns the guard for
-/// the ticket, once. If no claim comes, the guard is dropped after the deadline, and its place is
-/// free.
+/// the ticket, once. If no claim comes, the first call that expires holds after the deadline drops
+/// the guard, and its place is free.
 ///
 /// There is no thread and no runtime behind it. A hold whose deadline has passed is *due*. It ends
 /// when a call acts upon that: [`expire`](Self::expire), or [`or_expire`](Self::or_expire), which a
@@ -174,7 +174,8 @@ pub struct Holds<G> {
 }
 
 impl Holds<()> {
-    /// Returns the settings of new holds, of guards of any type.
+    /// Returns the settings of new holds. It is called without a type, `Holds::builder()`, also for
+    /// guards of other types: [`build`](HoldsBuilder::build) infers theirs.
     ///
     /// # Examples
     ///

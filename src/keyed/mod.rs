@@ -4,9 +4,9 @@
 //!
 //! A key lives while it has a ref: a permit, a handle, or a call that looks at it. It ends with the
 //! last ref. A key without a destructor that has come before stays in its entry then, dormant: the
-//! next call with it takes the entry as it is. `table.rs` finds and makes entries;
-//! `protocol/cell.rs` says how one word counts what keeps a key alive; `shard.rs` says why no key
-//! lives twice.
+//! next call with it takes the entry as it is. `table.rs` finds and makes entries; `entry.rs` ends
+//! a key; `protocol/cell.rs` says how one word counts what keeps a key alive; `shard.rs` says why
+//! no key lives twice.
 #![allow(unsafe_code)] // A ref goes back to its table.
 
 #[cfg(feature = "wait")]

@@ -179,7 +179,8 @@ impl Lobby {
         Lobby::builder(seats).build()
     }
 
-    /// Returns the settings of a lobby with rooms of `seats` seats.
+    /// Returns the settings of a lobby with rooms of `seats` seats. It is called without a type,
+    /// also if the rooms have a state: [`build_with`](LobbyBuilder::build_with) infers its type.
     ///
     /// # Panics
     ///

@@ -370,8 +370,9 @@ impl Waitlist {
         self.lock(slot).queue.position(ticket.number)
     }
 
-    /// Cancels the ticket. Returns whether it had been served: then its places are the caller's to
-    /// give back.
+    /// Cancels the ticket, and serves those behind it as far as places are free. Returns whether it
+    /// had been served: then its places are the caller's to give back (the `Drop` of
+    /// `gate::waiter::Wait`).
     pub(crate) fn cancel(&self, slot: &Slot, ticket: Ticket) -> bool {
         let shared = self.shared.get_or_make();
         if shared.served.has(ticket) {

@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-/// The count of a full slot, and the greatest number of places of a slot. Deficit and surplus fit
-/// between it and the flags, with room for half a billion callers at once.
+/// The count of a full slot, and the greatest number of places of a slot. The room from here to
+/// [`WAITING`] bounds surplus and deficit: half a billion callers at once, beside the greatest
+/// deficit.
 pub(crate) const CEILING: u32 = 1 << 28;
 /// Callers wait, or there is a deficit.
 pub(crate) const WAITING: u32 = 1 << 30;
