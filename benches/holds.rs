@@ -44,6 +44,7 @@ use tokio_util::time::delay_queue::{DelayQueue, Key};
 
 use common::contenders::Contender;
 use common::crew::Crew;
+use common::plural;
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
 use keepers::{Keeper, MapAndHeap, TicketHasher, TicketMap, TTL};
@@ -309,7 +310,8 @@ impl Bench {
     }
 
     fn put_and_claim<P: Keeper>(&mut self, outstanding: usize, threads: usize) {
-        let name = format!("put and claim, {outstanding} held, {threads} threads");
+        let name =
+            format!("put and claim, {outstanding} held, {}", plural(threads as u64, "thread"));
         if !self.wants(&name) {
             return;
         }
@@ -321,7 +323,8 @@ impl Bench {
     }
 
     fn put_and_expire<P: Keeper>(&mut self, outstanding: usize, threads: usize) {
-        let name = format!("put and expire beside {outstanding}, {threads} threads");
+        let name =
+            format!("put and expire beside {outstanding}, {}", plural(threads as u64, "thread"));
         if !self.wants(&name) {
             return;
         }

@@ -46,6 +46,7 @@ use tokio::sync::Semaphore;
 
 use common::contenders::{Contender, Pair};
 use common::crew::Crew;
+use common::plural;
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
 use keyed::{Counter, Keyed, SccCounter, CAPACITY};
@@ -361,10 +362,6 @@ fn grow<L: Keyed>(keys: u64) -> (usize, Duration) {
     (ALLOCATED.load(Ordering::Relaxed) - before, longest)
 }
 
-fn plural(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
 /// Whether that many keys, drawn at random, stay in the caches of a core.
 fn heat(keys: u64) -> &'static str {
     if keys <= 1_000 {
@@ -410,7 +407,12 @@ fn main() {
     // Keys that live: they neither come nor go.
     for keys in KEYS {
         bench.play(
-            &format!("{} that live, {}", plural(keys, "key"), heat(keys)),
+            &format!(
+                "{} that {}, {}",
+                plural(keys, "key"),
+                if keys == 1 { "lives" } else { "live" },
+                heat(keys)
+            ),
             &Spread::<KeyedGate<u64>>::living(keys),
             &[
                 &Beside(Spread::<Counter>::living(keys), TARGETS),

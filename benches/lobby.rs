@@ -41,6 +41,7 @@ use std::sync::{Arc, Mutex};
 use crossbeam_utils::CachePadded;
 
 use common::crew::Crew;
+use common::plural;
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
 use rooms::{
@@ -246,9 +247,8 @@ struct Scenario<'a> {
 impl Bench {
     fn scenario(&mut self, act: Act, setting: Setting) -> Option<Scenario<'_>> {
         let Setting { rooms, threads, shards, half, hot } = setting;
-        let plural = |n: u32, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-        let rooms = plural(rooms as u32, "room");
-        let mut name = format!("{}, {rooms}, {}", act.name(), plural(threads as u32, "thread"));
+        let rooms = plural(rooms as u64, "room");
+        let mut name = format!("{}, {rooms}, {}", act.name(), plural(threads as u64, "thread"));
         if !half {
             name += ", no room half full";
         }

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore as TokioSemaphore;
 
 use common::contenders::{Answer, BareLoad, CasLoop, Contender, Ideal, Locked, Owned, Pair, Raw};
 use common::crew::Crew;
+use common::plural;
 use common::ratio::{compare, Effort, Side};
 use common::table::{Table, Target};
 
@@ -33,8 +34,7 @@ struct Scenario<'a> {
 
 impl<'a> Scenario<'a> {
     fn new<C: Contender>(what: &str, gate: &'a Arc<C>, threads: usize) -> Scenario<'a> {
-        let plural = if threads == 1 { "" } else { "s" };
-        let name = format!("{what}, {threads} thread{plural}");
+        let name = format!("{what}, {}", plural(threads as u64, "thread"));
         Scenario { name, operations: 5_000, gate: Side::new(gate, threads), peers: Vec::new() }
     }
 

@@ -23,6 +23,11 @@ use std::time::Duration;
 
 use criterion::Criterion;
 
+/// Returns a number of things: `1 key`, `2 keys`.
+pub(crate) fn plural(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// Returns whether the benches only have to show that they run: `-- --test`, or `cargo test`.
 pub(crate) fn is_trial() -> bool {
     has_flag("--test") || !has_flag("--bench")
