@@ -223,15 +223,14 @@ impl<T> Lobby<T> {
     /// # Cost
     ///
     /// One compare-exchange where the best room is known: the filling room, or the latest of up to
-    /// 64 rooms that the calling thread left full, if one seat is free there. Of those, rooms
-    /// that have changed are read once each and forgotten, the latest after an exchange in vain.
-    /// Otherwise the call also walks down a
-    /// tree of hints, of a depth of at most six for any number of rooms, and clears hints that are
-    /// out of date. All calls together clear no more hints than were set, up to 64 in one step, but
-    /// one call may clear many, one for each level of each room: the first call that finds a
-    /// million rooms of 24 seats full takes tens of milliseconds. Rooms of more than 24 seats take
-    /// a second compare-exchange for the seat. An exchange is repeated if other callers join or
-    /// leave the same room in between.
+    /// 64 rooms that the calling thread left full, if one seat is free there. Of those, rooms that
+    /// have changed are read once each and forgotten, the latest after an exchange in vain.
+    /// Otherwise the call also walks down a tree of hints, of a depth of at most six for any number
+    /// of rooms, and clears hints that are out of date. All calls together clear no more hints than
+    /// were set, up to 64 in one step, but one call may clear many, one for each level of each
+    /// room: the first call that finds a million rooms of 24 seats full takes tens of milliseconds.
+    /// Rooms of more than 24 seats take a second compare-exchange for the seat. An exchange is
+    /// repeated if other callers join or leave the same room in between.
     ///
     /// Before a refusal, and before a room opens, the call proves that no room admits: a load or
     /// two for each shard. While another call has stopped in the middle, that takes a reading of

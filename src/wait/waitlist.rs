@@ -455,8 +455,8 @@ impl Waitlist {
         let breaks = locked.shared.served.breaks();
         locked.shared.served.add_break();
         let ticket = Ticket { number: locked.queue.push_drainer(handle), breaks };
-        // This wakes those that the closing has refused. If a waker panics, no
-        // caller gets the ticket.
+        // This wakes those that the closing has refused. If a waker panics, no caller gets the
+        // ticket.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| locked.settle())) {
             self.cancel(slot, ticket);
             resume_unwind(panic);

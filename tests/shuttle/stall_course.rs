@@ -106,6 +106,23 @@ fn a_course_that_closes_or_opens_stalls() {
     }
 }
 
+/// Stalls `call` on a tally of 10 while another thread makes `round`.
+fn stall_tally(
+    call: fn(&Tally),
+    round: impl Fn(&Tally) + Send + Sync + 'static,
+    end: impl Fn(&Tally) + Send + Sync + 'static,
+) {
+    let scene = Scene {
+        name: "a tally".into(),
+        world: Box::new(|| Tally::new(10)),
+        call: Box::new(call),
+        rounds: vec![Box::new(round)],
+        end: Box::new(end),
+    };
+    let seen = scene.explore();
+    assert!(seen.ways > 2 && seen.waited == 0, "{seen:?}");
+}
+
 /// *once* and exactness: others change a tally while each call stalls, and are told what is
 /// explained by the stopped call having taken effect or not.
 #[test]
@@ -123,24 +140,17 @@ fn each_call_of_a_tally_stalls() {
         (|tally| assert!(tally.add_with(5, |_| Ok::<_, ()>(())).is_ok()), |value| value + 5),
     ];
     for (call, effect) in calls {
-        let scene = Scene {
-            name: "a tally".into(),
-            world: Box::new(|| Tally::new(10)),
-            call: Box::new(call),
-            rounds: vec![Box::new(move |tally| {
-                let before = tally.get();
-                assert!(before == 10 || before == effect(10));
-                let told = [tally.add(4), tally.add(4)];
-                // Before both, between them, after them, or not yet.
-                let late = effect(14) + 4;
-                let early = effect(10);
-                let fits = [[14, 18], [early + 4, early + 8], [14, late]];
-                assert!(fits.contains(&told), "{told:?}");
-            })],
-            end: Box::new(|_| ()),
+        let round = move |tally: &Tally| {
+            let before = tally.get();
+            assert!(before == 10 || before == effect(10));
+            let told = [tally.add(4), tally.add(4)];
+            // Before both, between them, after them, or not yet.
+            let late = effect(14) + 4;
+            let early = effect(10);
+            let fits = [[14, 18], [early + 4, early + 8], [14, late]];
+            assert!(fits.contains(&told), "{told:?}");
         };
-        let seen = scene.explore();
-        assert!(seen.ways > 2 && seen.waited == 0, "{seen:?}");
+        stall_tally(call, round, |_| ());
     }
 }
 
@@ -153,20 +163,13 @@ fn a_change_that_fails_stalls() {
         (|tally| assert!(tally.sub_with(3, |_| Err::<(), _>(())).is_err()), |value| value - 3),
     ];
     for (call, changed) in calls {
-        let scene = Scene {
-            name: "a change that fails".into(),
-            world: Box::new(|| Tally::new(10)),
-            call: Box::new(call),
-            rounds: vec![Box::new(move |tally| {
-                let before = tally.get();
-                let told = [tally.add(4), tally.add(4)];
-                // The stopped thread moves before this round and after it.
-                let fits = [(10, [14, 18]), (changed(10), [changed(14), changed(18)])];
-                assert!(fits.contains(&(before, told)), "{before}, {told:?}");
-            })],
-            end: Box::new(|tally| assert_eq!(tally.get(), 18)),
+        let round = move |tally: &Tally| {
+            let before = tally.get();
+            let told = [tally.add(4), tally.add(4)];
+            // The stopped thread moves before this round and after it.
+            let fits = [(10, [14, 18]), (changed(10), [changed(14), changed(18)])];
+            assert!(fits.contains(&(before, told)), "{before}, {told:?}");
         };
-        let seen = scene.explore();
-        assert!(seen.ways > 2 && seen.waited == 0, "{seen:?}");
+        stall_tally(call, round, |tally| assert_eq!(tally.get(), 18));
     }
 }
