@@ -288,10 +288,6 @@ mod rooms {
     /// rooms are read. Models read them at once.
     pub(crate) const PATIENCE: u32 = if IN_SMALL { 0 } else { 64 };
 
-    /// The number of words of two cache lines, which some processors fetch together. Models have
-    /// none.
-    pub(crate) const LINES: usize = if IN_SMALL { 1 } else { 16 };
-
     /// Returns `n` words of 0. The allocator hands out most of a large block untouched: the
     /// compiler finds nothing to do for the conversion.
     pub(crate) fn zeros(n: usize) -> Box<[AtomicU64]> {

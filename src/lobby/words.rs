@@ -4,18 +4,19 @@
 
 use core::ptr::NonNull;
 
-use crate::sync::{zeros, AtomicU64, LINES};
+use crossbeam_utils::CachePadded;
+
+use crate::block::Block;
+use crate::sync::AtomicU64;
 
 /// Words of 0 that share no cache line with anything else, and begin at a cache line.
 pub(super) struct Words {
-    /// A block of its own. No `Box`: whatever moves a box claims its memory for it alone.
-    block: NonNull<[AtomicU64]>,
-    /// The first of `len` words of `block`.
-    first: NonNull<AtomicU64>,
-    len: usize,
+    /// The words of the block: found without its head, which is on another cache line.
+    words: NonNull<[AtomicU64]>,
+    _block: Block<CachePadded<()>, AtomicU64>,
 }
 
-// SAFETY: as `Box<[AtomicU64]>`; `first` points into the block.
+// SAFETY: as the block, whose words these are.
 unsafe impl Send for Words {}
 
 // SAFETY: as above.
@@ -23,14 +24,8 @@ unsafe impl Sync for Words {}
 
 impl Words {
     pub(super) fn new(len: usize) -> Words {
-        // Most of a large block is never touched, so it is not moved into a type with an alignment.
-        let block = zeros(len.next_multiple_of(LINES) + LINES - 1);
-        let block = NonNull::from(Box::leak(block));
-        let address = block.cast::<AtomicU64>().as_ptr() as usize / size_of::<u64>();
-        let first = address.wrapping_neg() % LINES;
-        // SAFETY: at most the last word of the block, or its end if it has no more.
-        let first = unsafe { block.cast::<AtomicU64>().add(first) };
-        Words { block, first, len }
+        let block = Block::zeros(CachePadded::new(()), len);
+        Words { words: NonNull::from(block.get().cells()), _block: block }
     }
 
     #[inline]
@@ -40,31 +35,21 @@ impl Words {
 
     #[inline]
     pub(super) fn get(&self, index: usize) -> Option<&AtomicU64> {
-        // SAFETY: there are `len` words from `first` on, until the drop.
-        (index < self.len).then(|| unsafe { self.first.add(index).as_ref() })
-    }
-}
-
-impl Drop for Words {
-    fn drop(&mut self) {
-        // SAFETY: leaked by `new`, and not used afterwards.
-        drop(unsafe { Box::from_raw(self.block.as_ptr()) });
+        // SAFETY: the block has these words until it is dropped with this, and does not move.
+        unsafe { self.words.as_ref() }.get(index)
     }
 }
 
 #[cfg(all(test, not(any(headcount_loom, headcount_shuttle))))]
 mod tests {
-    use super::{AtomicU64, Words, LINES};
+    use super::{AtomicU64, CachePadded, Words};
 
     #[test]
-    fn words_begin_at_a_cache_line_and_fill_their_last_one() {
+    fn words_begin_at_a_cache_line() {
         for len in (1..200).chain([1 << 20]) {
             let words = Words::new(len);
-            assert_eq!(words.word(0).as_ptr() as usize % (LINES * size_of::<u64>()), 0);
-            let block = words.block.cast::<AtomicU64>().as_ptr() as usize;
-            let end = block + words.block.len() * size_of::<u64>();
-            let last_line = (len - 1) / LINES * LINES;
-            assert!(words.word(last_line).as_ptr() as usize + LINES * size_of::<u64>() <= end);
+            let line = align_of::<CachePadded<AtomicU64>>();
+            assert_eq!(words.word(0).as_ptr() as usize % line, 0);
             assert!(words.get(len - 1).is_some() && words.get(len).is_none());
         }
         assert!(Words::new(0).get(0).is_none());
